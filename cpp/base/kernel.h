@@ -1,0 +1,38 @@
+// What an op's CPU kernel is: three plain functions. Each op file defines `extern const Kernel <op>_kernel` in
+// namespace tenon::TENON_ISA and is compiled once per ISA (base, avx2, avx512, neon).
+#pragma once
+#include "base/status.h"
+#include "base/view.h"
+
+namespace tenon {
+
+// One decoded step of a plan. Attributes are 8-byte words; the generated <Op>Attrs structs read them.
+struct Step {
+  const uint64_t* attrs = nullptr;
+  const View* in = nullptr;
+  const View* out = nullptr;
+  uint32_t inputs = 0;
+  uint32_t outputs = 0;
+};
+
+// What a kernel may use while it runs. parallel() calls fn(arg, task, worker) for every task in [0, tasks), on at most
+// `threads` threads, and returns when all are done; worker < threads. One task wakes nobody. Results must not depend on
+// which worker runs a task, nor on `threads`.
+struct Runtime {
+  int threads = 1;
+  uint8_t* scratch = nullptr;  // 64-byte aligned, as many bytes as the kernel's scratch() asked for
+  void* pool = nullptr;
+  void (*parallel)(const Runtime&, uint32_t tasks, void (*fn)(void* arg, uint32_t task, uint32_t worker), void* arg) = nullptr;
+};
+
+struct Kernel {
+  // Shape rules that the op's signature cannot say; null where it says all. Called by the validator: views have dims
+  // but no data. Must be overflow-safe for any dims (each dim <= 2^40 and each view's bytes <= 2^46, already checked).
+  Status (*check)(const Step&) = nullptr;
+  // Scratch bytes for a run with so many threads; null for none. Called after check has passed.
+  uint64_t (*scratch)(const Step&, int threads) = nullptr;
+  // Sizes of 0 are legal. Index inputs (i32) are checked as they are used: kBadIndex, never a read outside.
+  Status (*run)(const Step&, const Runtime&) = nullptr;
+};
+
+}  // namespace tenon

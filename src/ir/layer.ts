@@ -1,0 +1,49 @@
+import type { Builder } from './builder.ts';
+import type { Value } from './graph.ts';
+
+/** A decided argument of a layer. `null` is the default "not given" of arguments that have none. */
+export type ArgValue = number | string | boolean | readonly number[] | null;
+export type Args = Readonly<Record<string, ArgValue>>;
+
+/**
+ * An argument of a layer. `values` says statically what is legal: the checker tests it over the whole domain of an open
+ * argument (E2xx), the layer's `build` tests what depends on shapes (Unfit).
+ */
+export interface ArgDef {
+  readonly name: string;
+  readonly doc: string;
+  readonly type: ArgType;
+  /** Absent: the argument must be given. */
+  readonly default?: ArgValue;
+  /** The first positional argument; the rest go by name (but may also follow in order). */
+  readonly positional?: boolean;
+}
+export type ArgType =
+  | { readonly kind: 'whole'; readonly min: number; readonly max?: number }
+  | {
+      readonly kind: 'real';
+      readonly min: number;
+      readonly max: number;
+      readonly openMin?: boolean;
+      readonly openMax?: boolean;
+    }
+  | { readonly kind: 'truth' }
+  | { readonly kind: 'name'; readonly oneOf: readonly string[] }
+  /** A whole number, or a list of one per spatial axis; or one of the names (`padding: same`). */
+  | { readonly kind: 'wholes'; readonly min: number; readonly names?: readonly string[] }
+  /** A range of axes, `a..b`: its value is [a, b]. */
+  | { readonly kind: 'axes' };
+
+/** A layer of the language: one function over Builder, used for shapes, cost, counting and graphs alike. */
+export interface LayerDef {
+  readonly kind: 'layer';
+  readonly name: string;
+  readonly doc: string;
+  readonly args: readonly ArgDef[];
+  /** How many tensors it takes: one, a list (`add`, `concat`), or exactly n given as arguments (`dot(u, v)`). */
+  readonly takes: 'one' | 'list' | number;
+  /** Whether it has weights (counts in `depth`). A function where it depends on the arguments. */
+  readonly weighted: boolean;
+  /** `inputs` has one value, or the list. Parameters are made under the builder's scope. Throws Unfit. */
+  readonly build: (b: Builder, inputs: readonly Value[], args: Args) => Value;
+}
