@@ -81,9 +81,12 @@ export interface OpDef {
   readonly alias?: boolean;
 }
 
-/** A parsed pattern: `lead` is the name of the leading group of dims, if any. */
+/**
+ * A parsed pattern: `lead` is the name of the leading group of dims, if any. In an output, a dim or a leading group that no input
+ * binds is the attribute of that name (`f32[rows, width]` with `rows: u32`, `f32[...dims]` with `dims: dims`).
+ */
 export interface Pattern {
-  readonly dtype: DType;
+  readonly dtype: DType | 'any';
   readonly lead: string | null;
   readonly dims: readonly (string | number)[];
 }

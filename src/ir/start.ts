@@ -1,0 +1,14 @@
+import type { Init } from './graph.ts';
+import type { WeightSpec } from './builder.ts';
+
+/** How a weight starts that has the variance its layer asks for. */
+export function startOf(spec: Pick<WeightSpec, 'fanIn' | 'fanOut' | 'start'>): Init {
+  return { kind: 'normal', std: Math.sqrt(variance(spec)) };
+}
+
+function variance({ fanIn, fanOut, start }: Pick<WeightSpec, 'fanIn' | 'fanOut' | 'start'>): number {
+  if (typeof start === 'number') return start * start;
+  const byName = { he: 2 / fanIn, lecun: 1 / fanIn, xavier: 2 / (fanIn + fanOut) };
+  // No inputs: nothing is multiplied, so any finite number does.
+  return Number.isFinite(byName[start]) ? byName[start] : 0;
+}
