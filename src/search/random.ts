@@ -1,0 +1,18 @@
+import { sample } from '../space/sample.ts';
+import type { SampleMeasure } from '../space/sample.ts';
+import type { SearcherDef } from './searcher.ts';
+
+export const random: SearcherDef = {
+  name: 'random',
+  doc: 'Independent samples, without repeats.',
+  args: [
+    {
+      name: 'measure',
+      doc: 'choice: each decision by its prior; uniform: each architecture alike; balanced: by depth first',
+      default: 'choice',
+      oneOf: ['choice', 'uniform', 'balanced'],
+    },
+  ],
+  create: (space, args) => (context) =>
+    sample(space, { random: context.random, measure: args['measure'] as SampleMeasure }),
+};
