@@ -18,8 +18,7 @@ export function checkAttrs(op: OpDef, attrs: Attrs): Attrs {
     const value = attrs[name];
     if (value === undefined) throw new Error(`bug: ${op.name} needs its attribute '${name}'`);
     const expected = misfit(kind, value);
-    if (expected)
-      throw new Unfit(`${op.name}: ${name} must be ${expected}, not ${show(value)}`, expected, show(value));
+    if (expected) throw new Unfit(`${op.name}: ${name} must be ${expected}, not ${show(value)}`, expected, show(value));
     checked[name] = value;
   }
   return checked;

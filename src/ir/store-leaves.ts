@@ -37,7 +37,11 @@ function checkAgain(old: StoreLeaf, kind: StoreLeaf['kind'], name: string, shape
   if (old.kind !== kind) throw new Error(`bug: '${name}' is a ${old.kind} and a ${kind}`);
   if (sameShape(old.type.shape, shape)) return;
   const found = showType({ dtype: 'f32', shape });
-  throw new Unfit(`'${name}' is shared, but is ${showType(old.type)} in one use and ${found} in another`, showType(old.type), found);
+  throw new Unfit(
+    `'${name}' is shared, but is ${showType(old.type)} in one use and ${found} in another`,
+    showType(old.type),
+    found,
+  );
 }
 
 /** A path within a scope; either may be empty. */
