@@ -109,16 +109,19 @@ class Tree {
     );
   }
 
-  /** Adds trials asked since the last call to every node on their way. Depth grows by one node a trial, as visits do. */
+  /** Adds trials asked since the last call to the nodes on their way. */
   place(trials: readonly TrialRecord[]): void {
-    for (; this.placed < trials.length; this.placed++) {
-      const record = trials[this.placed]!;
-      let node: Node | null = this.root;
-      while (node) {
-        node.trials.push(record.trial);
-        if (node.trials.length === 1 && node !== this.root) break;
-        node = this.childOf(node, record.assignment);
-      }
+    for (; this.placed < trials.length; this.placed++) this.descend(this.root, trials[this.placed]!, trials);
+  }
+
+  // A node grows children at its second visit; then the first trial goes down too.
+  private descend(node: Node, record: TrialRecord, trials: readonly TrialRecord[]): void {
+    node.trials.push(record.trial);
+    if (node.trials.length === 1) return;
+    const late = node.trials.length === 2 ? [trials[node.trials[0]!]!, record] : [record];
+    for (const r of late) {
+      const child = this.childOf(node, r.assignment);
+      if (child) this.descend(child, r, trials);
     }
   }
 }
