@@ -1,0 +1,58 @@
+// Lets one in at a time, in the order of asking; nobody holds a thread while waiting, unless it wants to.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace tenon {
+
+class Gate {
+ public:
+  // Calls start() now, on this thread, or later on that of whoever leaves. Its caller must leave() once.
+  void enter(std::function<void()> start) {
+    {
+      std::lock_guard lock(mutex_);
+      if (busy_) {
+        waiting_.push_back(std::move(start));
+        return;
+      }
+      busy_ = true;
+    }
+    start();
+  }
+
+  void enter_and_wait() {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    bool mine = false;
+    enter([&] {
+      std::lock_guard lock(mutex);  // held through notify: `arrived` lives on the waiter's stack
+      mine = true;
+      arrived.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    arrived.wait(lock, [&] { return mine; });
+  }
+
+  void leave() {
+    std::function<void()> next;
+    {
+      std::lock_guard lock(mutex_);
+      if (waiting_.empty()) {
+        busy_ = false;
+        return;
+      }
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    next();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::function<void()>> waiting_;
+  bool busy_ = false;
+};
+
+}  // namespace tenon

@@ -1,0 +1,73 @@
+// A plan after decoding and validation: what the executor trusts. Its bytes come from src/plan/bytes.ts.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/kernel.h"
+#include "base/view.h"
+#include "exec/fault.h"
+#include "exec/isa.h"
+#include "exec/op_info.h"
+
+namespace tenon {
+
+enum class Place : uint8_t { kArena = 0, kStore = 1, kExternal = 2 };
+constexpr uint32_t kAbsent = 0xffffffff;  // an absent optional input; no name
+
+struct PlanView {
+  Place place = Place::kArena;
+  bool per_step = false;  // row s of a table at step s of the run; externals only
+  bool written = false;
+  uint32_t ref = 0;     // store: first name of the same text; external: its index; arena: 0
+  uint64_t offset = 0;  // in the arena
+  uint64_t bytes = 0;
+  View shape;  // without data
+};
+
+struct PlanStep {
+  const OpInfo* info = nullptr;
+  const Kernel* kernel = nullptr;
+  uint32_t first_slot = 0;  // in Plan::slots: inputs, then outputs
+  uint32_t inputs = 0;
+  uint32_t outputs = 0;
+  uint32_t first_word = 0;  // in Plan::words
+  uint32_t name = kAbsent;
+};
+
+// What a run must bring: all views of one external, or of one name of the store, agree on it.
+struct BufferSpec {
+  DType dtype = DType::kF32;
+  uint64_t bytes = 0;
+  bool per_step = false;
+  bool written = false;
+};
+
+struct Plan {
+  const Isa* isa = nullptr;
+  uint64_t arena_bytes = 0;
+  std::vector<std::string> names;
+  std::vector<PlanView> views;
+  std::vector<PlanStep> steps;
+  std::vector<uint32_t> slots;  // view index or kAbsent
+  std::vector<uint64_t> words;  // attributes
+  std::vector<BufferSpec> externals;
+  std::map<uint32_t, BufferSpec> store;  // by name index
+};
+
+// Decodes, then validates everything; *plan is of use only without a fault. Throws nothing but std::bad_alloc, and
+// allocates no more than a small multiple of `length`.
+Fault load_plan(const uint8_t* bytes, uint64_t length, const Isa* isa, Plan* plan);
+
+// The two halves of it.
+Fault decode_plan(const uint8_t* bytes, uint64_t length, Plan* plan);
+Fault validate_plan(Plan* plan);
+
+// Most scratch bytes that a step asks for with so many threads.
+Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes);
+
+const char* dtype_name(DType dtype);
+std::string show_view(const View& view);                    // "f32[8, 3]"
+Fault at_step(const Plan& plan, size_t step, Fault fault);  // adds step, op and layer
+
+}  // namespace tenon

@@ -1,0 +1,213 @@
+#include "exec/run.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/checked.h"
+#include "base/denormals.h"
+#include "base/memory.h"
+#include "base/thread_pool.h"
+
+namespace tenon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string number(uint64_t n) { return std::to_string(n); }
+
+// A plan bound to memory. Moving views are those of perStep externals: a row further each step.
+struct Bound {
+  std::vector<View> views;  // one per slot of the plan
+  std::vector<Step> steps;
+  struct Moving {
+    uint32_t slot;
+    uint8_t* base;
+    uint64_t stride;
+  };
+  std::vector<Moving> moving;
+};
+
+Fault find_in_store(const Plan& plan, Store* store, uint32_t name, const BufferSpec& spec, uint8_t** data) {
+  const std::string& text = plan.names[name];
+  const std::string field = "store '" + text + "'";
+  if (!store) return fault(Code::kBadArgument, "store", "the plan needs one", "a store with '" + text + "'", "null");
+  const auto it = store->buffers.find(text);
+  if (it == store->buffers.end()) return fault(Code::kBadArgument, field, "the store has no buffer of this name");
+  const View& shape = it->second.shape;
+  if (shape.dtype != spec.dtype || it->second.memory.bytes() != spec.bytes)
+    return fault(Code::kBadArgument, field, "does not fit the plan", number(spec.bytes) + " bytes of " + dtype_name(spec.dtype),
+                 show_view(shape));
+  *data = it->second.memory.data();
+  return Fault();
+}
+
+Fault bind_store(const Plan& plan, Store* store, std::map<uint32_t, uint8_t*>* names) {
+  for (const auto& [name, spec] : plan.store)
+    if (Fault f = find_in_store(plan, store, name, spec, &(*names)[name]); !f.ok()) return f;
+  return Fault();
+}
+
+void bind_view(const PlanView& v, uint32_t slot, uint8_t* arena, const std::map<uint32_t, uint8_t*>& names,
+               const std::vector<Buffer>& externals, Bound* bound) {
+  View& view = bound->views[slot];
+  view = v.shape;
+  switch (v.place) {
+    case Place::kArena:
+      view.data = arena + v.offset;
+      break;
+    case Place::kStore:
+      view.data = names.find(v.ref)->second;
+      break;
+    case Place::kExternal:
+      view.data = externals[v.ref].data;
+      if (v.per_step) bound->moving.push_back({slot, static_cast<uint8_t*>(view.data), v.bytes});
+      break;
+  }
+}
+
+Fault bind(const Plan& plan, Store* store, const std::vector<Buffer>& externals, uint8_t* arena, Bound* bound) {
+  std::map<uint32_t, uint8_t*> names;
+  if (Fault f = bind_store(plan, store, &names); !f.ok()) return f;
+  bound->views.resize(plan.slots.size());
+  bound->steps.reserve(plan.steps.size());
+  for (uint32_t i = 0; i < plan.slots.size(); i++)
+    if (plan.slots[i] != kAbsent) bind_view(plan.views[plan.slots[i]], i, arena, names, externals, bound);
+  for (const PlanStep& s : plan.steps) {
+    const View* views = bound->views.data() + s.first_slot;
+    bound->steps.push_back({plan.words.data() + s.first_word, views, views + s.inputs, s.inputs, s.outputs});
+  }
+  return Fault();
+}
+
+class Stops {
+ public:
+  explicit Stops(const RunOptions& options) : control_(options.control), abort_(options.abort) {}
+  // 0: go on.
+  int32_t wish() const {
+    if (abort_ && abort_->load(std::memory_order_relaxed)) return -1;
+    return control_ ? std::atomic_ref<int32_t>(control_[0]).load(std::memory_order_relaxed) : 0;
+  }
+  bool now() const {
+    const int32_t w = wish();
+    return w != 0 && w != kStopAfterStep;
+  }
+  void done(uint32_t steps) const {
+    if (control_) std::atomic_ref<int32_t>(control_[1]).store(static_cast<int32_t>(steps), std::memory_order_relaxed);
+  }
+
+ private:
+  int32_t* control_;
+  const std::atomic<bool>* abort_;
+};
+
+Fault cancelled(uint32_t step) {
+  return fault(Code::kCancelled, "run", "cancelled in step " + number(step) + " of the run; what it writes is half-written");
+}
+
+Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& status) {
+  Fault f = at_step(plan, step, fault(status.code, status.field, status.what));
+  if (s > 0) f.what += " (in step " + number(s) + " of the run)";
+  return f;
+}
+
+// One pass over the plan.
+Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const Stops& stops, uint32_t s, uint64_t* nanoseconds) {
+  for (size_t i = 0; i < bound.steps.size(); i++) {
+    if (stops.now()) return cancelled(s);
+    const auto start = nanoseconds ? Clock::now() : Clock::time_point();
+    const Status status = plan.steps[i].kernel->run(bound.steps[i], rt);
+    if (nanoseconds) nanoseconds[i] += static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());
+    if (!status.ok()) return kernel_fault(plan, i, s, status);
+  }
+  return Fault();
+}
+
+Fault loop(const Plan& plan, Bound& bound, const Runtime& rt, const RunOptions& options, RunResult* result) {
+  const Stops stops(options);
+  for (uint32_t s = 0; s < options.steps; s++) {
+    if (stops.wish() == kStopAfterStep) break;
+    for (const Bound::Moving& m : bound.moving) bound.views[m.slot].data = m.base + m.stride * s;
+    if (Fault f = run_once(plan, bound, rt, stops, s, options.nanoseconds); !f.ok()) return f;
+    result->steps = s + 1;
+    stops.done(s + 1);
+  }
+  return Fault();
+}
+
+Fault no_memory(uint64_t bytes) {
+  char needed[32];
+  show_bytes(bytes, needed);
+  return fault(Code::kNoMemory, "arena", "not enough memory", std::string(needed) + " free", "less");
+}
+
+// Arena and scratch in one block that goes back to the pool at the end.
+class Workspace {
+ public:
+  explicit Workspace(uint64_t bytes) : memory_(take_arena(bytes)) {}
+  ~Workspace() { give_arena(std::move(memory_)); }
+  uint8_t* data() const { return memory_.data(); }
+
+ private:
+  Memory memory_;
+};
+
+}  // namespace
+
+bool external_bytes(const BufferSpec& spec, uint32_t steps, uint64_t* bytes) {
+  return checked_mul(spec.bytes, spec.per_step ? steps : 1, bytes) && *bytes <= kMaxBytes;
+}
+
+Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, uint32_t steps) {
+  if (externals.size() != plan.externals.size())
+    return fault(Code::kBadArgument, "externals", "wrong number", number(plan.externals.size()), number(externals.size()));
+  std::vector<uint32_t> order;
+  for (uint32_t i = 0; i < externals.size(); i++) {
+    const BufferSpec& spec = plan.externals[i];
+    uint64_t needed;
+    const std::string field = "externals[" + number(i) + "]";
+    if (!external_bytes(spec, steps, &needed)) return fault(Code::kBadArgument, field, "too large for so many steps");
+    if (externals[i].bytes < needed || (!spec.per_step && externals[i].bytes != needed))
+      return fault(Code::kBadArgument, field, spec.per_step ? "too short for so many steps" : "wrong size",
+                   number(needed) + " bytes" + (spec.per_step ? " or more" : ""), number(externals[i].bytes) + " bytes");
+    if (needed > 0) order.push_back(i);
+  }
+  const auto start = [&](uint32_t i) { return reinterpret_cast<uintptr_t>(externals[i].data); };
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return start(a) < start(b); });
+  uint32_t furthest = 0, furthest_written = 0;  // of those before, the ones that end last
+  for (size_t k = 0; k < order.size(); k++) {
+    const uint32_t i = order[k];
+    const auto clash = [&](uint32_t j) { return start(j) + externals[j].bytes > start(i); };
+    if (k > 0) {
+      const bool written = plan.externals[i].written;
+      const bool any_written = plan.externals[furthest_written].written;
+      if ((written && clash(furthest)) || (any_written && clash(furthest_written)))
+        return fault(Code::kBadArgument, "externals[" + number(i) + "]", "shares memory with an external that is written",
+                     "memory of its own", "the memory of externals[" + number(written ? furthest : furthest_written) + "]");
+    }
+    const auto end = [&](uint32_t j) { return start(j) + externals[j].bytes; };
+    if (k == 0 || end(i) > end(furthest)) furthest = i;
+    if (k == 0 || (plan.externals[i].written && (!plan.externals[furthest_written].written || end(i) > end(furthest_written))))
+      furthest_written = i;
+  }
+  return Fault();
+}
+
+Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options, RunResult* result) {
+  *result = RunResult();
+  if (Fault f = check_externals(plan, externals, options.steps); !f.ok()) return f;
+  uint64_t scratch, bytes;
+  if (Fault f = scratch_bytes(plan, options.threads, &scratch); !f.ok()) return f;
+  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes)) return no_memory(UINT64_MAX);
+  Workspace workspace(bytes);
+  if (!workspace.data()) return no_memory(bytes);
+  Bound bound;
+  if (Fault f = bind(plan, store, externals, workspace.data(), &bound); !f.ok()) return f;
+  const FlushDenormals flush;
+  const Team team(options.threads);
+  const auto start = Clock::now();
+  Fault f = loop(plan, bound, team.runtime(workspace.data() + (bytes - scratch)), options, result);
+  result->seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return f;
+}
+
+}  // namespace tenon
