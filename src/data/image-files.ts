@@ -23,7 +23,7 @@ export function idxTable(images: string, labels: string): Table {
   };
 }
 
-const classCount = (table: Table): number => table.label.data.reduce((m: number, v: number) => Math.max(m, v + 1), 0);
+const classCount = (table: Table): number => Array.from(table.label.data).reduce((m, v) => Math.max(m, v + 1), 0);
 
 /** A pair of IDX files, gzipped or not. A second pair, if given, is the test set. */
 export function idx(images: string, labels: string, testImages?: string, testLabels?: string): Dataset {

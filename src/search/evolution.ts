@@ -13,8 +13,19 @@ export const evolution: SearcherDef = {
   name: 'evolution',
   doc: 'Regularised (aging) evolution: mutates the best of a sample of the youngest trials.',
   args: [
-    { name: 'population', doc: 'number of youngest trials that may be parents', default: 32, min: 2 },
-    { name: 'sample', doc: 'number of candidates of which the best is the parent', default: 8, min: 1 },
+    {
+      name: 'population',
+      doc: 'number of youngest trials that may be parents',
+      type: { kind: 'whole', min: 2 },
+      default: 32,
+      positional: true,
+    },
+    {
+      name: 'sample',
+      doc: 'number of candidates of which the best is the parent',
+      type: { kind: 'whole', min: 1 },
+      default: 8,
+    },
   ],
   create: (space, args) => {
     const population = number(args, 'population');

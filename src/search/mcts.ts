@@ -172,15 +172,26 @@ export const mcts: SearcherDef = {
   name: 'mcts',
   doc: 'Monte-Carlo tree search (UCT) over the decision tree, with the rank of a result as reward.',
   args: [
-    { name: 'exploration', doc: 'weight of the exploration term', default: 0.33, min: 0 },
-    { name: 'bisect', doc: 'whether ordered choices are halved step by step', default: true },
+    {
+      name: 'reward',
+      doc: 'rank: the running rank of a result',
+      type: { kind: 'name', oneOf: ['rank'] },
+      default: 'rank',
+      positional: true,
+    },
+    { name: 'bisect', doc: 'whether ordered choices are halved step by step', type: { kind: 'truth' }, default: true },
+    {
+      name: 'exploration',
+      doc: 'weight of the exploration term',
+      type: { kind: 'real', min: 0, max: 1000 },
+      default: 0.33,
+    },
     {
       name: 'width',
       doc: 'progressive widening of continuous ranges: width * sqrt(visits) values',
+      type: { kind: 'real', min: 0, max: 1000, openMin: true },
       default: 1,
-      min: 0.1,
     },
-    { name: 'reward', doc: 'rank: the running rank of a result', default: 'rank', oneOf: ['rank'] },
   ],
   create: (space, args) => {
     const tree = new Tree(space, args['bisect'] === true);

@@ -9,8 +9,9 @@ export const random: SearcherDef = {
     {
       name: 'measure',
       doc: 'choice: each decision by its prior; uniform: each architecture alike; balanced: by depth first',
+      type: { kind: 'name', oneOf: ['choice', 'uniform', 'balanced'] },
       default: 'choice',
-      oneOf: ['choice', 'uniform', 'balanced'],
+      positional: true,
     },
   ],
   create: (space, args) => (context) =>

@@ -12,7 +12,7 @@ const ENUMERABLE = 200_000n;
 
 /** Fills in the defaults of a searcher's arguments. */
 export function searcherArgs(def: SearcherDef, given: SearcherArgs): SearcherArgs {
-  return Object.fromEntries(def.args.map((a) => [a.name, given[a.name] ?? a.default]));
+  return Object.fromEntries(def.args.map((a) => [a.name, given[a.name] ?? (a.default as number | string | boolean)]));
 }
 
 /**

@@ -1,15 +1,8 @@
+import type { ArgDef } from '../ir/layer.ts';
 import type { Assignment, Space } from '../space/space.ts';
 import type { Random } from '../base/philox.ts';
 import type { History } from './history.ts';
 
-/** A number that a searcher takes, with its default. */
-export interface SearcherArg {
-  readonly name: string;
-  readonly doc: string;
-  readonly default: number | string | boolean;
-  readonly min?: number;
-  readonly oneOf?: readonly string[];
-}
 export type SearcherArgs = Readonly<Record<string, number | string | boolean>>;
 
 /**
@@ -28,7 +21,7 @@ export interface SearchContext {
 export interface SearcherDef {
   readonly name: string;
   readonly doc: string;
-  readonly args: readonly SearcherArg[];
+  readonly args: readonly ArgDef[];
   /** Where the space or the history must be followed step by step, `create` makes a proposer with memory of its own. */
   readonly create: (space: Space, args: SearcherArgs) => Proposer;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyOf } from '../base/philox.ts';
-import { History } from '../search/history.ts';
+import { History, paretoFront } from '../search/history.ts';
 import type { Objective } from '../search/history.ts';
 import { makeSearch } from '../search/search.ts';
 import type { SearcherArgs, SearcherDef } from '../search/searcher.ts';
@@ -193,24 +193,23 @@ class SearchRun {
       study.finish(lease, { state: 'failed', cause: outcome.cause, message: outcome.message, seconds });
       this.history.told(trial, 'failed', null);
     } else {
+      // The weights stand in their place before the result does: a complete trial always has them.
+      renameSync(this.attemptWeights(lease), weightsOf(study, trial));
       study.finish(lease, { state: 'complete', metrics: outcome.metrics, seconds });
       this.history.told(trial, 'complete', outcome.metrics);
-      this.keep(lease);
+      this.prune();
     }
     const ended = study.trials()[trial]!;
     this.queue.push({ kind: 'end', trial: ended, best: this.history.best()?.trial ?? null });
   }
 
-  // The weights of the best so far stay, those of the rest go, unless all are wanted.
-  private keep(lease: Lease): void {
-    const { study, keepAll } = this.o;
-    const made = this.attemptWeights(lease);
-    const best = this.history.best()?.trial;
-    if (!keepAll && best !== lease.trial) return rmSync(made, { force: true });
-    renameSync(made, weightsOf(study, lease.trial));
+  // The weights of the best so far stay (of several objectives: of the front), those of the rest go, unless all are wanted.
+  private prune(): void {
+    const { study, keepAll, objectives } = this.o;
     if (keepAll) return;
+    const kept = new Set(paretoFront(this.history.trials, objectives).map((t) => t.trial));
     for (const t of this.history.trials) {
-      if (t.trial !== best) rmSync(weightsOf(study, t.trial), { force: true });
+      if (!kept.has(t.trial)) rmSync(weightsOf(study, t.trial), { force: true });
     }
   }
 
