@@ -31,6 +31,9 @@ export class ValueMap<T> {
     else outputs.set(value.index, { value, item });
     return this;
   }
+  delete(value: Value): void {
+    this.bySource.get(value.source)?.delete(value.index);
+  }
   *entries(): Generator<readonly [Value, T]> {
     for (const outputs of this.bySource.values()) for (const { value, item } of outputs.values()) yield [value, item];
   }
