@@ -1,0 +1,24 @@
+import { numel } from '../../base/tensor-type.ts';
+import type { Cost, OpDef } from '../../ir/op.ts';
+import { numelAt } from './types.ts';
+
+type CostOf = OpDef['cost'];
+
+/** Movement of data costs no arithmetic. */
+export const free: CostOf = () => ({ flops: 0, macs: 0 });
+
+/** So many FLOPs for each element of the first output. */
+export const perOutput =
+  (flops: number): CostOf =>
+  (_inputs, outputs) => ({ flops: flops * numelAt(outputs, 0), macs: 0 });
+
+/** So many FLOPs for each element of the first input. */
+export const perInput =
+  (flops: number): CostOf =>
+  (inputs) => ({ flops: flops * numelAt(inputs, 0), macs: 0 });
+
+/** Multiply-adds, and what else is done. */
+export const products = (macs: number, more = 0): Cost => ({ flops: 2 * macs + more, macs });
+
+/** Multiply-adds of a product whose inner dimension is `inner`. */
+export const innerProducts = (output: readonly number[], inner: number): Cost => products(numel(output) * inner);
