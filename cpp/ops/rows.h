@@ -1,0 +1,96 @@
+// Passes over a row of floats: copies, fills, maps, sums. Tails are padded with zeros and never read or written past
+// the row. Sums are good to about 1e-7 of their terms: at most 32 a lane in f32, then f64, in a fixed order.
+#pragma once
+#include "simd/vec.h"
+
+namespace tenon::TENON_ISA {
+
+constexpr uint64_t kSumBlock = 32;
+
+TENON_INLINE void copy_row(float* y, const float* x, uint64_t n) {
+  uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(x + i));
+  if (i < n) store_first(y + i, load_first(x + i, static_cast<int>(n - i)), static_cast<int>(n - i));
+}
+
+TENON_INLINE void fill_row(float* y, float value, uint64_t n) {
+  const vf v = splat(value);
+  uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, v);
+  if (i < n) store_first(y + i, v, static_cast<int>(n - i));
+}
+
+// body(i, count): `count` is kLanes but for the last call, where it may be less.
+template <typename Body>
+TENON_INLINE void for_lanes(uint64_t n, Body body) {
+  uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) body(i, kLanes);
+  if (i < n) body(i, static_cast<int>(n - i));
+}
+
+// y[i] = f(x[i]); y may be x.
+template <typename F>
+TENON_INLINE void map_row(float* y, const float* x, uint64_t n, F f) {
+  for_lanes(n, [&](uint64_t i, int count) {
+    if (count == kLanes) return store(y + i, f(load(x + i)));
+    store_first(y + i, f(load_first(x + i, count)), count);
+  });
+}
+
+TENON_INLINE vf first_lanes_of(vf v, int count, float rest) { return select(lane_index() < count, v, splat(rest)); }
+
+// The sum of term(i, count) over a row of n: a vector whose lanes from `count` on do not matter.
+template <typename Term>
+TENON_INLINE double sum_terms(uint64_t n, Term term) {
+  double total = 0;
+  uint64_t i = 0;
+  for (; i + 4 * kLanes <= n;) {
+    vf s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
+    for (uint64_t j = 0; j < kSumBlock && i + 4 * kLanes <= n; j += 4, i += 4 * kLanes) {
+      s0 += term(i, kLanes);
+      s1 += term(i + kLanes, kLanes);
+      s2 += term(i + 2 * kLanes, kLanes);
+      s3 += term(i + 3 * kLanes, kLanes);
+    }
+    total += static_cast<double>(hsum((s0 + s1) + (s2 + s3)));
+  }
+  if (i == n) return total;
+  vf s = zero();
+  for (; i + kLanes <= n; i += kLanes) s += term(i, kLanes);
+  if (i < n) {
+    const int count = static_cast<int>(n - i);
+    s += first_lanes_of(term(i, count), count, 0.0f);
+  }
+  return total + static_cast<double>(hsum(s));
+}
+
+TENON_INLINE double sum_row(const float* x, uint64_t n) {
+  return sum_terms(n, [&](uint64_t i, int count) { return count == kLanes ? load(x + i) : load_first(x + i, count); });
+}
+
+// The larger; NaN where either is.
+TENON_INLINE vf max_nan(vf a, vf b) { return select((a > b) | (a != a), a, b); }
+TENON_INLINE float max_nan(float a, float b) { return a > b || a != a ? a : b; }
+
+TENON_INLINE float max_lanes(vf v) {
+  float m = v[0];
+  for (int i = 1; i < kLanes; i++) m = max_nan(m, v[i]);
+  return m;
+}
+
+// -infinity for an empty row, NaN where one is in it.
+TENON_INLINE float max_row(const float* x, uint64_t n) {
+  const float low = -__builtin_inff();
+  if (n < 4) {
+    float m = low;
+    for (uint64_t i = 0; i < n; i++) m = max_nan(m, x[i]);
+    return m;
+  }
+  vf m = splat(low);
+  for_lanes(n, [&](uint64_t i, int count) {
+    m = max_nan(m, count == kLanes ? load(x + i) : first_lanes_of(load_first(x + i, count), count, low));
+  });
+  return max_lanes(m);
+}
+
+}  // namespace tenon::TENON_ISA
