@@ -1,0 +1,54 @@
+import { byteSize } from '../base/tensor-type.ts';
+import type { TensorType } from '../base/tensor-type.ts';
+import type { Graph } from '../ir/graph.ts';
+import { OPS } from '../ops/index.ts';
+import { makePlan } from '../plan/make-plan.ts';
+import { prepare } from '../native/native.ts';
+import type { PreparedPlan, Store } from '../native/native.ts';
+import { optimize } from '../rewrite/rules/index.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** Arrays of a run by name: those that a plan reads are given, those that it writes come back. */
+export type Arrays = Readonly<Record<string, Float32Array | Int32Array | Uint8Array>>;
+
+/** A graph made ready to run: rewritten, planned, validated. */
+export class Runnable {
+  readonly plan: Plan;
+  private readonly prepared: PreparedPlan;
+
+  constructor(graph: Graph) {
+    this.plan = makePlan(optimize(graph), { ops: OPS });
+    this.prepared = prepare(this.plan.bytes);
+  }
+
+  /** Runs `steps` times over one store; per-step arrays have a row a step. Gives what the plan writes. */
+  async run(store: Store, given: Arrays, options: RunOptions): Promise<Arrays> {
+    const externals = this.plan.externals.map((e) => {
+      if (!e.written) {
+        const array = given[e.name];
+        if (!array) throw new Error(`bug: the run was given no ${e.name}`);
+        return array;
+      }
+      return arrayFor(e.type, e.perStep ? options.steps : 1);
+    });
+    await this.prepared.run(store, externals, options);
+    return Object.fromEntries(this.plan.externals.flatMap((e, i) => (e.written ? [[e.name, externals[i]!]] : [])));
+  }
+
+  close(): void {
+    this.prepared.close();
+  }
+}
+
+export interface RunOptions {
+  readonly steps: number;
+  readonly threads: number;
+  /** [0]: set to stop; [1]: steps done so far. */
+  readonly control?: Int32Array;
+}
+
+function arrayFor(type: TensorType, rows: number): Float32Array | Int32Array | Uint8Array {
+  const bytes = new ArrayBuffer(byteSize(type) * rows);
+  if (type.dtype === 'f32') return new Float32Array(bytes);
+  return type.dtype === 'i32' ? new Int32Array(bytes) : new Uint8Array(bytes);
+}

@@ -1,0 +1,262 @@
+import { numel } from '../base/tensor-type.ts';
+import type { Column, Dataset, Table } from '../data/dataset.ts';
+import { width } from '../data/dataset.ts';
+import { readSafetensors, writeSafetensors } from '../data/safetensors.ts';
+import type { StoredTensor } from '../data/safetensors.ts';
+import { DataError } from '../data/error.ts';
+import { epochOrder, split } from '../data/split.ts';
+import type { Split } from '../data/split.ts';
+import { openStore } from '../native/native.ts';
+import type { Store } from '../native/native.ts';
+import { recipesOf, TrainError } from './config.ts';
+import type { Model, Recipes, TrainConfig } from './config.ts';
+import { evaluationGraph, initialGraph, residentColumn, storeLeavesOf, trainGraph } from './graphs.ts';
+import type { Part, StoreLeaf } from './graphs.ts';
+import { Runnable } from './session.ts';
+
+/** Figures of a part of the data: `loss` and the loss's metrics, means over its examples. */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface EpochReport {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps so far. */
+  readonly step: number;
+  /** On the validation split, and `train_loss`. */
+  readonly figures: Figures;
+  readonly seconds: number;
+}
+
+export interface TrainerOptions {
+  readonly threads: number;
+  readonly signal?: AbortSignal;
+  /** Called a few times a second with the steps of the epoch. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const EVALUATION_BATCH = 250;
+const PROGRESS_MS = 100;
+/** Steps between two looks at the loss, so that a run that went wrong ends soon. */
+const CHUNK = 100;
+
+/**
+ * A training run: one store, a plan for the training step and plans for evaluation. Reproducible from (model, config, data): any number of threads gives the
+ * same bits. `close` frees native memory.
+ */
+export class Trainer {
+  readonly config: TrainConfig;
+  readonly epochSteps: number;
+  private readonly model: Model;
+  private readonly data: Dataset;
+  private readonly recipes: Recipes;
+  private readonly split: Split;
+  private readonly store: Store;
+  private readonly step: Runnable;
+  private readonly leaves: readonly StoreLeaf[];
+  private readonly evaluations = new Map<string, Runnable>();
+  private readonly resident = new Set<string>();
+  private readonly options: TrainerOptions;
+  private stepsDone = 0;
+
+  private constructor(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions) {
+    this.model = model;
+    this.data = data;
+    this.config = config;
+    this.options = options;
+    this.recipes = recipesOf(config);
+    this.split = split(data.train.examples, 0);
+    this.epochSteps = Math.floor(this.split.train.length / config.batch);
+    if (this.epochSteps < 1) {
+      throw new TrainError(
+        'error',
+        `a batch of ${config.batch} is more than the ${this.split.train.length} training examples`,
+      );
+    }
+    const graph = trainGraph(model, this.recipes, this.part('train'), config.batch, config.seed);
+    this.leaves = storeLeavesOf(graph);
+    this.step = new Runnable(graph);
+    this.store = openStore();
+  }
+
+  static async create(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions): Promise<Trainer> {
+    const trainer = new Trainer(model, data, config, options);
+    try {
+      for (const leaf of trainer.leaves) trainer.store.write(leaf.name, leaf.type.dtype, leaf.type.shape, null);
+      const start = new Runnable(initialGraph(trainer.leaves, config.seed));
+      await start.run(trainer.store, {}, { steps: 1, threads: options.threads });
+      start.close();
+      trainer.makeResident('train', data.train);
+    } catch (e) {
+      trainer.close();
+      throw e;
+    }
+    return trainer;
+  }
+
+  private part(name: 'train' | 'test'): Part {
+    const table = name === 'train' ? this.data.train : this.data.test;
+    if (!table) throw new DataError('missing', '', `the data set ${this.data.name} has no test set`);
+    return { name, table, classes: this.data.classes };
+  }
+
+  private makeResident(part: string, table: Table): void {
+    if (this.resident.has(part)) return;
+    for (const c of [...table.features, table.label] satisfies readonly Column[]) {
+      const { name, type } = residentColumn(part, c);
+      this.store.write(name, type.dtype, [c.data.length / Math.max(1, width(c)), width(c)], c.data);
+    }
+    this.resident.add(part);
+  }
+
+  /** Trains for the epochs of the config; a report after each. Throws TrainError `nan` where the loss is not finite any more. */
+  async *epochs(): AsyncGenerator<EpochReport> {
+    const { epochs } = this.config;
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const started = performance.now();
+      const trainLoss = await this.trainEpoch(epoch);
+      const figures = await this.evaluate('validation');
+      const seconds = (performance.now() - started) / 1000;
+      yield { epoch, epochs, step: this.stepsDone, figures: { ...figures, train_loss: trainLoss }, seconds };
+    }
+  }
+
+  private async trainEpoch(epoch: number): Promise<number> {
+    const { batch, seed } = this.config;
+    const order = epochOrder(this.split.train, batch, seed, epoch);
+    let total = 0;
+    for (let from = 0; from < this.epochSteps; from += CHUNK) {
+      const steps = Math.min(CHUNK, this.epochSteps - from);
+      const { loss } = await this.runSteps(order.subarray(from * batch, (from + steps) * batch), steps, from);
+      const bad = loss!.findIndex((v) => !Number.isFinite(v));
+      if (bad >= 0)
+        throw new TrainError('nan', `the loss is ${loss![bad]} at step ${this.stepsDone - steps + bad + 1}`);
+      for (const v of loss!) total += v;
+    }
+    return total / this.epochSteps;
+  }
+
+  private async runSteps(
+    index: Int32Array,
+    steps: number,
+    from: number,
+  ): Promise<Readonly<Record<string, Float32Array>>> {
+    const { signal, onProgress, threads } = this.options;
+    signal?.throwIfAborted();
+    const first = this.stepsDone;
+    const control = new Int32Array(new SharedArrayBuffer(8));
+    const stop = (): void => void Atomics.store(control, 0, 1);
+    const timer =
+      onProgress && setInterval(() => onProgress(from + Atomics.load(control, 1), this.epochSteps), PROGRESS_MS);
+    signal?.addEventListener('abort', stop);
+    try {
+      const given = {
+        index,
+        lr: this.rates(first, steps),
+        step: Int32Array.from({ length: steps }, (_, i) => first + i),
+      };
+      const out = await this.step.run(this.store, given, { steps, threads, control });
+      this.stepsDone += steps;
+      onProgress?.(from + steps, this.epochSteps);
+      return out as Readonly<Record<string, Float32Array>>;
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+      signal?.throwIfAborted();
+    }
+  }
+
+  private rates(first: number, steps: number): Float32Array {
+    const { schedule, optimizer } = this.recipes;
+    const base = optimizer.args['lr'] as number;
+    const all = this.epochSteps * this.config.epochs;
+    return Float32Array.from({ length: steps }, (_, i) => {
+      const when = { step: first + i, steps: all, stepsPerEpoch: this.epochSteps };
+      return base * schedule.def.factor(when, schedule.args);
+    });
+  }
+
+  /** Figures on the validation split, or on the test set. */
+  async evaluate(on: 'validation' | 'test'): Promise<Figures> {
+    const part = on === 'test' ? this.part('test') : this.part('train');
+    this.makeResident(part.name, part.table);
+    const rows = on === 'test' ? Int32Array.from({ length: part.table.examples }, (_, i) => i) : this.split.validation;
+    if (rows.length === 0) throw new TrainError('error', `there are no examples for ${on}`);
+    const whole = rows.length - (rows.length % EVALUATION_BATCH);
+    const sums: Record<string, number> = {};
+    for (const [index, batch] of [
+      [rows.subarray(0, whole), EVALUATION_BATCH],
+      [rows.subarray(whole), rows.length - whole],
+    ] as const) {
+      if (index.length === 0) continue;
+      const steps = index.length / batch;
+      const out = await this.evaluation(part, batch).run(
+        this.store,
+        { index },
+        { steps, threads: this.options.threads },
+      );
+      for (const [name, values] of Object.entries(out)) {
+        for (const v of values) sums[name] = (sums[name] ?? 0) + v;
+      }
+    }
+    return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / rows.length]));
+  }
+
+  private evaluation(part: Part, batch: number): Runnable {
+    const key = `${part.name}:${batch}`;
+    let found = this.evaluations.get(key);
+    if (!found) {
+      found = new Runnable(evaluationGraph(this.model, this.recipes, part, batch));
+      this.evaluations.set(key, found);
+    }
+    return found;
+  }
+
+  /** Parameters and state by path; with `all` the optimizer's slots too, and the step in the metadata. */
+  tensors(all = false): Map<string, StoredTensor> {
+    const kept = this.leaves.filter((l) => all || l.kind !== 'slot');
+    return new Map(
+      kept.map((l) => [
+        l.name,
+        { dtype: 'f32', shape: l.type.shape, bytes: new Uint8Array(this.store.read(l.name).data) },
+      ]),
+    );
+  }
+
+  save(path: string, metadata: Readonly<Record<string, string>> = {}): void {
+    writeSafetensors(path, { tensors: this.tensors(true), metadata: { ...metadata, step: String(this.stepsDone) } });
+  }
+
+  /** Takes tensors of a checkpoint; every parameter and state must be there, of its shape. Slots are taken where present. */
+  load(path: string): void {
+    const { tensors, metadata } = readSafetensors(path);
+    for (const leaf of this.leaves) {
+      const found = tensors.get(leaf.name);
+      if (!found && leaf.kind === 'slot') continue;
+      if (!found) throw new DataError('mismatch', path, `there is no tensor ${leaf.name}`);
+      if (
+        found.dtype !== 'f32' ||
+        numel(found.shape) !== numel(leaf.type.shape) ||
+        found.shape.join() !== leaf.type.shape.join()
+      ) {
+        const [want, is] = [leaf.type.shape, found.shape].map((s) => `[${s.join(', ')}]`);
+        throw new DataError('mismatch', path, `tensor ${leaf.name} is ${is}, expected ${want}`);
+      }
+      const { bytes } = found;
+      this.store.write(
+        leaf.name,
+        'f32',
+        leaf.type.shape,
+        new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4),
+      );
+    }
+    const step = Number(metadata['step'] ?? 0);
+    this.stepsDone = Number.isSafeInteger(step) && step >= 0 ? step : 0;
+  }
+
+  close(): void {
+    this.step.close();
+    for (const e of this.evaluations.values()) e.close();
+    this.store.close();
+  }
+}
