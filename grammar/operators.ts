@@ -183,9 +183,17 @@ function combine(op: Operator, left: Operand, right: Operand): Expr {
       return { kind: 'choice', alternatives: grow(alternatives, () => alternative(left), alternative(right)), ...at };
     }
     case '<>':
-      return { kind: 'order', items: grow(own?.kind === 'order' ? own.items : undefined, () => left.node, right.node), ...at };
+      return {
+        kind: 'order',
+        items: grow(own?.kind === 'order' ? own.items : undefined, () => left.node, right.node),
+        ...at,
+      };
     case '->':
-      return { kind: 'chain', steps: grow(own?.kind === 'chain' ? own.steps : undefined, () => left.node, right.node), ...at };
+      return {
+        kind: 'chain',
+        steps: grow(own?.kind === 'chain' ? own.steps : undefined, () => left.node, right.node),
+        ...at,
+      };
     case 'via':
       return { kind: 'via', value: left.node, weight: right.node, ...at };
     case '~':

@@ -26,7 +26,7 @@ export type ParsedPart<R> = { readonly value: R } | { readonly errors: readonly 
 
 /** One expression and nothing else. */
 export function parseExpression(text: string): ParsedPart<Expr> {
-  return part(text, (parser) => parser.expression().node);
+  return part(text, (parser) => (parser.expression() as ReturnType<SpaceParser['expression']> | undefined)?.node);
 }
 
 /** `body[*].k = 5, act = relu`, with or without braces: what stands after `with`. */
@@ -35,10 +35,12 @@ export function parseBindings(text: string): ParsedPart<readonly Binding[]> {
   return part(braced ? text : `{${text}}`, (parser) => parser.bindingList(), braced ? 0 : 1);
 }
 
-function part<R>(text: string, read: (parser: SpaceParser) => R, shift = 0): ParsedPart<R> {
+function part<R>(text: string, read: (parser: SpaceParser) => R | undefined, shift = 0): ParsedPart<R> {
   const { value, errors } = run(text, read);
   if (value !== undefined && errors.length === 0) return { value };
-  return { errors: errors.map((e) => ({ ...e, start: Math.max(0, e.start - shift), end: Math.max(0, e.end - shift) })) };
+  return {
+    errors: errors.map((e) => ({ ...e, start: Math.max(0, e.start - shift), end: Math.max(0, e.end - shift) })),
+  };
 }
 
 interface Run<R> {
@@ -50,7 +52,7 @@ interface Run<R> {
 // Built at the first use: its self-analysis takes some milliseconds that `--help` need not pay.
 let parser: SpaceParser | undefined;
 
-function run<R>(text: string, read: (parser: SpaceParser) => R): Run<R> {
+function run<R>(text: string, read: (parser: SpaceParser) => R | undefined): Run<R> {
   const size = tooLarge(text);
   if (size) return { value: undefined, comments: [], errors: [size] };
   const { tokens, comments } = tokenize(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text);
@@ -62,7 +64,7 @@ function run<R>(text: string, read: (parser: SpaceParser) => R): Run<R> {
   return { value, comments: comments.map(toComment), errors };
 }
 
-function readSafely<R>(from: SpaceParser, read: (parser: SpaceParser) => R): R | undefined {
+function readSafely<R>(from: SpaceParser, read: (parser: SpaceParser) => R | undefined): R | undefined {
   const { problems } = from.recovery;
   try {
     const value = read(from);

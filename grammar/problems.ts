@@ -2,7 +2,18 @@ import type { IToken, TokenType } from 'chevrotain';
 import { EOF, tokenMatcher } from './chevrotain.ts';
 import type { SyntaxProblem } from './syntax.ts';
 import { MAX_NESTING } from './syntax.ts';
-import { Infix, Keyword, Name, NumberToken, OddNumber, OpenComment, OpenText, Prefix, Text, Unknown } from './tokens.ts';
+import {
+  Infix,
+  Keyword,
+  Name,
+  NumberToken,
+  OddNumber,
+  OpenComment,
+  OpenText,
+  Prefix,
+  Text,
+  Unknown,
+} from './tokens.ts';
 
 /** Thrown inside the parser, kept by `parse`; a fatal one ends the parse. */
 export class ProblemError extends Error {
@@ -42,9 +53,12 @@ export const readings: Readonly<Record<string, Reading>> = {
   preferStatement: { what: 'a preference', example: 'prefer latency <= 3ms weight 0.2' },
   checkStatement: { what: 'a check', example: 'check count == 15_625' },
   useStatement: { what: 'a `use`', example: 'use "std/vision" { mbconv, se } or use "./cells.space" as my' },
-  trainStatement: { what: 'the settings of `train`', example: 'train { data mnist loss crossentropy batch 128 epochs 3 }' },
+  trainStatement: {
+    what: 'the settings of `train`',
+    example: 'train { data mnist loss crossentropy batch 128 epochs 3 }',
+  },
   searchStatement: { what: 'the settings of `search`', example: 'search { maximize accuracy budget 200 trials }' },
-  setting: { what: 'a setting', example: 'budget 200 trials, 2h' },
+  valueSetting: { what: 'a setting', example: 'budget 200 trials, 2h' },
   group: { what: 'a group of settings', example: 'phase warm { epochs 1 }' },
   parameters: { what: 'parameters', example: 'def block(n, k: 3) = conv(n, k: k)' },
   args: { what: 'the arguments of a call', example: 'conv(64, k: 3 | 5)' },
@@ -207,8 +221,11 @@ interface Situation {
 export function hintFor({ rule, expected, token, previous, next }: Situation): string | undefined {
   const text = token.image;
   const wantsName = expected.includes('name');
-  if (wantsName && tokenMatcher(token, Keyword)) return `\`${text}\` is a keyword; choose another name, such as ${text}1`;
+  if (wantsName && tokenMatcher(token, Keyword))
+    return `\`${text}\` is a keyword; choose another name, such as ${text}1`;
   if (text === '=' && rule === 'args') return `an argument is named with a colon: ${previous.image}: …`;
+  if (text === '=' && (rule === 'setting' || rule.endsWith('Setting')))
+    return `a setting has no \`=\`: ${previous.image} …`;
   if (text === '=' && !wantsName) return '`==` compares two values; `name = …` defines';
   if (text === ':' && rule === 'binding') return 'a decision is bound with `=`: act = relu';
   if (text === '-' && previous.image === '|') return undefined;
@@ -230,9 +247,9 @@ const elseHint = 'every `if` has an `else`; `id` changes nothing: if w >= 64 the
 
 const isOperator = (token: IToken): boolean => tokenMatcher(token, Infix) || tokenMatcher(token, Prefix);
 
-/** The candidate that is at most two edits away (one for short words), if one is. */
+/** The candidate that is at most two edits away (one for words up to five letters), if one is. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const limit = word.length > 4 ? 2 : 1;
+  const limit = word.length > 5 ? 2 : 1;
   const near = candidates.map((c) => ({ c, d: edits(word, c) })).filter(({ d }) => d <= limit);
   return near.sort((a, b) => a.d - b.d)[0]?.c;
 }

@@ -1,12 +1,14 @@
 import type { IRecognitionException, IToken } from 'chevrotain';
 import { EOF, tokenMatcher } from './chevrotain.ts';
 import { exactInteger, numberLiteral } from './literals.ts';
-import { describe, hintFor, lexicalProblem, nearest, placeOf, ProblemError, readings } from './problems.ts';
-import type { Every, Expr, Statement, SyntaxProblem } from './syntax.ts';
+import { describe, hintFor, labelOf, lexicalProblem, nearest, placeOf, ProblemError, readings } from './problems.ts';
+import type { Every, Expr, Spanned, Statement, SyntaxProblem } from './syntax.ts';
 import * as T from './tokens.ts';
 
 /** What a run of statements stands in. */
 export type Place = 'file' | 'space' | 'cell' | 'settings';
+/** What stands in braces. */
+export type Block = Exclude<Place, 'file'>;
 
 const MAX_PROBLEMS = 50;
 
@@ -40,12 +42,15 @@ const closers = new Set([T.RParen, T.RSquare, T.RCurly]);
 const literals = new Set([T.NumberToken, T.Text, T.True, T.False]);
 const postfixes = new Set([T.Question, T.LCurly, T.LParen, T.LSquare, T.Dot]);
 /** How a block starts; `settings` are those of `train` and `search`. */
-const blockHeads = new Map([
-  [T.Space, 'space'],
-  [T.Cell, 'cell'],
-  [T.Train, 'settings'],
-  [T.Search, 'settings'],
-] as const);
+const blockHeads: Readonly<Record<string, Block>> = {
+  space: 'space',
+  cell: 'cell',
+  train: 'settings',
+  search: 'settings',
+};
+/** Statements with a name and `=` right after their keyword. */
+const namedHeads = new Set([T.Space, T.Def, T.Let, T.Shared, T.Output, T.Model]);
+const statementWords = [...starters].map((t) => t.name.toLowerCase()).concat('cell', 'train', 'search', 'model');
 
 const isName = (token: IToken): boolean => tokenMatcher(token, T.Name);
 /** Looks around in the tokens for the parser: where statements start, what may go on, and how an error is told. */
@@ -101,7 +106,7 @@ export class Recovery {
     if (this.type(1) === EOF) return false;
     if (place === 'file') return true;
     if (this.type(1) === T.RCurly) return false;
-    return place === 'settings' ? !this.startsStatement(1) : this.type(1) !== T.Space;
+    return place === 'settings' ? !starters.has(this.type(1)) : this.type(1) !== T.Space;
   }
 
   /** Whether `name` and `mark` follow, which make the next item of a list. */
@@ -160,12 +165,13 @@ export class Recovery {
   private junkHint(token: IToken, place: Place): string | undefined {
     const type = token.tokenType;
     if (type === T.In) return 'the first `in` ends the value of a `let`; write a test in parentheses: (w in 1..4)';
+    if (place === 'settings' && this.type(-1) === T.Comma) return 'no comma stands between two settings';
     if (place === 'settings') return 'a setting is a name and its value, for example: batch 128';
-    if (literals.has(type)) return undefined;
-    const candidates = [...T.hardKeywords, 'cell', 'train', 'search', 'model'];
-    const near = isName(token) ? nearest(token.image, candidates) : undefined;
+    const near = isName(token) ? nearest(token.image, [...statementWords, 'with', 'where']) : undefined;
     if (near !== undefined) return `did you mean \`${near}\`?`;
-    if (place === 'file') return 'at the top of a file stand space, let, def, shared, cell, check, use, model, train, search';
+    if (!isName(token)) return undefined;
+    if (place === 'file')
+      return 'at the top of a file stand space, let, def, shared, cell, model, check, use, train, search';
     if (place === 'cell') return 'what a cell gives follows `return`; a wire is defined by `name = …`';
     return 'what a space gives follows `output name =`; a wire is defined by `name = …`';
   }
@@ -179,7 +185,7 @@ export class Recovery {
     const end = Math.min(statement.end, statement.start + Math.max(1, what.length));
     this.add({
       code: 'E158',
-      message: `a ${what === 'wire' ? 'wire' : `\`${what}\``} does not stand ${where}`,
+      message: `${what === 'wire' ? 'a wire' : `\`${what}\``} does not stand ${where}`,
       expected: `one of ${here.join(', ')}`,
       found: what === 'wire' ? 'a wire' : `\`${what}\``,
       start: statement.start,
@@ -190,14 +196,14 @@ export class Recovery {
   }
 
   /** Whether the brace of a block was forgotten, which is noted; the block is read as if it were there. */
-  braceIsMissing(place: Place): boolean {
+  braceIsMissing(place: Block, expected: string): boolean {
     const inside = place !== 'settings' && this.startsStatement(1);
     if (!inside) return false;
     const token = this.ahead(1);
     this.add({
       code: 'E161',
-      message: `the ${place} has no \`{\``,
-      expected: '`{`',
+      message: `the \`{\` of this ${place} is missing`,
+      expected,
       found: describe(token),
       ...placeOf(token, this.text.length),
     });
@@ -216,7 +222,22 @@ export class Recovery {
       expected: 'an operator',
       found: describe(token),
       ...placeOf(token, this.text.length),
-      hint: product ? `a product is written ${text} * (…)` : 'only names, lists and what stands in parentheses take one',
+      hint: product
+        ? `a product is written ${text} * (…)`
+        : 'only names, lists and what stands in parentheses take one',
+    });
+  }
+
+  notEmpty(items: readonly unknown[], { start, end }: Spanned): void {
+    if (items.length > 0) return;
+    throw new ProblemError({
+      code: 'E150',
+      message: 'an index is empty',
+      expected: 'a number or `*`',
+      found: '`[]`',
+      start,
+      end,
+      hint: 'for example: body[0] or f32[B, 784]',
     });
   }
 
@@ -254,7 +275,7 @@ export class Recovery {
    * Notes the problem and goes to where the next statement or setting may start. Where the head of a block is broken
    * but its brace is there, stops at the brace and gives the kind of block, so that what is inside is still read.
    */
-  afterError(error: unknown, from: IToken, place: Place): Place | undefined {
+  afterError(error: unknown, from: IToken, place: Place): Block | undefined {
     if (error instanceof ProblemError) {
       if (error.fatal) throw error;
       this.add(error.problem);
@@ -272,7 +293,10 @@ export class Recovery {
     const place = placeOf(token, this.text.length);
     const lexical = lexicalProblem(token);
     if (lexical) return lexical;
-    const rule = error.context.ruleStack.findLast((name) => readings[name] !== undefined) ?? 'program';
+    const known = error.context.ruleStack.filter((name) => readings[name] !== undefined);
+    // A rule whose first token is missing was not begun: what is being read is the rule around it.
+    if (known.at(-1) === 'parameters' && error.message === labelOf(T.LParen)) known.pop();
+    const rule = known.at(-1) ?? 'program';
     const reading = readings[rule]!;
     const found = describe(token);
     const expected = error.message;
@@ -286,7 +310,6 @@ export class Recovery {
         expected,
         found,
         ...placeOf(this.open, this.text.length),
-        hint: `${reading.what} looks like this: ${reading.example}`,
       };
     }
     const special = hintFor({ rule, expected, token, previous, next: this.ahead(2) });
@@ -296,7 +319,7 @@ export class Recovery {
       expected,
       found,
       ...place,
-      hint: special ?? `${reading.what} looks like this: ${reading.example}`,
+      hint: special ?? `for example: ${reading.example}`,
     };
   }
 
@@ -304,24 +327,30 @@ export class Recovery {
     return this.ahead(1) === token && this.startsStatement(1);
   }
 
-  private resume(from: IToken, place: Place): Place | undefined {
+  private resume(from: IToken, place: Place): Block | undefined {
+    const junk = this.ahead(1) === from;
+    const word = junk ? nearest(from.image, statementWords) : from.image;
+    const head = place === 'settings' || word === undefined ? undefined : blockHeads[word];
     let depth = this.depthSince(from);
-    const head = blockHeads.get(from.tokenType as never);
     if (head !== undefined && depth === 0 && this.reachBrace(from)) return head;
-    const bindings = from.tokenType === T.Space || from.tokenType === T.Model;
-    for (let first = this.ahead(1) === from; ; first = false) {
+    // Bindings hold `name =` in braces that are no statements, and so may what could not be read.
+    const inBraces = junk || from.tokenType === T.Space || from.tokenType === T.Model;
+    let named = !(junk || namedHeads.has(from.tokenType)) || this.sawIs(from);
+    for (let first = junk; ; first = false) {
       const token = this.ahead(1);
-      if (token.tokenType === EOF) return undefined;
-      if (!first && this.mayResume(place, depth, bindings)) return undefined;
-      if (depth === 0 && token.tokenType === T.RCurly && place !== 'file') return undefined;
-      if (token.tokenType === T.RCurly && place === 'file') this.unclosed = Math.max(0, this.unclosed - 1);
-      if (openers.has(token.tokenType)) depth++;
-      else if (closers.has(token.tokenType)) depth = Math.max(0, depth - 1);
+      const type = token.tokenType;
+      if (type === EOF) return undefined;
+      if (!first && this.mayResume(place, depth, inBraces, named)) return undefined;
+      if (depth === 0 && type === T.RCurly && place !== 'file') return undefined;
+      if (type === T.RCurly && place === 'file') this.unclosed = Math.max(0, this.unclosed - 1);
+      if (type === T.Is) named = true;
+      if (openers.has(type)) depth++;
+      else if (closers.has(type)) depth = Math.max(0, depth - 1);
       this.skip();
     }
   }
 
-  private mayResume(place: Place, depth: number, bindings: boolean): boolean {
+  private mayResume(place: Place, depth: number, inBraces: boolean, named: boolean): boolean {
     const token = this.ahead(1);
     const before = this.ahead(0);
     if (place === 'settings')
@@ -329,7 +358,11 @@ export class Recovery {
     if (!this.startsStatement(1)) return false;
     if (token.tokenType === T.Let) return endsOperand(before);
     if (starters.has(token.tokenType)) return true;
-    return this.type(2) === T.Is ? !(bindings && depth > 0) : depth === 0 || endsOperand(before);
+    return this.type(2) === T.Is ? named && !(inBraces && depth > 0) : depth === 0 || endsOperand(before);
+  }
+
+  private sawIs(from: IToken): boolean {
+    return this.tokens.slice(this.indexOf(from), this.indexOf(this.ahead(1))).some((t) => t.tokenType === T.Is);
   }
 
   private startsLine(before: IToken, token: IToken): boolean {
@@ -341,7 +374,7 @@ export class Recovery {
     const begun = this.indexOf(from);
     const here = this.indexOf(this.ahead(1));
     if (this.tokens.slice(begun, here).some((t) => t.tokenType === T.LCurly || t.tokenType === T.Is)) return false;
-    for (let k = this.ahead(1) === from ? 2 : 1; ; k++) {
+    for (let k = this.ahead(1) === from ? 2 : 1; k < 100; k++) {
       const type = this.type(k);
       if (type === T.LCurly) {
         for (let i = 1; i < k; i++) this.skip();
@@ -349,6 +382,7 @@ export class Recovery {
       }
       if (type === EOF || type === T.RCurly || this.startsStatement(k)) return false;
     }
+    return false;
   }
 
   private depthSince(from: IToken): number {
@@ -386,4 +420,3 @@ function endsOperand(token: IToken): boolean {
   const type = token.tokenType;
   return isName(token) || literals.has(type) || closers.has(type) || type === T.Question;
 }
-

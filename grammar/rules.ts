@@ -1,59 +1,18 @@
-import type { IParserErrorMessageProvider, IToken, TokenType } from 'chevrotain';
-import { EmbeddedActionsParser } from './chevrotain.ts';
-import { numberLiteral, textLiteral } from './literals.ts';
-import { ExpressionBuilder } from './operators.ts';
-import { expression as anExpression, labelOf, tooDeep } from './problems.ts';
-import type { Place } from './recovery.ts';
-import { Recovery } from './recovery.ts';
-import { MAX_NESTING } from './syntax.ts';
+import type { IToken } from 'chevrotain';
+import { ExpressionRules, nameOf } from './expression-rules.ts';
+import type { Block, Place } from './recovery.ts';
 import type * as Tree from './syntax.ts';
 import * as T from './tokens.ts';
 
 type Expr = Tree.Expr;
 
-/** An expression and where it stands with its parentheses. */
-interface Entry extends Tree.Spanned {
-  readonly node: Expr;
-}
-
-const dtype = /^(?:[fiu]\d+|bf16|bool)$/;
-
-const endOf = (token: IToken): number => token.startOffset + token.image.length;
-const nameOf = (token: IToken): Tree.Name => ({
-  kind: 'name',
-  name: token.image,
-  start: token.startOffset,
-  end: endOf(token),
-});
-
-// The "message" of a Chevrotain error is only what was expected; `Recovery` makes the sentence around it.
-const expectations: IParserErrorMessageProvider = {
-  buildMismatchTokenMessage: ({ expected }) => labelOf(expected),
-  buildNotAllInputParsedMessage: () => 'the end of the file',
-  buildNoViableAltMessage: ({ customUserDescription }) => customUserDescription ?? 'something else',
-  buildEarlyExitMessage: ({ customUserDescription }) => customUserDescription ?? 'something else',
-};
-
 /**
- * The grammar, as Chevrotain rules whose actions build the tree. An expression is one flat rule,
- * "operand (operator operand)*", and `ExpressionBuilder` applies the precedence. Chevrotain's own recovery is off: an
- * error ends its statement, and `Recovery` finds the next one.
+ * The grammar, as Chevrotain rules whose actions build the tree. Chevrotain's own recovery is off: an error ends its
+ * statement, and `Recovery` finds the next one.
  */
-export class SpaceParser extends EmbeddedActionsParser {
-  readonly recovery: Recovery;
-  private nesting = 0;
-
+export class SpaceParser extends ExpressionRules {
   constructor() {
-    super([...T.tokenTypes], {
-      recoveryEnabled: false,
-      maxLookahead: 2,
-      skipValidations: true,
-      errorMessageProvider: expectations,
-    });
-    this.recovery = new Recovery(
-      (k) => this.LA(k),
-      () => this.SKIP_TOKEN(),
-    );
+    super();
     this.performSelfAnalysis();
   }
 
@@ -72,7 +31,10 @@ export class SpaceParser extends EmbeddedActionsParser {
     if (this.RECORDING_PHASE) this.MANY(() => this.SUBRULE(this.statement));
     else
       while (this.recovery.goesOn(place)) {
-        const read = this.guarded(place, () => this.SUBRULE(this.statement));
+        const read = this.guarded(place, () => {
+          this.recovery.expectStart(place);
+          return this.SUBRULE(this.statement);
+        });
         if (read && this.recovery.mayStand(read, place)) found.push(read);
       }
     return found;
@@ -83,7 +45,10 @@ export class SpaceParser extends EmbeddedActionsParser {
     if (this.RECORDING_PHASE) this.MANY(() => this.SUBRULE(this.setting));
     else
       while (this.recovery.goesOn('settings')) {
-        const read = this.guarded('settings', () => this.SUBRULE(this.setting));
+        const read = this.guarded('settings', () => {
+          this.recovery.expectStart('settings');
+          return this.SUBRULE(this.setting);
+        });
         if (read) found.push(read);
       }
     return found;
@@ -94,7 +59,6 @@ export class SpaceParser extends EmbeddedActionsParser {
     const from = this.LA(1);
     const nesting = this.nesting;
     try {
-      this.recovery.expectStart(place);
       return read();
     } catch (error) {
       this.nesting = nesting;
@@ -104,41 +68,17 @@ export class SpaceParser extends EmbeddedActionsParser {
     }
   }
 
-  private braces(place: 'space' | 'cell'): { inside: Tree.Statement[]; end: number };
+  private braces(place: 'space' | 'cell', expected?: string): { inside: Tree.Statement[]; end: number };
   private braces(place: 'settings'): { inside: Tree.Setting[]; end: number };
-  private braces(place: Place): { inside: Tree.Statement[] | Tree.Setting[]; end: number };
-  private braces(place: Place): { inside: Tree.Statement[] | Tree.Setting[]; end: number } {
+  private braces(place: Block): { inside: Tree.Statement[] | Tree.Setting[]; end: number };
+  private braces(place: Block, expected = '`{`'): { inside: Tree.Statement[] | Tree.Setting[]; end: number } {
     this.enter();
-    const open = this.recovery.braceIsMissing(place) ? undefined : this.CONSUME(T.LCurly);
+    const missing = !this.RECORDING_PHASE && this.recovery.braceIsMissing(place, expected);
+    const open = missing ? undefined : this.CONSUME(T.LCurly, { ERR_MSG: expected });
     const inside = place === 'settings' ? this.settings() : this.statements(place);
     const end = this.close(open, T.RCurly, place === 'settings' ? 'a setting or `}`' : 'a statement or `}`');
     this.nesting--;
     return { inside, end };
-  }
-
-  private enter(): void {
-    if (++this.nesting > MAX_NESTING && !this.RECORDING_PHASE) throw tooDeep(this.LA(1));
-  }
-
-  /** The closing bracket of `open`; gives its end. */
-  private close(open: IToken | undefined, type: TokenType, expected: string): number {
-    if (!this.RECORDING_PHASE && this.LA(1).tokenType !== type) this.recovery.open = open;
-    return endOf(this.CONSUME(type, { ERR_MSG: expected }));
-  }
-
-  /** `item, item, …` in brackets, a trailing comma allowed. */
-  private bracketed<R>(open: TokenType, close: TokenType, item: () => R): { items: R[]; start: number; end: number } {
-    const opened = this.CONSUME(open);
-    const items: R[] = [];
-    if (this.RECORDING_PHASE) this.MANY_SEP({ SEP: T.Comma, DEF: item });
-    else
-      while (this.LA(1).tokenType !== close) {
-        items.push(item());
-        if (this.LA(1).tokenType !== T.Comma) break;
-        this.CONSUME1(T.Comma);
-      }
-    const expected = `${items.length > 0 ? 'an operator, ' : ''}\`,\` or ${labelOf(close)}`;
-    return { items, start: opened.startOffset, end: this.close(opened, close, expected) };
   }
 
   /** `item, item, …` without brackets; a trailing comma is allowed where `more` sees that no item follows it. */
@@ -158,55 +98,36 @@ export class SpaceParser extends EmbeddedActionsParser {
     this.ACTION(() => void more.forEach((item) => to.push(item)));
   }
 
-  private name(expected?: string): Tree.Name {
-    return nameOf(this.CONSUME(T.Name, expected === undefined ? {} : { ERR_MSG: expected }));
-  }
-
-  private get last(): number {
-    const token = this.LA(0);
-    return endOf(token);
-  }
-
   // ---- statements ----------------------------------------------------------------------------------------------
 
-  readonly statement = this.RULE(
-    'statement',
-    (): Tree.Statement =>
-      this.OR<Tree.Statement>([
-        { ALT: () => this.SUBRULE(this.spaceStatement) },
-        { ALT: () => this.SUBRULE(this.letStatement) },
-        { ALT: () => this.SUBRULE(this.defStatement) },
-        { ALT: () => this.SUBRULE(this.sharedStatement) },
-        { ALT: () => this.SUBRULE(this.inputStatement) },
-        { ALT: () => this.SUBRULE(this.outputStatement) },
-        { ALT: () => this.SUBRULE(this.returnStatement) },
-        { ALT: () => this.SUBRULE(this.requireStatement) },
-        { ALT: () => this.SUBRULE(this.preferStatement) },
-        { ALT: () => this.SUBRULE(this.checkStatement) },
-        { ALT: () => this.SUBRULE(this.useStatement) },
-        { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.cellStatement) },
-        { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.trainStatement) },
-        { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.searchStatement) },
-        { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.modelStatement) },
-        { ALT: () => this.SUBRULE(this.wireStatement) },
-      ]),
+  readonly statement = this.RULE('statement', (): Tree.Statement =>
+    this.OR<Tree.Statement>([
+      { ALT: () => this.SUBRULE(this.spaceStatement) },
+      { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.defStatement) },
+      { ALT: () => this.SUBRULE(this.sharedStatement) },
+      { ALT: () => this.SUBRULE(this.inputStatement) },
+      { ALT: () => this.SUBRULE(this.outputStatement) },
+      { ALT: () => this.SUBRULE(this.returnStatement) },
+      { ALT: () => this.SUBRULE(this.requireStatement) },
+      { ALT: () => this.SUBRULE(this.preferStatement) },
+      { ALT: () => this.SUBRULE(this.checkStatement) },
+      { ALT: () => this.SUBRULE(this.useStatement) },
+      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.cellStatement) },
+      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.trainStatement) },
+      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.searchStatement) },
+      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.modelStatement) },
+      { ALT: () => this.SUBRULE(this.wireStatement) },
+    ]),
   );
 
   readonly spaceStatement = this.RULE('spaceStatement', (): Tree.SpaceStatement | Tree.DeriveStatement => {
     const start = this.CONSUME(T.Space).startOffset;
     const name = this.name();
-    return this.OR<Tree.SpaceStatement | Tree.DeriveStatement>({
-      DEF: [
-        { ALT: () => ({ kind: 'derive', name, ...this.SUBRULE(this.derived), start, end: this.last }) },
-        {
-          ALT: () => {
-            const { inside: body, end } = this.braces('space');
-            return { kind: 'space', name, body, start, end };
-          },
-        },
-      ],
-      ERR_MSG: '`{` or `=`',
-    });
+    const derived = this.OPTION(() => this.SUBRULE(this.derived));
+    if (derived && !this.RECORDING_PHASE) return { kind: 'derive', name, ...derived, start, end: this.last };
+    const { inside: body, end } = this.braces('space', '`{` or `=`');
+    return { kind: 'space', name, body, start, end };
   });
 
   readonly derived = this.RULE('derived', (): Pick<Tree.DeriveStatement, 'base' | 'bindings' | 'conditions'> => {
@@ -297,19 +218,6 @@ export class SpaceParser extends EmbeddedActionsParser {
   private wholeNumber(token: IToken): number {
     return this.ACTION(() => this.recovery.wholeNumber(token));
   }
-
-  /** A part of a path or a member may be any word. */
-  readonly word = this.RULE(
-    'word',
-    (): Tree.Name =>
-      this.OR({
-        DEF: [
-          { ALT: () => nameOf(this.CONSUME(T.Name)) },
-          { ALT: () => nameOf(this.CONSUME(T.Keyword)) },
-        ],
-        ERR_MSG: 'a name',
-      }),
-  );
 
   readonly inputStatement = this.RULE('inputStatement', (): Tree.InputStatement => {
     const start = this.CONSUME(T.Input).startOffset;
@@ -480,13 +388,16 @@ export class SpaceParser extends EmbeddedActionsParser {
   });
 
   readonly setting = this.RULE('setting', (): Tree.Setting =>
-    this.OR<Tree.Setting>([
-      {
-        GATE: () => this.LA(2).tokenType === T.LCurly || this.LA(1).tokenType === T.Phase,
-        ALT: () => this.SUBRULE(this.group),
-      },
-      { ALT: () => this.SUBRULE(this.valueSetting) },
-    ]),
+    this.OR<Tree.Setting>({
+      MAX_LOOKAHEAD: 1,
+      DEF: [
+        {
+          GATE: () => this.LA(2).tokenType === T.LCurly || this.LA(1).tokenType === T.Phase,
+          ALT: () => this.SUBRULE(this.group),
+        },
+        { ALT: () => this.SUBRULE(this.valueSetting) },
+      ],
+    }),
   );
 
   readonly group = this.RULE('group', (): Tree.GroupSetting => {
@@ -521,220 +432,6 @@ export class SpaceParser extends EmbeddedActionsParser {
     const weight = this.SUBRULE(this.weight);
     return { ...(name && { name }), fidelity, value, trials, ...(weight && { weight }), start, end: this.last };
   });
-
-  // ---- expressions ---------------------------------------------------------------------------------------------
-
-  /** `noIn`: in the value of a `let`, where the first `in` outside brackets ends it. */
-  readonly expression = this.RULE('expression', (noIn?: boolean): Entry => {
-    this.enter();
-    const builder = new ExpressionBuilder();
-    this.MANY(() => this.prefix(builder, this.CONSUME(T.Prefix)));
-    this.operandInto(builder, this.SUBRULE(this.operand, { ARGS: [noIn] }));
-    this.MANY1({
-      GATE: () => this.recovery.operatorFollows(noIn === true),
-      DEF: () =>
-        this.OR([
-          {
-            ALT: () => {
-              const operator = this.CONSUME(T.Infix);
-              this.ACTION(() => builder.infix(operator));
-              this.MANY2(() => this.prefix(builder, this.CONSUME1(T.Prefix)));
-              this.operandInto(builder, this.SUBRULE1(this.operand, { ARGS: [noIn] }));
-            },
-          },
-          { ALT: () => this.suffix(builder, this.CONSUME(T.Log)) },
-          { ALT: () => this.suffix(builder, this.CONSUME(T.Pow2)) },
-        ]),
-    });
-    this.nesting--;
-    return this.ACTION(() => builder.finish());
-  });
-
-  private prefix(builder: ExpressionBuilder, token: IToken): void {
-    this.ACTION(() => builder.prefix(token));
-  }
-
-  private suffix(builder: ExpressionBuilder, token: IToken): void {
-    this.ACTION(() => builder.suffix(token));
-  }
-
-  private operandInto(builder: ExpressionBuilder, entry: Entry): void {
-    this.ACTION(() => builder.operand(entry.node, entry.start, entry.end));
-  }
-
-  readonly operand = this.RULE('operand', (noIn?: boolean): Entry =>
-    this.OR<Entry>({
-      MAX_LOOKAHEAD: 1,
-      DEF: [
-        { ALT: () => this.SUBRULE(this.postfix) },
-        { ALT: () => this.literal(numberLiteral, this.CONSUME(T.NumberToken)) },
-        { ALT: () => this.literal(textLiteral, this.CONSUME(T.Text)) },
-        { ALT: () => this.literal(truthLiteral, this.CONSUME(T.True)) },
-        { ALT: () => this.literal(truthLiteral, this.CONSUME(T.False)) },
-        { ALT: () => this.SUBRULE(this.ifExpression, { ARGS: [noIn] }) },
-        { ALT: () => this.SUBRULE(this.letExpression, { ARGS: [noIn] }) },
-      ],
-      ERR_MSG: anExpression,
-    }),
-  );
-
-  private literal(make: (text: string, start: number) => Expr, token: IToken): Entry {
-    return this.ACTION(() => {
-      const node = make(token.image, token.startOffset);
-      this.recovery.noPostfix(node);
-      return { node, start: node.start, end: node.end };
-    });
-  }
-
-  private text(token: IToken): Tree.TextLiteral {
-    return this.ACTION(() => textLiteral(token.image, token.startOffset));
-  }
-
-  readonly ifExpression = this.RULE('ifExpression', (noIn?: boolean): Entry => {
-    const start = this.CONSUME(T.If).startOffset;
-    const test = this.SUBRULE(this.expression, { ARGS: [noIn] });
-    this.CONSUME(T.Then, { ERR_MSG: 'an operator or `then`' });
-    const then = this.SUBRULE1(this.expression, { ARGS: [noIn] });
-    this.CONSUME(T.Else, { ERR_MSG: 'an operator or `else`' });
-    const last = this.SUBRULE2(this.expression, { ARGS: [noIn] });
-    const end = last.end;
-    return { node: { kind: 'if', test: test.node, then: then.node, otherwise: last.node, start, end }, start, end };
-  });
-
-  readonly letExpression = this.RULE('letExpression', (noIn?: boolean): Entry => {
-    const start = this.CONSUME(T.Let).startOffset;
-    const name = this.name();
-    this.CONSUME(T.Is);
-    const value = this.SUBRULE(this.expression, { ARGS: [true] });
-    this.CONSUME(T.In, { ERR_MSG: 'an operator or `in`' });
-    const body = this.SUBRULE1(this.expression, { ARGS: [noIn] });
-    const end = body.end;
-    return { node: { kind: 'letin', name, value: value.node, body: body.node, start, end }, start, end };
-  });
-
-  /** A name, a list or a parenthesised expression, with what follows it at once. */
-  readonly postfix = this.RULE('postfix', (): Entry => {
-    const first = this.OR({
-      DEF: [
-        {
-          ALT: () => {
-            const node = nameOf(this.CONSUME(T.Name));
-            return { node, start: node.start, end: node.end };
-          },
-        },
-        { ALT: () => this.SUBRULE(this.parens) },
-        {
-          ALT: () => {
-            const node = this.SUBRULE(this.list);
-            return { node, start: node.start, end: node.end };
-          },
-        },
-      ],
-    });
-    const start = first.start;
-    let node: Expr = first.node;
-    let end = first.end;
-    this.MANY({
-      GATE: () => this.LA(1).tokenType !== T.As || this.recovery.labelFollows(),
-      DEF: () => {
-        node = this.OR1<Expr>([
-          { ALT: () => (this.CONSUME(T.Question), { kind: 'optional', value: node, start, end: this.last }) },
-          { ALT: () => ({ kind: 'repeat', value: node, ...this.SUBRULE(this.repeat), start, end: this.last }) },
-          { ALT: () => ({ kind: 'call', callee: node, args: this.SUBRULE(this.args), start, end: this.last }) },
-          {
-            ALT: () => {
-              const items = this.SUBRULE(this.index);
-              return this.ACTION(() => this.indexed(node, items, start));
-            },
-          },
-          {
-            ALT: () => {
-              this.CONSUME(T.Dot);
-              return { kind: 'member', value: node, member: this.SUBRULE(this.word), start, end: this.last };
-            },
-          },
-          {
-            ALT: () => {
-              this.CONSUME(T.As);
-              return { kind: 'labelled', value: node, label: nameOf(this.CONSUME1(T.Name)), start, end: this.last };
-            },
-          },
-        ]);
-        end = this.last;
-      },
-    });
-    return { node, start, end };
-  });
-
-  private indexed(value: Expr, items: readonly (Expr | Tree.Every)[], start: number): Expr {
-    const at = { start, end: this.last };
-    if (value.kind !== 'name' || !dtype.test(value.name)) return { kind: 'index', value, items, ...at };
-    return { kind: 'tensor', dtype: value, dims: this.recovery.withoutStars(items), ...at };
-  }
-
-  readonly parens = this.RULE('parens', (): Entry => {
-    const open = this.CONSUME(T.LParen);
-    const inner = this.SUBRULE(this.expression);
-    const end = this.close(open, T.RParen, 'an operator or `)`');
-    return this.ACTION(() => ({ node: { ...inner.node, parens: true }, start: open.startOffset, end }));
-  });
-
-  readonly list = this.RULE('list', (): Tree.ListExpr => {
-    const { items, start, end } = this.bracketed(T.LSquare, T.RSquare, () => this.SUBRULE(this.expression).node);
-    return { kind: 'list', items, start, end };
-  });
-
-  readonly repeat = this.RULE('repeat', (): Pick<Tree.RepeatExpr, 'times' | 'tied'> => {
-    const open = this.CONSUME(T.LCurly);
-    const tied = this.OPTION(() => this.CONSUME(T.Tied)) !== undefined;
-    const times = this.SUBRULE(this.expression).node;
-    this.close(open, T.RCurly, 'an operator or `}`');
-    return { times, tied };
-  });
-
-  readonly args = this.RULE('args', (): Tree.Argument[] => {
-    return this.bracketed(T.LParen, T.RParen, () => this.SUBRULE(this.argument)).items;
-  });
-
-  readonly argument = this.RULE('argument', (): Tree.Argument => {
-    const start = this.LA(1).startOffset;
-    const name = this.OPTION({
-      GATE: () => this.LA(2).tokenType === T.Colon,
-      DEF: () => {
-        const named = this.SUBRULE(this.word);
-        this.CONSUME(T.Colon);
-        return named;
-      },
-    });
-    const value = this.SUBRULE(this.expression);
-    return { ...(name && { name }), value: value.node, start, end: value.end };
-  });
-
-  readonly index = this.RULE('index', (): (Expr | Tree.Every)[] => {
-    return this.bracketed(T.LSquare, T.RSquare, () => this.SUBRULE(this.indexItem)).items;
-  });
-
-  readonly indexItem = this.RULE('indexItem', (): Expr | Tree.Every =>
-    this.OR<Expr | Tree.Every>({
-      DEF: [
-        {
-          ALT: () => {
-            const star = this.CONSUME(T.Star);
-            return { kind: 'every', start: star.startOffset, end: endOf(star) };
-          },
-        },
-        { ALT: () => this.SUBRULE(this.expression).node },
-      ],
-      ERR_MSG: 'an expression or `*`',
-    }),
-  );
 }
 
 type Imported = NonNullable<Tree.UseStatement['names']>[number];
-
-const truthLiteral = (text: string, start: number): Tree.TruthLiteral => ({
-  kind: 'truth',
-  value: text === 'true',
-  start,
-  end: start + text.length,
-});

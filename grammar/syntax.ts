@@ -101,11 +101,7 @@ export interface ViaExpr extends ExprBase {
 
 export const comparisonOperators = ['==', '!=', '<', '<=', '>', '>=', 'in'] as const;
 export const arithmeticOperators = ['+', '-', '*', '/', '%', '^'] as const;
-export type BinaryOperator =
-  | 'or'
-  | 'and'
-  | (typeof comparisonOperators)[number]
-  | (typeof arithmeticOperators)[number];
+export type BinaryOperator = 'or' | 'and' | (typeof comparisonOperators)[number] | (typeof arithmeticOperators)[number];
 
 export interface BinaryExpr extends ExprBase {
   readonly kind: 'binary';

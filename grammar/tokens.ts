@@ -16,7 +16,7 @@ token('BlockComment', /\/\*[^]*?\*\//, 'comment', { group: 'comments', line_brea
 /** `/*` without end: the rest of the file. */
 export const OpenComment = token('OpenComment', /\/\*[^]*/, 'comment', { line_breaks: true });
 
-export const Text = token('Text', /"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*"/, 'text in double quotes');
+export const Text = token('Text', /"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*"/, 'a text in double quotes');
 /** `"` without end: the rest of the line. */
 export const OpenText = token('OpenText', /"[^\r\n]*/, 'text');
 
@@ -25,17 +25,17 @@ const number = `${digits}(?:\\.${digits})?(?:[eE][+-]?${digits})?`;
 export const NumberToken = token(
   'Number',
   new RegExp(`${number}(?:[kMG]?B|[kMG]|ms|s|min|h)?(?!\\w|\\.\\d)`),
-  'number',
+  'a number',
 );
 /** Starts as a number, goes on as something else: `3x3`, `1__0`, `2kk`, `1.2.3`. */
 export const OddNumber = token('OddNumber', /\d(?:\w|\.\d)*/, 'number');
 
 /** Any word may be a name, except the hard keywords. */
-export const Name = createToken({ name: 'Name', pattern: /[A-Za-z_]\w*/, label: 'name' });
+export const Name = createToken({ name: 'Name', pattern: /[A-Za-z_]\w*/, label: 'a name' });
 
-export const Keyword = createToken({ name: 'Keyword', pattern: Lexer.NA, label: 'keyword' });
+export const Keyword = createToken({ name: 'Keyword', pattern: Lexer.NA, label: 'a keyword' });
 /** Operators between two operands, and before one. `-` is both. */
-export const Infix = createToken({ name: 'Infix', pattern: Lexer.NA, label: 'operator' });
+export const Infix = createToken({ name: 'Infix', pattern: Lexer.NA, label: 'an operator' });
 export const Prefix = createToken({ name: 'Prefix', pattern: Lexer.NA, label: 'prefix operator' });
 
 const hard = (word: string, ...more: TokenType[]): TokenType =>
@@ -117,7 +117,9 @@ export const LCurly = sign('LCurly', '{');
 export const RCurly = sign('RCurly', '}');
 
 /** Characters that start no token; with it the lexer is total. */
-export const Unknown = token('Unknown', /[\x00-\x08\x0e-\x1f!#$&';\\`\x7f-\uffff]+/, 'character', { line_breaks: true });
+export const Unknown = token('Unknown', /[\x00-\x08\x0e-\x1f!#$&';\\`\x7f-\uffff]+/, 'character', {
+  line_breaks: true,
+});
 
 export const tokenTypes: readonly TokenType[] = [...all, Keyword, Infix, Prefix];
 export const hardKeywords: readonly string[] = all

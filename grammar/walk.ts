@@ -11,13 +11,13 @@ export function childrenOf(node: Spanned): Spanned[] {
   return found;
 }
 
-/** The first node that is more than `limit` nodes below `root`; without recursion, so safe on any tree. */
+/** The first node that is more than `limit` nodes (arguments and the like not counted) below `root`; without recursion, so safe on any tree. */
 export function nodeBelow(root: Spanned, limit: number): Spanned | undefined {
   const stack: [Spanned, number][] = [[root, 0]];
   for (let top = stack.pop(); top; top = stack.pop()) {
     const [node, depth] = top;
     if (depth > limit) return node;
-    for (const child of childrenOf(node)) stack.push([child, depth + 1]);
+    for (const child of childrenOf(node)) stack.push([child, 'kind' in child ? depth + 1 : depth]);
   }
   return undefined;
 }
