@@ -1,0 +1,82 @@
+import { sameShape } from '../../base/tensor-type.ts';
+import type { Node, Value } from '../../ir/graph.ts';
+import type { Attrs, OpDef } from '../../ir/op.ts';
+import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
+import { conv, convAct } from '../../ops/conv.ts';
+import { add } from '../../ops/elementwise.ts';
+import { linear } from '../../ops/linear.ts';
+import { matmul } from '../../ops/matmul.ts';
+import { reshape } from '../../ops/shape.ts';
+import type { Match, Rule } from '../rewrite.ts';
+import { inputOf, numberAttr, typeOf } from './match.ts';
+
+/** What a product is as a fused op: its inputs and attributes, without bias and activation. */
+interface Product {
+  readonly fused: OpDef;
+  readonly inputs: readonly (Value | null)[];
+  readonly attrs: Attrs;
+}
+
+/**
+ * Bias and activation go into the product before them, where nothing else uses what lies between; another shape of it in between does not matter.
+ * An activation whose gradient reads its output (relu, tanh, sigmoid) so fuses in training too.
+ */
+export const FUSE: readonly Rule[] = [
+  {
+    name: 'bias into product',
+    apply: (node, m) => {
+      if (node.op !== add) return null;
+      return (
+        withBias(node, inputOf(node, 0), inputOf(node, 1), m) ?? withBias(node, inputOf(node, 1), inputOf(node, 0), m)
+      );
+    },
+  },
+  {
+    name: 'activation into product',
+    apply: (node, m) => {
+      const activation = ACTIVATIONS.find((name) => ACTIVATION_OPS[name] === node.op);
+      if (!activation) return null;
+      const made = onlyUse(inputOf(node, 0), m);
+      const product = made && (plain(made) ?? unactivated(made));
+      if (!product) return null;
+      return [reshaped(m.one(product.fused, product.inputs, { ...product.attrs, activation }), node, m)];
+    },
+  },
+];
+
+// The node behind a value and its other shapes, where each is used once.
+function onlyUse(value: Value, m: Match): Node | null {
+  let v = value;
+  for (;;) {
+    if (m.uses(v) !== 1 || v.source.kind !== 'node' || v.index !== 0) return null;
+    if (v.source.op !== reshape) return v.source;
+    v = inputOf(v.source, 0);
+  }
+}
+
+// x·wᵀ over rows, or a convolution.
+function plain(node: Node): Product | null {
+  if (node.op === conv) return { fused: convAct, inputs: [...node.inputs, null], attrs: node.attrs };
+  const isLinear = node.op === matmul && typeOf(node).shape.length === 2 && numberAttr(node.attrs, 'transA') === 0;
+  if (!isLinear || numberAttr(node.attrs, 'transB') === 0) return null;
+  return { fused: linear, inputs: [...node.inputs, null], attrs: {} };
+}
+
+function unactivated(node: Node): Product | null {
+  if (node.op !== linear && node.op !== convAct) return null;
+  return node.attrs['activation'] === 'none' ? { fused: node.op, inputs: node.inputs, attrs: node.attrs } : null;
+}
+
+function withBias(node: Node, y: Value, bias: Value, m: Match): readonly Value[] | null {
+  const made = onlyUse(y, m);
+  const product = made && plain(made);
+  if (!product) return null;
+  const features = typeOf(made).shape.at(-1)!;
+  const isBias = sameShape(bias.type.shape, [features]) && y.type.shape.at(-1) === features;
+  if (!isBias || !sameShape(y.type.shape, typeOf(node).shape)) return null;
+  const attrs = { ...product.attrs, activation: 'none' };
+  return [reshaped(m.one(product.fused, [product.inputs[0]!, product.inputs[1]!, bias], attrs), node, m)];
+}
+
+const reshaped = (value: Value, node: Node, m: Match): Value =>
+  sameShape(value.type.shape, typeOf(node).shape) ? value : m.one(reshape, [value], { dims: typeOf(node).shape });
