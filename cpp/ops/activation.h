@@ -21,15 +21,23 @@ TENON_INLINE vf activate(vf x) {
   return x;
 }
 
-TENON_INLINE vf activate(uint32_t kind, vf x) {
+template <uint32_t kind>
+TENON_INLINE void activate_each(float* p, int64_t n) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(p + i, activate<kind>(load(p + i)));
+  if (i < n) store_first(p + i, activate<kind>(load_first(p + i, static_cast<int>(n - i))), static_cast<int>(n - i));
+}
+
+// In place over n numbers in a row.
+static inline void activate_run(uint32_t kind, float* p, int64_t n) {
   switch (kind) {
-    case kRelu: return relu(x);
-    case kGelu: return gelu(x);
-    case kGeluTanh: return gelu_tanh(x);
-    case kSilu: return silu(x);
-    case kTanh: return tanh(x);
-    case kSigmoid: return sigmoid(x);
-    default: return x;
+    case kRelu: return activate_each<kRelu>(p, n);
+    case kGelu: return activate_each<kGelu>(p, n);
+    case kGeluTanh: return activate_each<kGeluTanh>(p, n);
+    case kSilu: return activate_each<kSilu>(p, n);
+    case kTanh: return activate_each<kTanh>(p, n);
+    case kSigmoid: return activate_each<kSigmoid>(p, n);
+    default: return;
   }
 }
 

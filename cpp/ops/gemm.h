@@ -1,0 +1,274 @@
+// The packed, blocked product that matmul, linear and later ops are built on: c = after(max(floor, bias + left * right)).
+//
+// A task makes some row tiles by some panels of columns; k runs in blocks, so that a panel of `right` stays in the first
+// cache and a group of row tiles in the second. Sources say how they are read where they lie and how they are packed.
+// The blocks of k, and its splits where there are few tiles, follow from the shape and the ISA alone, so results do not
+// depend on the number of threads; threads choose the groups of rows and columns only.
+#pragma once
+#include "ops/activation.h"
+#include "ops/pack.h"
+#include "simd/parallel.h"
+
+namespace tenon::TENON_ISA {
+
+constexpr int64_t kDepth = 256;  // k of a block
+
+struct GemmShape {
+  int64_t rows = 0, cols = 0, inner = 0;
+  int64_t count = 1;  // products of this shape
+};
+
+// What is done besides the product. c's rows lie c_row apart, its products c_step.
+struct GemmOut {
+  float* c = nullptr;
+  int64_t c_row = 0;
+  int64_t c_step = 0;
+  const float* bias = nullptr;  // one a column, or none
+  float floor = -__builtin_inff();
+};
+
+enum class LeftMode : uint8_t { kDirect, kByTask };
+enum class RightMode : uint8_t { kDirect, kByTask, kShared };
+
+struct GemmPlan {
+  GemmShape shape;
+  int64_t tiles = 0, panels = 0;
+  int64_t splits = 1;       // of k, each with sums of its own
+  int64_t depth_max = 0;    // deepest block of k
+  int64_t shared_panels = 0;  // panels packed before their tasks start
+  uint32_t row_groups = 1, col_groups = 1;
+  LeftMode left = LeftMode::kDirect;
+  RightMode right = RightMode::kDirect;
+  uint64_t split_bytes = 0, shared_bytes = 0, left_bytes = 0, right_bytes = 0;  // of scratch; the last two a worker
+};
+
+TENON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+TENON_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+TENON_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+TENON_INLINE uint64_t round64(int64_t bytes) { return (static_cast<uint64_t>(bytes) + 63) / 64 * 64; }
+// The start of part i of n, of `total` things, cut at multiples of `grain`.
+TENON_INLINE int64_t part(int64_t total, int64_t i, int64_t n, int64_t grain = 1) {
+  return i == n ? total : total / grain * i / n * grain;
+}
+
+// Rows whose distance is near a multiple of a page fall into the same few lines of the first cache.
+TENON_INLINE bool rows_collide(int64_t row_step) {
+  const int64_t apart = (row_step * 4) & 4095;
+  return apart < 128 || apart > 4096 - 128;
+}
+
+// left_step: elements from a row of the left source to the next; right_rows: whether right's rows lie whole.
+TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct) {
+  GemmPlan p;
+  p.shape = s;
+  p.tiles = ceil_div(s.rows, kTileRows);
+  p.panels = ceil_div(s.cols, kTileCols);
+  const int64_t cells = p.tiles * p.panels;
+  // Long sums of few tiles are split. Nothing here may ask for the number of threads.
+  if (cells * s.count < 32 && s.inner >= 4096)
+    p.splits = least(most(1, 64 / most(1, cells * s.count)), least(32, s.inner / 1024));
+  p.depth_max = kDepth + 64;
+
+  const double work = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.inner);
+  const int64_t pieces = s.count * p.splits;
+  const int64_t useful = static_cast<int64_t>(work / static_cast<double>(p.splits) / 200e3);
+  int64_t want = threads == 1 ? 1 : ceil_div(threads * 4, most(1, pieces));
+  want = most(1, least(want, useful));
+
+  const bool plain = left.col == 1;
+  p.left = p.panels <= 2 || (plain && !rows_collide(left.row)) ? LeftMode::kDirect : LeftMode::kByTask;
+  const bool few_rows = p.tiles <= 20;
+  if (right_direct && p.tiles <= 3)
+    p.right = RightMode::kDirect;
+  else if (few_rows && (p.panels >= want || s.inner * s.cols < 65536))
+    p.right = RightMode::kByTask;
+  else
+    p.right = pieces == 1 && s.inner <= 65536 ? RightMode::kShared : RightMode::kByTask;
+
+  int64_t rows = 1, cols = 1;
+  if (p.right == RightMode::kShared || p.panels < want) {
+    rows = least(p.tiles, want);
+    cols = least(p.panels, ceil_div(want, most(1, rows)));
+  } else {
+    cols = least(p.panels, want);
+  }
+  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 10));
+  if (rows > threads) rows = least(most(1, p.tiles), ceil_div(rows, threads) * threads);
+  p.row_groups = static_cast<uint32_t>(most(1, rows));
+  p.col_groups = static_cast<uint32_t>(most(1, cols));
+
+  if (p.splits > 1) p.split_bytes = round64(pieces * s.rows * s.cols * 4);
+  if (p.right == RightMode::kShared) {
+    p.shared_panels = least(p.panels, most(8, (int64_t{4} << 20) / most(1, s.inner * kTileCols)));
+    p.shared_bytes = round64(p.shared_panels * s.inner * kTileCols * 4);
+  } else {
+    p.right_bytes = round64(p.depth_max * kTileCols * 4);
+  }
+  if (p.left == LeftMode::kByTask)
+    p.left_bytes = round64((ceil_div(p.tiles, p.row_groups) + 1) * p.depth_max * kPackRows * 4);
+  return p;
+}
+
+TENON_INLINE uint64_t gemm_scratch(const GemmPlan& p, int threads) {
+  return p.split_bytes + p.shared_bytes + static_cast<uint64_t>(threads) * (p.left_bytes + p.right_bytes);
+}
+
+// Nothing is done to finished tiles besides bias and floor.
+struct NoAfter {
+  void operator()(float*, int64_t, int64_t, int, int64_t, int64_t) const {}
+};
+// An activation over a finished block while it is in the first cache.
+struct ActivationAfter {
+  uint32_t kind;
+  void operator()(float* c, int64_t c_row, int64_t, int rows, int64_t, int64_t cols) const {
+    if (kind > kRelu)
+      for (int i = 0; i < rows; i++) activate_run(kind, c + i * c_row, cols);
+  }
+};
+TENON_INLINE float floor_of(uint32_t activation) { return activation == kRelu ? 0.0f : -__builtin_inff(); }
+
+// One run of a plan: the tasks share it.
+template <typename Left, typename Right, typename After>
+struct GemmRun {
+  GemmPlan p;
+  Left left;
+  Right right;
+  GemmOut out;
+  After after;
+  uint8_t* scratch;
+
+  float* shared() const { return reinterpret_cast<float*>(scratch + p.split_bytes); }
+  uint8_t* own(uint32_t worker) const {
+    return scratch + p.split_bytes + p.shared_bytes + worker * (p.left_bytes + p.right_bytes);
+  }
+  int64_t split_start(int64_t split) const { return part(p.shape.inner, split, p.splits, kLanes); }
+
+  // Packs panel `panel` of the shared block that starts at panel `first`, all of k.
+  void pack_shared(int64_t first, int64_t panel) const {
+    const int64_t col = panel * kTileCols;
+    right.of(0).pack(shared() + (panel - first) * p.shape.inner * kTileCols, 0, p.shape.inner, col,
+                     static_cast<int>(least(kTileCols, p.shape.cols - col)));
+  }
+
+  // The rows of group r by the panels [panel0, panel1) of one piece (a product, or a split of it).
+  void block(int64_t piece, int64_t r, int64_t panel0, int64_t panel1, int64_t shared_first, uint32_t worker) const {
+    const int64_t product = piece / p.splits, split = piece % p.splits;
+    const Left a = left.of(product);
+    const Right b = right.of(product);
+    const int64_t from = split_start(split), to = split_start(split + 1);
+    const int64_t blocks = most(1, ceil_div(to - from, kDepth));
+    for (int64_t i = 0; i < blocks; i++) {
+      const int64_t k0 = from + part(to - from, i, blocks, kLanes), k1 = from + part(to - from, i + 1, blocks, kLanes);
+      slice(a, b, piece, r, panel0, panel1, shared_first, worker, k0, k1 - k0, i == 0, i + 1 == blocks);
+    }
+  }
+
+  void slice(const Left& a, const Right& b, int64_t piece, int64_t r, int64_t panel0, int64_t panel1,
+             int64_t shared_first, uint32_t worker, int64_t k0, int64_t k, bool first, bool last) const {
+    const int64_t tile0 = part(p.tiles, r, p.row_groups), tile1 = part(p.tiles, r + 1, p.row_groups);
+    float* packed_left = reinterpret_cast<float*>(own(worker));
+    float* packed_right = reinterpret_cast<float*>(own(worker) + p.left_bytes);
+    const int64_t row_of_last = p.shape.rows;
+    if (p.left == LeftMode::kByTask)
+      for (int64_t t = tile0; t < tile1; t++) {
+        const int64_t row = part(row_of_last, t, p.tiles);
+        a.pack(packed_left + (t - tile0) * k * kPackRows, row, static_cast<int>(part(row_of_last, t + 1, p.tiles) - row),
+               k0, k);
+      }
+    const bool partial = p.splits > 1;
+    const GemmOut o = partial ? GemmOut{reinterpret_cast<float*>(scratch), p.shape.cols, p.shape.rows * p.shape.cols} : out;
+    float* c = o.c + (partial ? piece : piece / p.splits) * o.c_step;
+    for (int64_t panel = panel0; panel < panel1; panel++) {
+      TileCall call;
+      const int64_t col = panel * kTileCols;
+      call.cols = static_cast<int>(least(kTileCols, p.shape.cols - col));
+      call.k = k;
+      call.b_step = panel_width(call.cols);
+      if (p.right == RightMode::kShared) {
+        call.b = shared() + (panel - shared_first) * p.shape.inner * kTileCols + k0 * call.b_step;
+      } else if (p.right == RightMode::kDirect && call.cols % kLanes == 0) {
+        const Matrix m = b.at(k0, col);
+        call.b = m.data;
+        call.b_step = m.row;
+      } else {
+        b.pack(packed_right, k0, k, col, call.cols);
+        call.b = packed_right;
+      }
+      for (int64_t t = tile0; t < tile1; t++) {
+        const int64_t row = part(row_of_last, t, p.tiles);
+        const int rows = static_cast<int>(part(row_of_last, t + 1, p.tiles) - row);
+        if (p.left == LeftMode::kDirect) {
+          const Matrix m = a.at(row, k0);
+          call.a = m.data;
+          call.a_row = m.row;
+          call.a_step = m.col;
+        } else {
+          call.a = packed_left + (t - tile0) * k * kPackRows;
+          call.a_row = 1;
+          call.a_step = kPackRows;
+        }
+        call.c = c + row * o.c_row + col;
+        call.c_row = o.c_row;
+        call.init = !first ? call.c : o.bias ? o.bias + col : kTileZeros;
+        call.init_row = first ? 0 : o.c_row;
+        if (last) call.floor = o.floor;
+        tile_function(kStep, rows, call.cols)(call);
+        if (last && !partial) after(call.c, call.c_row, row, rows, col, call.cols);
+      }
+    }
+  }
+
+  // Adds the splits of product n up, in order, over some rows.
+  void add_splits(int64_t n, int64_t row0, int64_t row1) const {
+    const int64_t cols = p.shape.cols, size = p.shape.rows * cols;
+    const float* from = reinterpret_cast<const float*>(scratch) + n * p.splits * size;
+    for (int64_t i = row0; i < row1; i++) {
+      float* c = out.c + n * out.c_step + i * out.c_row;
+      for (int64_t j = 0; j < cols; j += kLanes) {
+        const int here = static_cast<int>(least(kLanes, cols - j));
+        vf y = out.bias ? load_first(out.bias + j, here) : zero();
+        for (int64_t s = 0; s < p.splits; s++) y += load_first(from + s * size + i * cols + j, here);
+        store_first(c + j, max(splat(out.floor), y), here);
+      }
+      after(c, out.c_row, i, 1, 0, cols);
+    }
+  }
+};
+
+template <typename Left, typename Right, typename After>
+TENON_INLINE void gemm(const Runtime& rt, uint8_t* scratch, const GemmPlan& p, const Left& left, const Right& right,
+                       const GemmOut& out, const After& after) {
+  if (p.tiles == 0 || p.panels == 0 || p.shape.count == 0) return;
+  const GemmRun<Left, Right, After> run{p, left, right, out, after, scratch};
+  const uint32_t grid = p.row_groups * p.col_groups;
+  const int64_t pieces = p.shape.count * p.splits;
+  const int64_t step = p.right == RightMode::kShared ? p.shared_panels : p.panels;
+  for (int64_t first = 0; first < p.panels; first += step) {
+    const int64_t here = least(step, p.panels - first);
+    if (p.right == RightMode::kShared) {
+      const uint32_t tasks = static_cast<uint32_t>(
+          least(here, most(1, p.shape.inner * here * kTileCols / 16384)));
+      parallel_for(rt, tasks, [&](uint32_t task, uint32_t) {
+        for (int64_t i = part(here, task, tasks); i < part(here, task + 1, tasks); i++) run.pack_shared(first, first + i);
+      });
+    }
+    // Many small products go several to a task.
+    const int64_t bunches = grid > 1 ? pieces : least(pieces, rt.threads * 8);
+    parallel_for(rt, static_cast<uint32_t>(bunches * grid), [&](uint32_t task, uint32_t worker) {
+      const int64_t bunch = task / grid, cell = task % grid;
+      const int64_t r = cell / p.col_groups, g = cell % p.col_groups;
+      const int64_t panel0 = first + part(here, g, p.col_groups), panel1 = first + part(here, g + 1, p.col_groups);
+      for (int64_t piece = part(pieces, bunch, bunches); piece < part(pieces, bunch + 1, bunches); piece++)
+        run.block(piece, r, panel0, panel1, first, worker);
+    });
+  }
+  if (p.splits > 1) {
+    const int64_t chunks = least(p.shape.rows, 16);
+    parallel_for(rt, static_cast<uint32_t>(p.shape.count * chunks), [&](uint32_t task, uint32_t) {
+      const int64_t n = task / chunks, i = task % chunks;
+      run.add_splits(n, part(p.shape.rows, i, chunks), part(p.shape.rows, i + 1, chunks));
+    });
+  }
+}
+
+}  // namespace tenon::TENON_ISA

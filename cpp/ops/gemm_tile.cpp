@@ -1,0 +1,136 @@
+#include "ops/gemm_tile.h"
+
+namespace tenon::TENON_ISA {
+
+const float kTileZeros[kTileCols] = {};
+
+namespace {
+
+// Rows of a at a constant distance, reached from four moving pointers, so that no row costs a register: x86 adds
+// a distance times 1, 2, 4 or 8 for free.
+struct Rows {
+  const char *at0, *at3, *at5, *at8;
+  int64_t row;  // bytes
+
+  static __attribute__((always_inline)) Rows at(const float* a, int64_t row_bytes) {
+    const char* p = reinterpret_cast<const char*>(a);
+    return {p, p + 3 * row_bytes, p + 5 * row_bytes, p + 8 * row_bytes, row_bytes};
+  }
+  __attribute__((always_inline)) Rows moved(int64_t bytes) const {
+    return {at0 + bytes, at3 + bytes, at5 + bytes, at8 + bytes, row};
+  }
+  // Hides how the pointers hang together from the compiler, which would else keep one pointer a row, on the stack.
+  __attribute__((always_inline)) void pin() { __asm__("" : "+r"(at0), "+r"(at3), "+r"(at5), "+r"(at8)); }
+  template <int i>
+  __attribute__((always_inline)) float get() const {
+    constexpr int kBase[] = {0, 0, 0, 3, 0, 5, 5, 5, 8, 8, 8, 3, 8, 5};
+    constexpr int base = kBase[i];
+    const char* p = base == 0 ? at0 : base == 3 ? at3 : base == 5 ? at5 : at8;
+    return *reinterpret_cast<const float*>(p + (i - base) * row);
+  }
+};
+
+template <int rows, int vecs>
+struct Sums {
+  vf v[rows][vecs];
+
+  template <int i = 0>
+  __attribute__((always_inline)) void add(const Rows& a, const vf (&b)[vecs]) {
+    if constexpr (i < rows) {
+      const vf x = splat(a.get<i>());
+      for (int j = 0; j < vecs; j++) v[i][j] = muladd(x, b[j], v[i][j]);
+      add<i + 1>(a, b);
+    }
+  }
+};
+
+template <int vecs>
+TENON_INLINE void load_row(const float* p, vf (&b)[vecs]) {
+  for (int j = 0; j < vecs; j++) b[j] = load(p + j * kLanes);
+}
+
+// c = max(floor, init + sums), the last vector of a row cut to `last` lanes.
+template <bool whole, int rows, int vecs>
+TENON_INLINE void finish(const TileCall& t, const Sums<rows, vecs>& s, int last) {
+  const vf floor = splat(t.floor);
+  for (int i = 0; i < rows; i++) {
+    const float* from = t.init + i * t.init_row;
+    float* to = t.c + i * t.c_row;
+    for (int j = 0; j < vecs; j++, from += kLanes, to += kLanes) {
+      const bool cut = !whole && j + 1 == vecs;
+      const vf y = max(floor, (cut ? load_first(from, last) : load(from)) + s.v[i][j]);
+      if (cut)
+        store_first(to, y, last);
+      else
+        store(to, y);
+    }
+  }
+}
+
+template <Walk walk, int rows, int vecs>
+void tile(const TileCall& t) {
+  Sums<rows, vecs> s;
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < vecs; j++) s.v[i][j] = zero();
+  vf b[vecs];
+  if constexpr (walk == kStep) {
+    Rows a = Rows::at(t.a, t.a_row * 4);
+    const float* pb = t.b;
+    const int64_t a_step = t.a_step * 4, b_step = t.b_step;
+#pragma GCC unroll 2
+    for (int64_t k = t.k; k > 0; k--) {
+      load_row(pb, b);
+      s.add(a, b);
+      pb += b_step;
+      a = a.moved(a_step);
+      a.pin();
+    }
+  } else {
+    const Rows first = Rows::at(t.a, t.a_row * 4);
+    const float* pb = t.b;
+    for (int64_t k = 0; k < t.k; k++) {
+      Rows a = first.moved(t.a_index[k]);
+      a.pin();
+      load_row(walk == kIndexBoth ? reinterpret_cast<const float*>(reinterpret_cast<const char*>(pb) + t.b_index[k])
+                                  : pb + k * t.b_step,
+               b);
+      s.add(a, b);
+    }
+  }
+  const int last = t.cols - (vecs - 1) * kLanes;
+  if (kLanes < 16 && last == kLanes)  // AVX-512 cuts for nothing
+    finish<true>(t, s, last);
+  else
+    finish<false>(t, s, last);
+}
+
+struct Table {
+  TileFn fn[3][kTileVecs][kTileRows];
+};
+
+template <int rows = 1>
+constexpr void fill(Table& t) {
+  if constexpr (rows <= kTileRows) {
+    t.fn[kStep][0][rows - 1] = tile<kStep, rows, 1>;
+    t.fn[kStep][1][rows - 1] = tile<kStep, rows, 2>;
+    t.fn[kIndexA][0][rows - 1] = tile<kIndexA, rows, 1>;
+    t.fn[kIndexA][1][rows - 1] = tile<kIndexA, rows, 2>;
+    t.fn[kIndexBoth][0][rows - 1] = tile<kIndexBoth, rows, 1>;
+    t.fn[kIndexBoth][1][rows - 1] = tile<kIndexBoth, rows, 2>;
+    fill<rows + 1>(t);
+  }
+}
+
+constexpr Table make_table() {
+  Table t = {};
+  fill(t);
+  return t;
+}
+
+constexpr Table kTable = make_table();
+
+}  // namespace
+
+TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][cols > kLanes][rows - 1]; }
+
+}  // namespace tenon::TENON_ISA

@@ -1,0 +1,48 @@
+// The micro-kernels of every product: a tile of up to kTileRows x kTileCols results, kept in registers while k runs.
+// c[i, j] = max(floor, init[i, j] + sum over k of a(i, k) * b(k, j)). The order of the sum is k upwards.
+#pragma once
+#include "simd/vec.h"
+
+namespace tenon::TENON_ISA {
+
+// 28 sums, two rows of b and one broadcast fill AVX-512's 32 registers; the others likewise.
+#if TENON_VBYTES == 64
+constexpr int kTileRows = 14;
+#elif TENON_VBYTES == 32
+constexpr int kTileRows = 6;
+#elif defined(__aarch64__)
+constexpr int kTileRows = 12;
+#else
+constexpr int kTileRows = 5;
+#endif
+constexpr int kTileVecs = 2;
+constexpr int kTileCols = kTileVecs * kLanes;
+
+// How k walks through a and b: by constant steps, or to the byte offsets of a table (a's alone, or both).
+enum Walk : uint32_t { kStep, kIndexA, kIndexBoth };
+
+struct TileCall {
+  const float* a = nullptr;
+  int64_t a_row = 0;   // elements from a row to the next
+  int64_t a_step = 0;  // elements from a k to the next
+  const int64_t* a_index = nullptr;
+  const float* b = nullptr;  // a whole number of vectors is read at each k
+  int64_t b_step = 0;
+  const int64_t* b_index = nullptr;
+  int64_t k = 0;
+  const float* init = nullptr;  // a bias (init_row 0), c itself, or zeros
+  int64_t init_row = 0;
+  float* c = nullptr;
+  int64_t c_row = 0;
+  int cols = 0;  // columns that exist: of init and c no more are touched
+  float floor = -__builtin_inff();  // 0 makes relu; NaN stays NaN
+};
+
+using TileFn = void (*)(const TileCall&);
+
+// rows in [1, kTileRows]; cols in [1, kTileCols].
+TileFn tile_function(Walk walk, int rows, int cols);
+// kTileCols zeros, to start sums from.
+extern const float kTileZeros[kTileCols];
+
+}  // namespace tenon::TENON_ISA
