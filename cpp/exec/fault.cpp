@@ -1,5 +1,8 @@
 #include "exec/fault.h"
 
+#include "base/machine.h"
+#include "base/memory.h"
+
 namespace tenon {
 
 std::string show(const Fault& f) {
@@ -13,6 +16,13 @@ std::string show(const Fault& f) {
   if (!f.expected.empty()) text += ": expected " + f.expected;
   if (!f.found.empty()) text += std::string(f.expected.empty() ? ": " : ", ") + "found " + f.found;
   return text;
+}
+
+Fault no_memory(std::string field, uint64_t bytes) {
+  char needed[32], available[32];
+  show_bytes(bytes, needed);
+  show_bytes(available_memory(), available);
+  return fault(Code::kNoMemory, std::move(field), "not enough memory", std::string(needed) + " free", available);
 }
 
 }  // namespace tenon

@@ -33,4 +33,7 @@ inline Fault fault(Code code, std::string field, std::string what, std::string e
 // "step 3 (matmul of encoder.0), input b: shapes do not fit: expected f32[8, 3], found f32[8, 4]"
 std::string show(const Fault& f);
 
+// "not enough memory: expected 12.3 GiB free, found 4.0 GiB"
+Fault no_memory(std::string field, uint64_t bytes);
+
 }  // namespace tenon

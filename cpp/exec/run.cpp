@@ -134,12 +134,6 @@ Fault loop(const Plan& plan, Bound& bound, const Runtime& rt, const RunOptions& 
   return Fault();
 }
 
-Fault no_memory(uint64_t bytes) {
-  char needed[32];
-  show_bytes(bytes, needed);
-  return fault(Code::kNoMemory, "arena", "not enough memory", std::string(needed) + " free", "less");
-}
-
 // Arena and scratch in one block that goes back to the pool at the end.
 class Workspace {
  public:
@@ -197,9 +191,9 @@ Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& extern
   if (Fault f = check_externals(plan, externals, options.steps); !f.ok()) return f;
   uint64_t scratch, bytes;
   if (Fault f = scratch_bytes(plan, options.threads, &scratch); !f.ok()) return f;
-  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes)) return no_memory(UINT64_MAX);
+  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes)) return no_memory("arena", UINT64_MAX);
   Workspace workspace(bytes);
-  if (!workspace.data()) return no_memory(bytes);
+  if (!workspace.data()) return no_memory("arena", bytes);
   Bound bound;
   if (Fault f = bind(plan, store, externals, workspace.data(), &bound); !f.ok()) return f;
   const FlushDenormals flush;

@@ -106,7 +106,9 @@ const ArgSpec& input_spec(const OpInfo& op, uint32_t index) { return op.inputs[s
 
 std::string input_field(const OpInfo& op, uint32_t index) {
   const ArgSpec& arg = input_spec(op, index);
-  return std::string("input ") + arg.name + (arg.variadic ? "[" + number(index - (op.input_count - 1u)) + "]" : "");
+  std::string field = std::string("input ") + arg.name;
+  if (arg.variadic) field.append("[").append(number(index - (op.input_count - 1u))).append("]");
+  return field;
 }
 
 Fault check_counts(const PlanStep& step) {

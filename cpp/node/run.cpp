@@ -1,0 +1,287 @@
+// Plans at the door: prepare, run, runSync.
+#include "exec/run.h"
+
+#include <string.h>
+
+#include <new>
+
+#include "base/checked.h"
+#include "base/machine.h"
+#include "base/thread_pool.h"
+#include "exec/drivers.h"
+#include "node/args.h"
+#include "node/environment.h"
+#include "node/functions.h"
+#include "node/handles.h"
+
+namespace tenon::node {
+namespace {
+
+// One external array of an asynchronous run. `copy` is where the run works on it (null: on the array's own memory).
+struct External {
+  uint64_t bytes = 0;  // that the run sees
+  uint8_t* copy = nullptr;
+  std::shared_ptr<Memory> held;
+};
+
+struct Call {
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<Store> store;
+  std::vector<Napi::Value> arrays;
+  std::vector<Buffer> buffers;
+  RunOptions options;
+  Napi::Value control;  // keeps `options.control` alive
+  std::shared_ptr<Memory> control_block;
+  bool profile = false;
+};
+
+Napi::Value option(const Napi::Object& options, const char* name) { return options.Get(name); }
+
+// A control must not move or go away while another thread looks at it: shared or allocated memory.
+void read_control(Napi::Value value, Call* c) {
+  if (value.IsUndefined() || value.IsNull()) return;
+  const ArrayBytes array = read_array_of(value, "options.control", DType::kI32);
+  if (array.bytes < 8) throw range_error(value.Env(), "options.control", "too short", "an Int32Array(2)", describe(value));
+  if (!array.shared) {
+    c->control_block = find_allocated(array.data, 8);
+    if (!c->control_block)
+      throw type_error(value.Env(), "options.control", "its memory can be moved during the run",
+                       "an Int32Array over a SharedArrayBuffer or over allocate()'s memory", "one over a plain ArrayBuffer");
+  }
+  c->control = value;
+  c->options.control = reinterpret_cast<int32_t*>(array.data);
+}
+
+struct RawOptions {
+  Napi::Value control;
+};
+
+// Runs getters: before any pointer is taken.
+RawOptions read_options(Napi::Value value, Call* c) {
+  const Napi::Env env = value.Env();
+  RawOptions raw{env.Undefined()};
+  c->options.threads = allowed_cores();
+  if (value.IsUndefined()) return raw;
+  const Napi::Object options = read_object(value, "options");
+  if (const Napi::Value v = option(options, "steps"); !v.IsUndefined())
+    c->options.steps = static_cast<uint32_t>(read_whole(v, "options.steps", 0, kMaxRunSteps));
+  if (const Napi::Value v = option(options, "threads"); !v.IsUndefined())
+    c->options.threads = static_cast<int>(read_whole(v, "options.threads", 1, kMaxThreads));
+  if (const Napi::Value v = option(options, "profile"); !v.IsUndefined()) {
+    if (!v.IsBoolean()) throw type_error(env, "options.profile", "wrong type", "a boolean", describe(v));
+    c->profile = v.As<Napi::Boolean>().Value();
+  }
+  raw.control = option(options, "control");
+  return raw;
+}
+
+void read_arrays(Napi::Value value, Call* c) {
+  if (!value.IsArray()) throw type_error(value.Env(), "externals", "wrong type", "an array of typed arrays", describe(value));
+  const Napi::Array list = value.As<Napi::Array>();
+  const size_t count = list.Length();
+  if (count != c->plan->externals.size())
+    throw range_error(value.Env(), "externals", "wrong number", std::to_string(c->plan->externals.size()), std::to_string(count));
+  for (uint32_t i = 0; i < count; i++) c->arrays.push_back(list.Get(i));
+}
+
+// No JavaScript runs in here.
+void read_buffers(Napi::Env env, Call* c) {
+  for (size_t i = 0; i < c->arrays.size(); i++) {
+    const std::string argument = "externals[" + std::to_string(i) + "]";
+    const ArrayBytes array = read_array_of(c->arrays[i], argument, c->plan->externals[i].dtype);
+    if (array.shared)
+      throw type_error(env, argument, "another thread could write to it during the run", "an array of unshared memory",
+                       "one over a SharedArrayBuffer");
+    c->buffers.push_back({array.data, array.bytes});
+  }
+  throw_if(env, check_externals(*c->plan, c->buffers, c->options.steps));
+}
+
+// `values` are held by the caller's handle scope until the call returns.
+Call read_call(const Napi::CallbackInfo& call) {
+  Call c;
+  const Napi::Env env = call.Env();
+  c.plan = unwrap<PlanHandle>(call[0], "plan")->thing;
+  if (!call[1].IsNull() && !call[1].IsUndefined()) c.store = unwrap<StoreHandle>(call[1], "store")->thing;
+  const RawOptions raw = read_options(call[3], &c);
+  read_arrays(call[2], &c);
+  read_control(raw.control, &c);
+  read_buffers(env, &c);
+  return c;
+}
+
+Napi::Object show_result(Napi::Env env, const RunResult& result, const std::vector<uint64_t>* nanoseconds) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("steps", Napi::Number::New(env, result.steps));
+  object.Set("seconds", Napi::Number::New(env, result.seconds));
+  if (!nanoseconds) return object;
+  Napi::Float64Array times = Napi::Float64Array::New(env, nanoseconds->size());
+  for (size_t i = 0; i < nanoseconds->size(); i++) times[i] = static_cast<double>((*nanoseconds)[i]);
+  object.Set("nanoseconds", times);
+  return object;
+}
+
+Fault run_or_run_out(const Plan& plan, Store* store, const std::vector<Buffer>& buffers, const RunOptions& options, RunResult* result) {
+  try {
+    return run_plan(plan, store, buffers, options, result);
+  } catch (const std::bad_alloc&) {
+    return fault(Code::kNoMemory, "run", "not enough memory");
+  }
+}
+
+// ---- asynchronous
+
+struct AsyncRun {
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<Store> store;
+  std::vector<External> externals;
+  std::vector<Buffer> buffers;
+  Memory copies;  // of all externals that are not held
+  std::shared_ptr<Memory> control_block;
+  RunOptions options;
+  std::vector<uint64_t> nanoseconds;
+  RunResult result;
+  Fault fault;
+  std::unique_ptr<Job> job;  // job->keep: the arrays in order, then the control
+
+  ~AsyncRun() { give_arena(std::move(copies)); }
+};
+
+// Indices are copied in any case: a kernel checks one and then uses it, and JavaScript must not change it in between.
+void plan_copies(const Call& c, AsyncRun* run, std::vector<uint64_t>* offsets, uint64_t* total) {
+  for (size_t i = 0; i < c.buffers.size(); i++) {
+    const BufferSpec& spec = c.plan->externals[i];
+    External external;
+    external_bytes(spec, c.options.steps, &external.bytes);
+    if (spec.dtype != DType::kI32) external.held = find_allocated(c.buffers[i].data, c.buffers[i].bytes);
+    offsets->push_back(*total);
+    if (!external.held) *total += (external.bytes + kAlignment - 1) & ~(kAlignment - 1);  // each at most 2^46: no overflow
+    run->externals.push_back(std::move(external));
+  }
+}
+
+void copy_in(Napi::Env env, const Call& c, AsyncRun* run) {
+  std::vector<uint64_t> offsets;
+  uint64_t total = 0;
+  plan_copies(c, run, &offsets, &total);
+  if (total > 0) run->copies = take_arena(total);
+  if (total > 0 && !run->copies) throw fault_error(env, no_memory("externals", total));
+  for (size_t i = 0; i < c.buffers.size(); i++) {
+    External& e = run->externals[i];
+    run->buffers.push_back({c.buffers[i].data, e.bytes});
+    if (e.held || e.bytes == 0) continue;
+    e.copy = run->copies.data() + offsets[i];
+    memcpy(e.copy, c.buffers[i].data, e.bytes);
+    run->buffers[i].data = e.copy;
+  }
+}
+
+// What the run wrote goes back into the arrays, which may have gone in the meantime.
+void copy_out(Napi::Env env, const AsyncRun& run, const Job& job) {
+  for (size_t i = 0; i < run.externals.size(); i++) {
+    const External& e = run.externals[i];
+    if (!e.copy || !run.plan->externals[i].written) continue;
+    const std::string argument = "externals[" + std::to_string(i) + "]";
+    const ArrayBytes array = read_array(job.keep[i].Value(), argument);
+    if (array.bytes < e.bytes) throw range_error(env, argument, "it shrank during the run");
+    memcpy(array.data, e.copy, e.bytes);
+  }
+}
+
+void settle(Napi::Env env, AsyncRun& run, Job& job) {
+  if (!run.fault.ok()) return job.deferred.Reject(fault_error(env, run.fault).Value());
+  try {
+    copy_out(env, run, job);
+    job.deferred.Resolve(show_result(env, run.result, run.options.nanoseconds ? &run.nanoseconds : nullptr));
+  } catch (const Napi::Error& error) {
+    job.deferred.Reject(error.Value());
+  }
+}
+
+// On a driver thread, inside the gate of the store.
+void execute(Environment& environment, std::shared_ptr<AsyncRun> run, bool have_thread) {
+  run->fault = have_thread ? run_or_run_out(*run->plan, run->store.get(), run->buffers, run->options, &run->result)
+                           : fault(Code::kNoMemory, "run", "no thread could be started");
+  if (run->store) run->store->gate.leave();
+  std::unique_ptr<Job> job = std::move(run->job);
+  run = nullptr;  // the job's settle holds it
+  environment.finish(std::move(job));
+}
+
+std::shared_ptr<AsyncRun> make_async(Napi::Env env, const Call& c) {
+  auto run = std::make_shared<AsyncRun>();
+  run->plan = c.plan;
+  run->store = c.store;
+  run->control_block = c.control_block;
+  run->options = c.options;
+  run->options.abort = &Environment::of(env).closing();
+  copy_in(env, c, run.get());
+  if (c.profile) {
+    run->nanoseconds.resize(c.plan->steps.size());
+    run->options.nanoseconds = run->nanoseconds.data();
+  }
+  run->job = std::make_unique<Job>(env);
+  for (const Napi::Value& array : c.arrays) run->job->keep.push_back(Napi::Reference<Napi::Value>::New(array, 1));
+  if (c.options.control) run->job->keep.push_back(Napi::Reference<Napi::Value>::New(c.control, 1));
+  return run;
+}
+
+}  // namespace
+
+Napi::Value prepare(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  const Isa* isa = Environment::of(env).isa();
+  if (!call[1].IsUndefined()) throw_if(env, pick_isa(read_text(call[1], "isa").c_str(), &isa));
+  const ArrayBytes bytes = read_array_of(call[0], "bytes", DType::kU8);
+  const std::vector<uint8_t> copy(bytes.data, bytes.data + bytes.bytes);  // shared memory could change under the checks
+  auto plan = std::make_shared<Plan>();
+  throw_if(env, load_plan(copy.data(), copy.size(), isa, plan.get()));
+  uint64_t scratch;
+  throw_if(env, scratch_bytes(*plan, allowed_cores(), &scratch));
+  PlanHandle handle;
+  handle.thing = plan;
+  Napi::Object object = wrap(env, std::move(handle));
+  object.Set("arenaBytes", Napi::Number::New(env, static_cast<double>(plan->arena_bytes)));
+  object.Set("scratchBytes", Napi::Number::New(env, static_cast<double>(scratch)));
+  object.Set("steps", Napi::Number::New(env, static_cast<double>(plan->steps.size())));
+  count_bytes(env, unwrap<PlanHandle>(object, "plan"), copy.size() * 2);
+  return object;
+}
+
+Napi::Value run_sync(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  Call c = read_call(call);
+  std::vector<uint64_t> nanoseconds(c.profile ? c.plan->steps.size() : 0);
+  if (c.profile) c.options.nanoseconds = nanoseconds.data();
+  RunResult result;
+  Fault fault;
+  if (c.store) {
+    const StoreLock lock(*c.store);
+    fault = run_or_run_out(*c.plan, c.store.get(), c.buffers, c.options, &result);
+  } else {
+    fault = run_or_run_out(*c.plan, nullptr, c.buffers, c.options, &result);
+  }
+  throw_if(env, fault);
+  return show_result(env, result, c.profile ? &nanoseconds : nullptr);
+}
+
+Napi::Value run(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  const Call c = read_call(call);
+  std::shared_ptr<AsyncRun> run = make_async(env, c);
+  const Napi::Promise promise = run->job->deferred.Promise();
+  run->job->settle = [run](Napi::Env e, Job& job) { settle(e, *run, job); };
+  Environment& environment = Environment::of(env);
+  environment.begin(env);
+  const auto start = [&environment, run] {
+    if (!post_to_driver([&environment, run] { execute(environment, run, true); })) execute(environment, run, false);
+  };
+  if (c.store) {
+    c.store->gate.enter(start);
+  } else {
+    start();
+  }
+  return promise;
+}
+
+}  // namespace tenon::node
