@@ -148,7 +148,7 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): Tensors {
   }
   const tensors = new Map<string, StoredTensor>();
   for (const [name, e] of entries) {
-    tensors.set(name, { dtype: e.dtype, shape: e.shape, bytes: bytes.slice(start + e.range[0], start + e.range[1]) });
+    tensors.set(name, { dtype: e.dtype, shape: e.shape, bytes: new Uint8Array(bytes.subarray(start + e.range[0], start + e.range[1])) });
   }
   return { tensors, metadata };
 }

@@ -1,0 +1,61 @@
+import stringWidth from 'string-width';
+
+export const grouped = (n: number | bigint): string => n.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+
+const UNITS = ['', 'k', 'M', 'G', 'T', 'P'] as const;
+
+/** Three significant digits with a unit of powers of 1000: 203.5k. */
+export function short(n: number): string {
+  if (!Number.isFinite(n)) return String(n);
+  let value = n;
+  let unit = 0;
+  while (Math.abs(value) >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return unit === 0 ? String(Math.round(value * 1000) / 1000) : `${Number(value.toPrecision(4))}${UNITS[unit]}`;
+}
+
+export function bytes(n: number): string {
+  const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = n;
+  let unit = 0;
+  while (value >= 1024 && unit < names.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number(value.toPrecision(4))} ${names[unit]}`;
+}
+
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
+  return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+}
+
+/** Four decimals: enough to tell accuracies apart. */
+export const figure = (v: number | undefined): string =>
+  v === undefined
+    ? '-'
+    : Number.isInteger(v) && Math.abs(v) >= 100
+      ? grouped(v)
+      : Math.abs(v) >= 1000
+        ? short(v)
+        : v.toFixed(4);
+
+/** Columns as wide as their widest cell; numbers flush right. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((h, i) => Math.max(stringWidth(h), ...rows.map((r) => stringWidth(r[i] ?? ''))));
+  const numeric = header.map((_, i) => rows.every((r) => /^[-+\d.,%]*[kMGTP]?s?$/.test(r[i] ?? '')));
+  const pad = (text: string, i: number): string => {
+    const space = ' '.repeat(Math.max(0, widths[i]! - stringWidth(text)));
+    return numeric[i] ? space + text : text + space;
+  };
+  return [header, ...rows].map((row) =>
+    header
+      .map((_, i) => pad(row[i] ?? '', i))
+      .join('  ')
+      .trimEnd(),
+  );
+}

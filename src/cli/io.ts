@@ -1,0 +1,50 @@
+import pico from 'picocolors';
+
+/** Where a command prints: the only door to the terminal. */
+export interface Io {
+  readonly json: boolean;
+  readonly colors: ReturnType<typeof pico.createColors>;
+  /** Whether a person watches stdout. */
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  out(line: string): void;
+  err(line: string): void;
+  /** One JSON document, or one line of many, on stdout. */
+  data(value: unknown): void;
+}
+
+// BigInts are written as text: JSON numbers lose digits.
+const plain = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? value.toString() : typeof value === 'number' && !Number.isFinite(value) ? null : value;
+
+export function makeIo(options: { readonly json: boolean }): Io {
+  const isTerminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
+  const color = isTerminal && !process.env['NO_COLOR'] && !options.json;
+  return {
+    json: options.json,
+    colors: pico.createColors(color),
+    isTerminal: isTerminal && !options.json,
+    columns: process.stdout.columns || 100,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    data: (value) => void process.stdout.write(`${JSON.stringify(value, plain)}\n`),
+  };
+}
+
+export const EXIT = { done: 0, input: 1, usage: 2, machine: 3, interrupted: 130 } as const;
+
+/** Ends a command with a code; the message, if any, goes to stderr. */
+export class Exit extends Error {
+  readonly code: number;
+  constructor(code: number, message = '') {
+    super(message);
+    this.code = code;
+  }
+}
+
+// Names of files and text of programs may hold anything: control characters are shown, not sent.
+export const printable = (text: string): string =>
+  text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openDatabase } from '../../src/study/sqlite.ts';
+import { MAX_ATTEMPTS, Study } from '../../src/study/study.ts';
+import type { StudyHead } from '../../src/study/study.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tenon-study-'));
+let number = 0;
+const path = (): string => join(folder, `s${number++}.study`);
+const head: StudyHead = { file: 'a.space', source: 'space A {}', space: 'A', seed: 1, settings: {}, dataHash: 'd' };
+const open = (at: string, more: Partial<StudyHead> = {}): Promise<Study> => Study.open(at, { ...head, ...more }, '0');
+const ask = (s: Study, v: number): number => s.ask({ v }, `program ${v}`, { params: v }, v);
+const fails = async (code: string, body: () => Promise<unknown>): Promise<Error> => {
+  try {
+    await body();
+  } catch (e) {
+    assert.is((e as { code?: string }).code, code);
+    return e as Error;
+  }
+  throw new Error(`expected a StudyError ${code}`);
+};
+
+const studies = suite('study');
+
+studies('a trial goes from asked to complete, once', async () => {
+  const s = await open(path());
+  assert.is(ask(s, 10), 0);
+  const lease = s.lease(0);
+  assert.is(lease.attempt, 1);
+  s.epoch(lease, 1, { accuracy: 0.5 });
+  assert.ok(s.finish(lease, { state: 'complete', metrics: { accuracy: 0.9 }, seconds: 2 }));
+  assert.not.ok(s.finish(lease, { state: 'complete', metrics: { accuracy: 0.1 }, seconds: 2 }));
+  const [t] = s.trials();
+  assert.is(t!.state, 'complete');
+  assert.equal(t!.metrics, { accuracy: 0.9 });
+  assert.equal(t!.decisions, { v: 10 });
+  assert.equal(s.epochs(0), [{ epoch: 1, metrics: { accuracy: 0.5 } }]);
+  assert.equal(
+    s.events().map((e) => ({ ...e })),
+    [
+      { kind: 'ask', trial: 0 },
+      { kind: 'tell', trial: 0 },
+    ],
+  );
+  s.close();
+});
+
+studies('an equal proposal is refused', async () => {
+  const s = await open(path());
+  ask(s, 1);
+  assert.throws(() => ask(s, 1), /UNIQUE/);
+  assert.is(s.trials().length, 1);
+  s.close();
+});
+
+studies('a late result of a lost lease changes nothing', async () => {
+  const at = path();
+  const s = await open(at);
+  ask(s, 1);
+  const old = s.lease(0);
+  s.release(old);
+  const now = s.lease(0);
+  assert.is(now.attempt, 1);
+  s.epoch(old, 1, { accuracy: 9 });
+  assert.not.ok(s.finish(old, { state: 'complete', metrics: { accuracy: 9 }, seconds: 0 }));
+  assert.is(s.trials()[0]!.state, 'running');
+  assert.ok(s.finish(now, { state: 'complete', metrics: { accuracy: 1 }, seconds: 0 }));
+  s.close();
+});
+
+studies('the death of a worker ends an attempt, the third the trial', async () => {
+  const s = await open(path());
+  ask(s, 1);
+  for (let i = 1; i < MAX_ATTEMPTS; i++) assert.is(s.attemptDied(s.lease(0), 'crash', 'boom', 1), 'waiting');
+  assert.is(s.attemptDied(s.lease(0), 'crash', 'boom', 1), 'failed');
+  const [t] = s.trials();
+  assert.equal([t!.state, t!.cause, t!.attempts], ['failed', 'crash', MAX_ATTEMPTS]);
+  s.close();
+});
+
+studies('opening again gives running trials back and charges nothing', async () => {
+  const at = path();
+  const first = await open(at);
+  ask(first, 1);
+  ask(first, 2);
+  first.finish(first.lease(0), { state: 'complete', metrics: { accuracy: 1 }, seconds: 1 });
+  first.lease(1);
+  first.close();
+  const again = await open(at);
+  assert.equal(
+    again.trials().map((t) => [t.state, t.attempts]),
+    [
+      ['complete', 1],
+      ['waiting', 0],
+    ],
+  );
+  assert.is(again.lease(1).attempt, 1);
+  again.close();
+});
+
+studies('what would mix two searches is refused', async () => {
+  const at = path();
+  (await open(at)).close();
+  assert.match((await fails('other-space', () => open(at, { space: 'B' }))).message, /was A, now it is B/);
+  await fails('other-space', () => open(at, { seed: 2 }));
+  await fails('other-space', () => open(at, { dataHash: 'e' }));
+});
+
+studies('a study that a live process holds is refused, one of a dead process is taken', async () => {
+  const at = path();
+  const s = await open(at);
+  s.close();
+  const db = await openDatabase(at, false);
+  const hold = (pid: number, started: string): void =>
+    void db.prepare('update study set holder = ?').run(JSON.stringify({ host: hostname(), pid, started }));
+  hold(process.ppid, '');
+  await fails('held', () => open(at));
+  hold(process.ppid, 'another-boot:1');
+  (await open(at)).close();
+  hold(2 ** 22 + 1, '');
+  (await open(at)).close();
+  db.close();
+});
+
+studies('newer, damaged and foreign files are refused', async () => {
+  const at = path();
+  (await open(at)).close();
+  const db = await openDatabase(at, false);
+  db.exec('update study set version = 99');
+  db.close();
+  await fails('newer', () => open(at));
+  await fails('newer', () => Study.read(at));
+  const junk = path();
+  writeFileSync(junk, 'not a database, but long enough to have a header of its own'.repeat(20));
+  await fails('corrupt', () => Study.read(junk));
+  const cut = path();
+  const s = await open(cut);
+  for (let i = 0; i < 200; i++) ask(s, i);
+  s.close();
+  truncateSync(cut, Math.floor(statSync(cut).size / 2 / 4096) * 4096);
+  await fails('corrupt', () => Study.read(cut));
+  await fails('missing', () => Study.read(path()));
+});
+
+studies('readers see a running search and do not disturb it', async () => {
+  const at = path();
+  const writer = await open(at);
+  ask(writer, 1);
+  const reader = await Study.read(at);
+  assert.is(reader.trials().length, 1);
+  const lease = writer.lease(0);
+  assert.is(reader.trials()[0]!.state, 'running');
+  writer.finish(lease, { state: 'complete', metrics: {}, seconds: 0 });
+  reader.close();
+  writer.close();
+});
+
+studies('the test figure is kept', async () => {
+  const at = path();
+  const s = await open(at);
+  ask(s, 1);
+  assert.is(s.test(), null);
+  s.recordTest({ trial: 0, metrics: { accuracy: 0.98 } });
+  s.close();
+  const r = await Study.read(at);
+  assert.equal(r.test(), { trial: 0, metrics: { accuracy: 0.98 } });
+  r.close();
+});
+
+studies.after(() => rmSync(folder, { recursive: true }));
+studies.run();
