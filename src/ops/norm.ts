@@ -8,7 +8,7 @@ import { numberOf } from './lib/attrs.ts';
 import { perInput } from './lib/cost.ts';
 import { ndArray } from './lib/nd.ts';
 import { arrayAt, dim } from './lib/types.ts';
-import { sumOver } from './reduce.ts';
+import { broadcastTo, sumOver } from './reduce.ts';
 import { reshape } from './shape.ts';
 
 // Rounded to f32, as kernels have it.
@@ -68,6 +68,7 @@ function throughStatistics(b: Builder, dn: Value, n: Value, rstd: Value, axes: n
   return times(b, b.one(sub, [b.one(sub, [dn, meanOver(b, dn, axes)]), along]), rstd);
 }
 
+const repeated = (b: Builder, x: Value, dims: readonly number[]): Value => b.one(broadcastTo, [x], { dims });
 const plus = (b: Builder, x: Value | null, y: Value | null): Value | null => (x && y ? b.one(add, [x, y]) : (x ?? y));
 
 // Layer normalisation
@@ -80,7 +81,8 @@ function layernormGradients(g: GradContext): readonly (Value | null)[] {
   let dx = fused?.[0] ?? null;
   const width = g.inputType(1).shape[0]!;
   // mean = Σx/c; rstd = (Σ(x − mean)²/c + eps)^(−1/2), so drstd/dx = −rstd³·(x − mean)/c
-  if (dMean) dx = plus(b, dx, b.one(mul, [column(b, scaled(b, dMean, 1 / width)), ones(g)]));
+  const shape = g.inputType(0).shape;
+  if (dMean) dx = plus(b, dx, repeated(b, column(b, scaled(b, dMean, 1 / width)), shape));
   if (dRstd) {
     const rstd = g.output(2);
     const slope = scaled(b, times(b, dRstd, rstd, b.one(square, [rstd])), -1 / width);
@@ -88,8 +90,6 @@ function layernormGradients(g: GradContext): readonly (Value | null)[] {
   }
   return [dx, fused?.[1] ?? null, fused?.[2] ?? null];
 }
-/** Ones of the shape of input 0. */
-const ones = (g: GradContext): Value => g.builder.one(affine, [g.input(0)], { scale: 0, shift: 1 });
 
 export const layernorm = defineOp({
   name: 'layernorm',
@@ -170,7 +170,7 @@ function batchnormGradients(g: GradContext): readonly (Value | null)[] {
   const fused = dy && b.apply(batchnormGrad, [g.input(0), g.input(1), g.output(1), g.output(2), dy], g.attrs);
   let dx = fused?.[0] ?? null;
   const rows = dim(g.inputType(0).shape, 0);
-  if (dMean) dx = plus(b, dx, b.one(mul, [ones(g), scaled(b, dMean, 1 / rows)]));
+  if (dMean) dx = plus(b, dx, repeated(b, scaled(b, dMean, 1 / rows), g.inputType(0).shape));
   if (dVariance) {
     const centred = b.one(sub, [g.input(0), g.output(1)]);
     dx = plus(b, dx, times(b, centred, scaled(b, dVariance, 2 / rows)));

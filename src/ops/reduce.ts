@@ -9,7 +9,7 @@ import { broadcastShapes, repeatedAxes } from './lib/broadcast.ts';
 import { free, perInput } from './lib/cost.ts';
 import { broadcastStrides, gather, ndArray, offsetsOf } from './lib/nd.ts';
 import { REDUCTION_SAMPLES, reducedShape } from './lib/reduction.ts';
-import { arrayAt, checkRank, shapeAt, showShape } from './lib/types.ts';
+import { arrayAt, shapeAt, showShape } from './lib/types.ts';
 import { reshape } from './shape.ts';
 
 /** `value` summed over the axes of the bit mask; they stay, with size 1. */
@@ -46,7 +46,6 @@ export const sum = defineOp({
 });
 
 function broadcastTarget(from: Shape, dims: Shape): Shape {
-  checkRank(dims);
   if (from.length > dims.length || !sameShape(broadcastShapes(from, dims), dims)) {
     throw new Unfit(
       `${showShape(from)} does not repeat to ${showShape(dims)}`,

@@ -59,6 +59,7 @@ export function outputSize(size: readonly number[], window: Window): number[] {
 
 /** As `outputSize`, for a pool: no window may lie in the padding alone. */
 export function pooledSize(size: readonly number[], window: Window): number[] {
+  checkAtLeastOne('kernel', window.kernel);
   for (const pad of [window.padBefore, window.padAfter]) {
     if (pad.some((p, i) => p >= dim(window.kernel, i))) {
       throw new Unfit('padding as large as the window', `below ${showShape(window.kernel)}`, showShape(pad));

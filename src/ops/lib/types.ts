@@ -1,4 +1,4 @@
-import { MAX_RANK, numel } from '../../base/tensor-type.ts';
+import { numel } from '../../base/tensor-type.ts';
 import type { Shape, TensorType } from '../../base/tensor-type.ts';
 import { Unfit } from '../../base/unfit.ts';
 import type { NdArray } from '../../ir/op.ts';
@@ -35,10 +35,4 @@ export const showShape = (shape: readonly number[]): string => `[${shape.join(',
 export function checkAxis(shape: Shape, axis: number): void {
   if (axis < shape.length) return;
   throw new Unfit(`axis ${axis} of a tensor of rank ${shape.length}`, `an axis below ${shape.length}`, String(axis));
-}
-
-/** Throws Unfit where a shape has more axes than a tensor may have. */
-export function checkRank(shape: Shape): void {
-  if (shape.length <= MAX_RANK) return;
-  throw new Unfit(`a tensor of rank ${shape.length}`, `at most ${MAX_RANK} axes`, showShape(shape));
 }

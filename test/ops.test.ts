@@ -1,0 +1,151 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { numel, sameType, showType } from '../src/base/tensor-type.ts';
+import type { TensorType } from '../src/base/tensor-type.ts';
+import { checkAttrs } from '../src/ir/attrs.ts';
+import { evaluateDecomposed, evaluateOp } from '../src/ir/evaluate.ts';
+import { inferTypes } from '../src/ir/infer.ts';
+import type { NdArray, OpDef, Sample } from '../src/ir/op.ts';
+import { Unfit } from '../src/base/unfit.ts';
+import { OPS } from '../src/ops/index.ts';
+import { drawInputs } from './support/draw.ts';
+import { gradientError, scalarOf } from './support/gradient.ts';
+import { OP_ERRORS } from './support/op-errors.ts';
+
+const attrsOf = (op: OpDef, sample: Sample) => checkAttrs(op, sample.attrs ?? {});
+const typesOf = (op: OpDef, sample: Sample): readonly TensorType[] =>
+  inferTypes(op, sample.inputs, attrsOf(op, sample));
+const elements = (sample: Sample): number => sample.inputs.reduce((n, t) => n + (t ? numel(t.shape) : 0), 0);
+
+/** The sample in words, for messages. */
+const named = (op: OpDef, sample: Sample): string =>
+  `${op.name}(${sample.inputs.map((t) => (t ? showType(t) : 'null')).join(', ')}) ${JSON.stringify(sample.attrs ?? {})}`;
+
+function expected(op: OpDef, sample: Sample, inputs: readonly (NdArray | null)[]): readonly NdArray[] {
+  return evaluateOp(op, inputs, sample.inputs, attrsOf(op, sample), typesOf(op, sample));
+}
+
+/** Largest difference, relative to the largest number of each output; unequal infinities and NaN are infinitely different. */
+function difference(a: readonly NdArray[], b: readonly NdArray[]): number {
+  let worst = 0;
+  a.forEach((x, k) => {
+    const y = b[k]!.data;
+    const scale = x.data.reduce((m, v) => (Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m), 1);
+    x.data.forEach((v, i) => {
+      if (Object.is(v, y[i]) || v === y[i]) return;
+      const off = Math.abs(v - y[i]!) / scale;
+      worst = Math.max(worst, Number.isNaN(off) ? Infinity : off);
+    });
+  });
+  return worst;
+}
+
+const records = suite('ops: records');
+for (const op of OPS) {
+  records(`${op.name}: samples infer, evaluate and give numbers`, () => {
+    assert.ok(op.samples.length >= 3, 'three samples at least');
+    assert.ok(op.doc.endsWith('.'), 'a doc of whole sentences');
+    op.samples.forEach((sample, seed) => {
+      const types = typesOf(op, sample);
+      assert.is(types.length, Object.keys(op.outputs).length);
+      if (elements(sample) > 20_000) return;
+      const results = expected(op, sample, drawInputs(op, sample, seed));
+      results.forEach((array, i) => {
+        const what = `${named(op, sample)} output ${i}`;
+        assert.equal(array.shape, types[i]!.shape, what);
+        assert.not.ok(array.data.some(Number.isNaN), `${what} has NaN`);
+        if (types[i]!.dtype === 'i32') assert.ok(array.data.every(Number.isInteger), what);
+      });
+    });
+  });
+
+  records(`${op.name}: in place only where the sizes agree`, () => {
+    op.inPlace?.forEach((input, output) => {
+      if (input === null) return;
+      const types = op.samples.map((s) => [s.inputs[input], typesOf(op, s)[output]!] as const);
+      assert.ok(types.some(([x, y]) => x && sameType(x, y)));
+    });
+  });
+
+  records(`${op.name}: cost is not negative and grows with size`, () => {
+    for (const sample of op.samples) {
+      const { flops, macs } = op.cost(sample.inputs, typesOf(op, sample), attrsOf(op, sample));
+      assert.ok(Number.isInteger(flops) && Number.isInteger(macs), named(op, sample));
+      assert.ok(macs >= 0 && flops >= 2 * macs, named(op, sample));
+    }
+    for (const [small, large] of nested(op)) {
+      const [a, b] = [small, large].map((s) => op.cost(s.inputs, typesOf(op, s), attrsOf(op, s)));
+      assert.ok(a!.flops <= b!.flops && a!.macs <= b!.macs, `${named(op, small)} and ${named(op, large)}`);
+    }
+  });
+}
+
+/** Pairs of samples of the same attributes of which one is nowhere larger than the other. */
+function* nested(op: OpDef): Generator<readonly [Sample, Sample]> {
+  const key = (s: Sample): string =>
+    JSON.stringify(s.attrs ?? {}) + s.inputs.map((t) => t?.shape.length ?? 'null').join();
+  for (const small of op.samples) {
+    for (const large of op.samples) {
+      if (small === large || key(small) !== key(large)) continue;
+      const fits = small.inputs.every((t, i) => !t || t.shape.every((d, axis) => d <= large.inputs[i]!.shape[axis]!));
+      if (fits) yield [small, large];
+    }
+  }
+}
+records.run();
+
+const gradientsSuite = suite('ops: gradients against central differences in float64');
+const SMALL = 700;
+const isSmooth = (sample: Sample): boolean => sample.note !== 'ties';
+for (const op of OPS.filter((o) => !o.stopsGradient)) {
+  for (const order of [1, 2] as const) {
+    gradientsSuite(`${op.name}: order ${order}`, () => {
+      const small = op.samples.filter((s) => elements(s) <= SMALL && isSmooth(s));
+      assert.ok(small.length > 0);
+      small.forEach((sample, seed) => {
+        const scalar = scalarOf(op, sample, drawInputs(op, sample, seed), order);
+        if (!scalar) return;
+        const error = gradientError(scalar, order === 1 ? 12 : 5);
+        assert.ok(error < 1e-6, `${named(op, sample)}: off by ${error}`);
+      });
+    });
+  }
+}
+gradientsSuite.run();
+
+const fused = suite('ops: fused equals decomposed');
+for (const op of OPS.filter((o) => o.decompose && o.reference)) {
+  fused(op.name, () => {
+    op.samples.forEach((sample, seed) => {
+      if (elements(sample) > 20_000) return;
+      const inputs = drawInputs(op, sample, seed);
+      const found = evaluateDecomposed(op, inputs, sample.inputs, attrsOf(op, sample));
+      const error = difference(expected(op, sample, inputs), found);
+      assert.ok(error < 1e-12, `${named(op, sample)}: off by ${error}`);
+    });
+  });
+}
+fused.run();
+
+const errors = suite('ops: errors');
+for (const [op, inputs, attrs, message] of OP_ERRORS) {
+  errors(`${op.name}: ${message.source}`, () => {
+    try {
+      inferTypes(op, inputs, checkAttrs(op, attrs));
+    } catch (error) {
+      assert.ok(error instanceof Unfit, String(error));
+      assert.match(error.message, message);
+      return;
+    }
+    assert.unreachable(`${op.name} takes what it must refuse`);
+  });
+}
+
+errors('every op that can refuse is refused something', () => {
+  const refused = new Set(OP_ERRORS.map(([op]) => op));
+  // Broadcasting ops share one rule; fill and random_normal only copy their attribute.
+  const rules = new Set(OPS.filter((op) => op.infer || op.check).map((op) => String(op.infer) + String(op.check)));
+  for (const op of refused) rules.delete(String(op.infer) + String(op.check));
+  assert.equal([...rules], []);
+});
+errors.run();

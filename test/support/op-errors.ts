@@ -1,0 +1,120 @@
+import { f32, i32 } from '../../src/base/tensor-type.ts';
+import type { TensorType } from '../../src/base/tensor-type.ts';
+import type { Attrs, OpDef } from '../../src/ir/op.ts';
+import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
+import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
+import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
+import { linear } from '../../src/ops/linear.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { maxReduce } from '../../src/ops/max-reduce.ts';
+import { batchnorm, layernorm } from '../../src/ops/norm.ts';
+import { sgd } from '../../src/ops/optimizer.ts';
+import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
+import { dropout, fill } from '../../src/ops/random.ts';
+import { broadcastTo, sum } from '../../src/ops/reduce.ts';
+import { concat, pad, reshape, slice, transpose, tril } from '../../src/ops/shape.ts';
+import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
+
+/** An application that does not fit, and what its message must say. */
+export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, RegExp];
+
+const window: Attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
+const convolution: Attrs = { ...window, dilation: [1, 1, 1], groups: 1 };
+const pool: Attrs = { ...window, kernel: [1, 2, 2] };
+const image = f32(2, 1, 5, 5, 4);
+const weight = f32(6, 1, 3, 3, 4);
+const convolved = f32(2, 1, 3, 3, 6);
+const pooled = f32(2, 1, 4, 4, 4);
+
+const convErrors = (op: OpDef, more: Attrs = {}): readonly OpError[] => [
+  [op, [image, weight], { ...convolution, ...more, groups: 0 }, /groups must divide/],
+  [op, [image, weight], { ...convolution, ...more, groups: 3 }, /groups must divide the channels/],
+  [op, [image, f32(5, 1, 3, 3, 2)], { ...convolution, ...more, groups: 2 }, /groups must divide/],
+  [op, [image, f32(6, 1, 3, 3, 3)], { ...convolution, ...more }, /weight has the wrong width/],
+  [op, [image, weight], { ...convolution, ...more, stride: [1, 0, 1] }, /stride \[1, 0, 1\]/],
+  [op, [image, weight], { ...convolution, ...more, dilation: [0, 1, 1] }, /dilation \[0, 1, 1\]/],
+  [op, [image, f32(6, 0, 3, 3, 4)], { ...convolution, ...more }, /kernel \[0, 3, 3\]/],
+  [op, [image, f32(6, 1, 6, 3, 4)], { ...convolution, ...more }, /window is larger than the padded height/],
+  [op, [image, f32(6, 2, 3, 3, 4)], { ...convolution, ...more }, /window is larger than the padded depth/],
+  [op, [image, weight], { ...convolution, ...more, dilation: [1, 1, 3] }, /larger than the padded width/],
+  [op, [f32(2, 5, 5, 4), weight], { ...convolution, ...more }, /x must be f32\[batch, d, h, w, channels\]/],
+];
+
+export const OP_ERRORS: readonly OpError[] = [
+  [relu, [i32(3)], {}, /relu: x must be f32\[\.\.\.s\], not i32\[3\]/],
+  [reluGrad, [f32(3), f32(4)], {}, /relu_grad: s is \[3\] in y f32\[3\], but \[4\] in dy f32\[4\]/],
+  [add, [f32(3), f32(4)], {}, /\[3\] and \[4\] do not broadcast/],
+  [add, [f32(2, 3), f32(3, 3)], {}, /do not broadcast/],
+  [matmul, [f32(2, 3), f32(1, 3, 2)], { transA: 0, transB: 0 }, /matmul of \[2, 3\] and \[1, 3, 2\]/],
+  [matmul, [f32(1, 1, 2, 3), f32(1, 1, 3, 2)], { transA: 0, transB: 0 }, /matmul of/],
+  [matmul, [f32(3), f32(3)], { transA: 0, transB: 0 }, /a must be f32\[\.\.\.lead, p, q\]/],
+  [matmul, [f32(4, 2, 3), f32(5, 3, 2)], { transA: 0, transB: 0 }, /batches of different length/],
+  [matmul, [f32(2, 3), f32(4, 5)], { transA: 0, transB: 0 }, /inner sizes differ/],
+  [matmul, [f32(2, 3), f32(3, 2)], { transA: 1, transB: 0 }, /inner sizes differ/],
+  [matmul, [f32(2, 3), f32(3, 2)], { transA: 2, transB: 0 }, /transA is 2/],
+  [matmul, [f32(2, 3), f32(3, 2)], { transA: 0, transB: 7 }, /transB is 7/],
+  [linear, [f32(2, 3), f32(4, 5), null], { activation: 'none' }, /width is 3 in x f32\[2, 3\], but 5 in weight/],
+  [linear, [f32(2, 3), f32(4, 3), f32(3)], { activation: 'none' }, /out is 4/],
+  [linear, [f32(2, 3), f32(4, 3), null], { activation: 'swish' }, /activation must be one of none, relu/],
+  ...convErrors(conv),
+  ...convErrors(convAct, { activation: 'relu' }).map(([op, t, a, m]) => [op, [...t, null], a, m] as const),
+  [convAct, [image, weight, f32(5)], { ...convolution, activation: 'relu' }, /out is 6/],
+  [convInputGrad, [f32(2, 1, 3, 4, 6), weight], { ...convolution, size: [1, 5, 5] }, /dy does not have the size/],
+  [convInputGrad, [convolved, weight], { ...convolution, size: [1, 0, 5] }, /larger than the padded height/],
+  [convInputGrad, [convolved, weight], { ...convolution, groups: 4, size: [1, 5, 5] }, /groups must divide/],
+  [convInputGrad, [f32(2, 1, 3, 3, 5), weight], { ...convolution, size: [1, 5, 5] }, /out is 5/],
+  [convWeightGrad, [image, f32(2, 1, 4, 3, 6)], { ...convolution, kernel: [1, 3, 3] }, /dy does not have the size/],
+  [convWeightGrad, [image, convolved], { ...convolution, kernel: [1, 0, 3] }, /kernel \[1, 0, 3\]/],
+  [convWeightGrad, [image, convolved], { ...convolution, groups: 0, kernel: [1, 3, 3] }, /groups must divide/],
+  [convWeightGrad, [image, f32(3, 1, 3, 3, 6)], { ...convolution, kernel: [1, 3, 3] }, /batch is 2/],
+  ...[maxpool, avgpool].flatMap((op): OpError[] => [
+    [op, [image], { ...pool, kernel: [1, 6, 2] }, /window is larger than the padded height/],
+    [op, [image], { ...pool, kernel: [1, 0, 2] }, /kernel \[1, 0, 2\]/],
+    [op, [image], { ...pool, stride: [0, 1, 1] }, /stride \[0, 1, 1\]/],
+    [op, [image], { ...pool, padBefore: [0, 2, 0] }, /padding as large as the window/],
+    [op, [image], { ...pool, padAfter: [1, 0, 0] }, /padding as large as the window/],
+    [op, [f32(2, 1, 0, 5, 4)], { ...pool, padBefore: [0, 1, 0], padAfter: [0, 1, 0] }, /larger than the padded height/],
+    [op, [f32(5, 5, 4)], pool, /x must be f32\[batch, d, h, w, channels\]/],
+  ]),
+  [maxpool, [f32(1, 1, 65536, 32768, 1)], pool, /maxpool over \[1, 65536, 32768\]/],
+  [maxpoolGrad, [pooled, i32(2, 1, 4, 4, 4)], { ...pool, size: [1, 5, 6] }, /dy does not have the size/],
+  [maxpoolGrad, [pooled, i32(2, 1, 4, 3, 4)], { ...pool, size: [1, 5, 5] }, /yw is 4/],
+  [maxpoolGather, [image, i32(2, 1, 3, 4, 4)], pool, /index does not have the size/],
+  [maxpoolGather, [image, i32(3, 1, 4, 4, 4)], pool, /batch is 2/],
+  [avgpoolGrad, [pooled], { ...pool, size: [1, 6, 5] }, /dy does not have the size/],
+  [sum, [f32(2, 3)], { axes: 4 }, /over axes that are not there/],
+  [maxReduce, [f32(2, 3)], { axes: 8 }, /over axes that are not there/],
+  [reshape, [f32(2, 3)], { dims: [4] }, /reshape of \[2, 3\] to \[4\]/],
+  [reshape, [f32(2)], { dims: [2, 1, 1, 1, 1, 1, 1, 1, 1] }, /dims must be at most 8 sizes/],
+  [broadcastTo, [f32(2, 3)], { dims: [3] }, /\[2, 3\] does not repeat to \[3\]/],
+  [broadcastTo, [f32(3)], { dims: [2, 1] }, /\[3\] does not repeat to \[2, 1\]/],
+  [broadcastTo, [f32(3)], { dims: [4] }, /do not broadcast/],
+  [transpose, [f32(2, 3)], { perm: [0, 0, 2, 3, 4, 5, 6, 7] }, /transpose by \[0, 0\]/],
+  [transpose, [f32(2, 3)], { perm: [0, 2, 1, 3, 4, 5, 6, 7] }, /transpose by \[0, 2\]/],
+  [transpose, [f32(2, 3)], { perm: [1, 0] }, /perm must be 8 whole numbers/],
+  [slice, [f32(2, 3)], { axis: 2, start: 0, size: 1 }, /axis 2 of a tensor of rank 2/],
+  [slice, [f32(2, 3)], { axis: 1, start: 2, size: 2 }, /slice of axis 1 of \[2, 3\]/],
+  [pad, [f32()], { axis: 0, before: 1, after: 1 }, /axis 0 of a tensor of rank 0/],
+  [concat, [], { axis: 0 }, /concat of nothing/],
+  [concat, [f32(2), f32(2)], { axis: 1 }, /axis 1 of a tensor of rank 1/],
+  [concat, [f32(2, 3), f32(3, 3)], { axis: 1 }, /concat of \[2, 3\] and \[3, 3\]/],
+  [concat, [f32(2, 3), f32(2)], { axis: 1 }, /concat of \[2, 3\] and \[2\]/],
+  [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
+  [layernorm, [f32(2, 3), f32(2), f32(3)], { eps: 1e-5 }, /c is 3/],
+  [batchnorm, [f32(2, 2, 3), f32(3), f32(3)], { eps: 1e-5 }, /x must be f32\[rows, c\]/],
+  [softmax, [f32()], {}, /x must be f32\[\.\.\.lead, n\]/],
+  [softmaxGrad, [f32(2, 3), f32(2, 4)], {}, /n is 3/],
+  [crossEntropy, [f32(2, 3), f32(2)], {}, /labels must be i32\[rows\]/],
+  [crossEntropy, [f32(2, 3), i32(3)], {}, /rows is 2/],
+  [gatherRows, [f32(2, 3, 4), i32(3)], {}, /table must be f32\[n, width\]/],
+  [scatterRows, [f32(2, 3), i32(3)], { rows: 4 }, /m is 2/],
+  [scatterRows, [f32(2, 3), i32(2)], { rows: -1 }, /rows must be a whole number/],
+  [loadU8, [f32(2, 3), i32(2)], { scale: 1, shift: 0 }, /data must be u8\[n, width\]/],
+  [dropout, [f32(3), i32(1)], { p: 1.5, key0: 1, key1: 2 }, /p must be between 0 and 1, not 1.5/],
+  [dropout, [f32(3), i32(1)], { p: -0.5, key0: 1, key1: 2 }, /p must be between 0 and 1/],
+  [dropout, [f32(3), i32(1)], { p: NaN, key0: 1, key1: 2 }, /p must be between 0 and 1/],
+  [dropout, [f32(3), i32(2)], { p: 0.5, key0: 1, key1: 2 }, /step must be i32\[1\]/],
+  [fill, [], { dims: [2 ** 24, 2 ** 24], value: 0 }, /too large for any machine/],
+  [sgd, [f32(3), f32(3), f32(3), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 2 }, /nesterov must be 0 or 1/],
+  [sgd, [f32(3), f32(3), f32(2), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 0 }, /s is \[3\]/],
+];
