@@ -5,7 +5,8 @@ import type { LayerDef } from '../ir/layer.ts';
 import type { Value } from '../ir/graph.ts';
 import { matmul } from '../ops/matmul.ts';
 import { softmax } from '../ops/softmax.ts';
-import { reshape, transpose, tril } from '../ops/shape.ts';
+import { reshape, transpose } from '../ops/shape.ts';
+import { tril } from '../ops/tril.ts';
 import { biasArg, initArg, startOf, text, truth, whole } from './lib/args.ts';
 import { affineRows, scaled } from './lib/rows.ts';
 
