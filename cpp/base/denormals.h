@@ -1,4 +1,5 @@
-// Denormals are flushed to zero on every thread that runs kernels, so that results do not depend on which thread did the work.
+// Denormals are flushed to zero on every thread that runs kernels, so that results do not depend on which thread did
+// the work.
 #pragma once
 #include <stdint.h>
 #if defined(__x86_64__)

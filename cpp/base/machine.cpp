@@ -63,8 +63,8 @@ std::string cgroup_path(const char* controller) {
   return path == "/" ? "" : path;
 }
 
-// Calls f(folder) for the process's group and all its parents up to the mount. Inside a container the path may not exist
-// below the mount: the mount itself is asked in any case.
+// Calls f(folder) for the process's group and all its parents up to the mount. Inside a container the path may not
+// exist below the mount: the mount itself is asked in any case.
 template <typename F>
 void each_group(const std::string& mount, std::string path, F f) {
   while (!path.empty()) {
@@ -75,7 +75,8 @@ void each_group(const std::string& mount, std::string path, F f) {
   f(mount);
 }
 
-uint64_t group_memory(const std::string& folder, const char* limit_file, const char* usage_file, const char* cache_key) {
+uint64_t group_memory(const std::string& folder, const char* limit_file, const char* usage_file,
+                      const char* cache_key) {
   uint64_t limit, usage, cache = 0;
   if (!read_number(folder + limit_file, &limit) || !read_number(folder + usage_file, &usage)) return UINT64_MAX;
   std::string stat;
@@ -95,7 +96,8 @@ int quota_cores() {
   for (const char* mount : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"})
     each_group(mount, cgroup_path("cpu"), [&](const std::string& folder) {
       uint64_t quota, period;
-      if (read_number(folder + "/cpu.cfs_quota_us", &quota) && read_number(folder + "/cpu.cfs_period_us", &period) && period > 0)
+      if (read_number(folder + "/cpu.cfs_quota_us", &quota) && read_number(folder + "/cpu.cfs_period_us", &period) &&
+          period > 0)
         least = std::min(least, static_cast<double>(quota) / static_cast<double>(period));
     });
   return least >= 1e9 ? 0 : std::max(1, static_cast<int>(least + 0.999));
@@ -134,7 +136,8 @@ uint64_t available_memory() {
     least = std::min(least, group_memory(folder, "/memory.max", "/memory.current", "inactive_file "));
   });
   each_group("/sys/fs/cgroup/memory", cgroup_path("memory"), [&](const std::string& folder) {
-    least = std::min(least, group_memory(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file "));
+    least = std::min(least,
+                     group_memory(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file "));
   });
   return least;
 #elif defined(__APPLE__)

@@ -18,8 +18,9 @@ namespace {
 
 constexpr uint64_t kHuge = uint64_t{2} << 20;
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kMapFrom = uint64_t{1} << 20;    // smaller blocks come from the C library
-constexpr uint64_t kCheckEvery = uint64_t{16} << 20;  // reading what is free takes some 50 µs: not for every small block
+constexpr uint64_t kMapFrom = uint64_t{1} << 20;  // smaller blocks come from the C library
+constexpr uint64_t kCheckEvery = uint64_t{16}
+                                 << 20;  // reading what is free takes some 50 µs: not for every small block
 
 // Reading /proc for each block would be slow and never doing it would be blind: ask once in so many bytes.
 bool fits(uint64_t bytes) {
@@ -37,7 +38,8 @@ uint8_t* map_aligned(uint64_t bytes) {
   const uintptr_t start = reinterpret_cast<uintptr_t>(at);
   const uintptr_t aligned = (start + kHuge - 1) & ~(kHuge - 1);
   if (aligned > start) munmap(at, aligned - start);
-  if (const uint64_t tail = start + room - (aligned + bytes); tail > 0) munmap(reinterpret_cast<void*>(aligned + bytes), tail);
+  if (const uint64_t tail = start + room - (aligned + bytes); tail > 0)
+    munmap(reinterpret_cast<void*>(aligned + bytes), tail);
 #if defined(MADV_HUGEPAGE)
   madvise(reinterpret_cast<void*>(aligned), bytes, MADV_HUGEPAGE);
 #endif
@@ -101,7 +103,8 @@ Memory Memory::allocate(uint64_t bytes) {
   Memory memory;
   uint64_t capacity;
   const bool mapped = bytes >= kMapFrom;
-  if (bytes > kMaxBytes || !checked_round_up(std::max<uint64_t>(bytes, 1), mapped ? kHuge : kAlignment, &capacity)) return memory;
+  if (bytes > kMaxBytes || !checked_round_up(std::max<uint64_t>(bytes, 1), mapped ? kHuge : kAlignment, &capacity))
+    return memory;
   if (!fits(capacity)) {
     arenas().clear();
     if (capacity > available_memory()) return memory;

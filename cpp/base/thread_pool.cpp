@@ -58,7 +58,8 @@ struct alignas(64) Slot {
 
   void work(uint32_t worker) {
     const uint64_t count = tasks;
-    for (uint64_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < count;) fn(arg, static_cast<uint32_t>(t), worker);
+    for (uint64_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+      fn(arg, static_cast<uint32_t>(t), worker);
   }
 };
 

@@ -8,8 +8,8 @@ namespace tenon {
 
 constexpr int kMaxThreads = 256;
 
-// One run's right to split work. The thread that calls parallel() works too; helpers join as they are free, so a task may
-// run on any of them, and worker numbers are below `threads`.
+// One run's right to split work. The thread that calls parallel() works too; helpers join as they are free, so a task
+// may run on any of them, and worker numbers are below `threads`.
 class Team {
  public:
   explicit Team(int threads);

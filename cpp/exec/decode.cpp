@@ -1,4 +1,5 @@
-// Bytes -> Plan. Checks the form: header, counts against the length, ranges of every field. What steps mean is validate.cpp's.
+// Bytes -> Plan. Checks the form: header, counts against the length, ranges of every field. What steps mean is
+// validate.cpp's.
 #include <string.h>
 
 #include <unordered_map>
@@ -69,27 +70,34 @@ struct Header {
 };
 
 Fault decode_header(Reader& r, uint64_t length, Plan* plan, Header* h) {
-  if (!r.has(kHeaderBytes)) return bad("header", "the bytes end too early", number(kHeaderBytes) + " bytes or more", number(length));
+  if (!r.has(kHeaderBytes))
+    return bad("header", "the bytes end too early", number(kHeaderBytes) + " bytes or more", number(length));
   if (r.u32() != kMagic) return bad("header.magic", "these bytes are no plan", "'TNPL'", "other bytes");
   if (const uint32_t version = r.u32(); version != kVersion)
     return bad("header.version", "another version of the format", number(kVersion), number(version));
   if (const uint64_t hash = r.u64(); hash != kOpTableHash)
-    return bad("header.opTableHash", "the plan was made for another op table than the addon's; run `npm run build:native`",
-               hex(kOpTableHash), hex(hash));
+    return bad("header.opTableHash",
+               "the plan was made for another op table than the addon's; run `npm run build:native`", hex(kOpTableHash),
+               hex(hash));
   h->names = r.u32();
   h->views = r.u32();
   h->steps = r.u32();
   h->externals = r.u32();
   plan->arena_bytes = r.u64();
-  if (plan->arena_bytes > kMaxBytes) return bad("header.arenaBytes", "too much memory", "at most 2^46", number(plan->arena_bytes));
+  if (plan->arena_bytes > kMaxBytes)
+    return bad("header.arenaBytes", "too much memory", "at most 2^46", number(plan->arena_bytes));
   if (const uint64_t total = r.u64(); total != length)
     return bad("header.totalBytes", "the plan is cut off or has a tail", number(total) + " bytes", number(length));
   if (r.u64() != 0 || r.u64() != 0) return bad("header.reserved", "not zero", "0", "other bytes");
-  if (h->names > r.left() / 4) return bad("header.nameCount", "more names than the bytes can hold", "", number(h->names));
-  if (h->views > r.left() / kViewBytes) return bad("header.viewCount", "more views than the bytes can hold", "", number(h->views));
-  if (h->steps > r.left() / kStepBytes) return bad("header.stepCount", "more steps than the bytes can hold", "", number(h->steps));
+  if (h->names > r.left() / 4)
+    return bad("header.nameCount", "more names than the bytes can hold", "", number(h->names));
+  if (h->views > r.left() / kViewBytes)
+    return bad("header.viewCount", "more views than the bytes can hold", "", number(h->views));
+  if (h->steps > r.left() / kStepBytes)
+    return bad("header.stepCount", "more steps than the bytes can hold", "", number(h->steps));
   if (h->externals > h->views)
-    return bad("header.externalCount", "more externals than views", "at most " + number(h->views), number(h->externals));
+    return bad("header.externalCount", "more externals than views", "at most " + number(h->views),
+               number(h->externals));
   return Fault();
 }
 
@@ -98,7 +106,8 @@ Fault decode_names(Reader& r, uint32_t count, Plan* plan) {
   for (uint32_t i = 0; i < count; i++) {
     if (!r.has(4)) return bad(item("names", i, "byteLength"), "the bytes end too early");
     const uint32_t bytes = r.u32();
-    if (!r.has(bytes)) return bad(item("names", i, "byteLength"), "longer than the plan", "at most " + number(r.left()), number(bytes));
+    if (!r.has(bytes))
+      return bad(item("names", i, "byteLength"), "longer than the plan", "at most " + number(r.left()), number(bytes));
     plan->names.emplace_back(reinterpret_cast<const char*>(r.take(bytes)), bytes);
     if (!r.pad(4)) return bad(item("names", i, "padding"), "cut off or not zero");
   }
@@ -112,7 +121,8 @@ Fault decode_dims(Reader& r, uint64_t index, PlanView* v) {
   for (uint32_t i = 0; i < kMaxRank; i++) {
     const uint64_t dim = r.u64();
     const std::string field = "dims[" + number(i) + "]";
-    if (i >= v->shape.rank && dim != 0) return bad(item("views", index, field.c_str()), "beyond the rank", "0", number(dim));
+    if (i >= v->shape.rank && dim != 0)
+      return bad(item("views", index, field.c_str()), "beyond the rank", "0", number(dim));
     if (dim > kMaxDim) return bad(item("views", index, field.c_str()), "too large", "at most 2^40", number(dim));
     if (i >= v->shape.rank) continue;
     if (!checked_mul(most, dim == 0 ? 1 : dim, &most) || most > kMaxBytes)
@@ -139,7 +149,8 @@ Fault decode_place(uint64_t index, const Plan& plan, uint32_t externals, PlanVie
     if (v->ref >= count) return bad(field("ref"), "no such buffer", "below " + number(count), number(v->ref));
     if (v->offset != 0) return bad(field("offset"), "only the arena has offsets", "0", number(v->offset));
   }
-  if (v->per_step && v->place != Place::kExternal) return bad(field("flags"), "only an external can have a row per step");
+  if (v->per_step && v->place != Place::kExternal)
+    return bad(field("flags"), "only an external can have a row per step");
   return Fault();
 }
 
@@ -192,7 +203,8 @@ Fault decode_step(Reader& r, uint64_t index, Plan* plan) {
   }
   if (!r.pad(8)) return at(bad("views", "the padding is cut off or not zero"));
   if (!r.has(uint64_t{words} * 8)) return at(bad("attrWords", "longer than the plan", "", number(words)));
-  if (words != step.info->attr_words) return at(bad("attrWords", "wrong", number(step.info->attr_words), number(words)));
+  if (words != step.info->attr_words)
+    return at(bad("attrWords", "wrong", number(step.info->attr_words), number(words)));
   step.first_word = static_cast<uint32_t>(plan->words.size());
   for (uint32_t i = 0; i < words; i++) plan->words.push_back(r.u64());
   plan->steps.push_back(step);
@@ -214,7 +226,8 @@ Fault decode_plan(const uint8_t* bytes, uint64_t length, Plan* plan) {
   Header h;
   if (Fault f = decode_header(r, length, plan, &h); !f.ok()) return f;
   if (Fault f = decode_names(r, h.names, plan); !f.ok()) return f;
-  if (!r.has(uint64_t{h.views} * kViewBytes)) return bad("header.viewCount", "more views than the bytes can hold", "", number(h.views));
+  if (!r.has(uint64_t{h.views} * kViewBytes))
+    return bad("header.viewCount", "more views than the bytes can hold", "", number(h.views));
   plan->views.reserve(h.views);
   for (uint32_t i = 0; i < h.views; i++)
     if (Fault f = decode_view(r, i, h.externals, plan); !f.ok()) return f;

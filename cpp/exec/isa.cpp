@@ -17,8 +17,8 @@ bool has_base() {
   return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
 }
 bool has_avx2() {
-  return has_base() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2");
+  return has_base() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -49,7 +49,8 @@ Fault pick_isa(const char* wanted, const Isa** isa) {
   }
   if (*isa) return Fault();
   if (names.empty()) return fault(Code::kBadArgument, "isa", "this CPU is too old", "SSE4.2 or later", "none of it");
-  return fault(Code::kBadArgument, "isa", "no such instruction set on this CPU", names, std::string("'") + wanted + "'");
+  return fault(Code::kBadArgument, "isa", "no such instruction set on this CPU", names,
+               std::string("'") + wanted + "'");
 }
 
 }  // namespace tenon

@@ -1,4 +1,5 @@
-// The table of ops: what each op takes, gives and is told. The rows are generated from src/ops into cpp/gen/op_table.cpp.
+// The table of ops: what each op takes, gives and is told. The rows are generated from src/ops into
+// cpp/gen/op_table.cpp.
 #pragma once
 #include "base/kernel.h"
 
@@ -13,8 +14,9 @@ struct DimSpec {
   uint8_t symbol = 0;
 };
 
-constexpr int8_t kNoLead = -1;   // the rank is exactly `rank`
-constexpr int8_t kAnyLead = -2;  // any leading dims, not compared with those of other arguments (a pattern without brackets: rank 0)
+constexpr int8_t kNoLead = -1;  // the rank is exactly `rank`
+constexpr int8_t kAnyLead =
+    -2;  // any leading dims, not compared with those of other arguments (a pattern without brackets: rank 0)
 
 // A type pattern: leading dims (symbol `lead`, a group of dims that is the same throughout the op), then `rank` dims.
 struct ArgSpec {
@@ -30,8 +32,8 @@ struct ArgSpec {
 
 enum class AttrKind : uint8_t { kU32, kF32, kDims, kChoice };
 
-// kU32: `count` words, each < 2^32. kF32: one word, a finite or infinite float64. kDims: nine words (rank, eight sizes, the
-// unused ones 0). kChoice: one word below `count`.
+// kU32: `count` words, each < 2^32. kF32: one word, a finite or infinite float64. kDims: nine words (rank, eight sizes,
+// the unused ones 0). kChoice: one word below `count`.
 struct AttrSpec {
   const char* name = "";
   AttrKind kind = AttrKind::kU32;
@@ -49,7 +51,7 @@ struct OpInfo {
   uint16_t attr_words = 0;                // of all attributes together
   int8_t in_place[4] = {-1, -1, -1, -1};  // output i may stand in the memory of input in_place[i]
   bool alias = false;                     // no kernel, no step
-  bool infers = false;                    // of outputs only the dtype follows from the patterns: the kernel's check says the rest
+  bool infers = false;  // of outputs only the dtype follows from the patterns: the kernel's check says the rest
 };
 
 extern const OpInfo kOps[];

@@ -35,8 +35,8 @@ Fault find_in_store(const Plan& plan, Store* store, uint32_t name, const BufferS
   if (it == store->buffers.end()) return fault(Code::kBadArgument, field, "the store has no buffer of this name");
   const View& shape = it->second.shape;
   if (shape.dtype != spec.dtype || it->second.memory.bytes() != spec.bytes)
-    return fault(Code::kBadArgument, field, "does not fit the plan", number(spec.bytes) + " bytes of " + dtype_name(spec.dtype),
-                 show_view(shape));
+    return fault(Code::kBadArgument, field, "does not fit the plan",
+                 number(spec.bytes) + " bytes of " + dtype_name(spec.dtype), show_view(shape));
   *data = it->second.memory.data();
   return Fault();
 }
@@ -101,7 +101,8 @@ class Stops {
 };
 
 Fault cancelled(uint32_t step) {
-  return fault(Code::kCancelled, "run", "cancelled in step " + number(step) + " of the run; what it writes is half-written");
+  return fault(Code::kCancelled, "run",
+               "cancelled in step " + number(step) + " of the run; what it writes is half-written");
 }
 
 Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& status) {
@@ -111,7 +112,8 @@ Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& stat
 }
 
 // One pass over the plan.
-Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const Stops& stops, uint32_t s, uint64_t* nanoseconds) {
+Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const Stops& stops, uint32_t s,
+               uint64_t* nanoseconds) {
   for (size_t i = 0; i < bound.steps.size(); i++) {
     if (stops.now()) return cancelled(s);
     const auto start = nanoseconds ? Clock::now() : Clock::time_point();
@@ -153,7 +155,8 @@ bool external_bytes(const BufferSpec& spec, uint32_t steps, uint64_t* bytes) {
 
 Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, uint32_t steps) {
   if (externals.size() != plan.externals.size())
-    return fault(Code::kBadArgument, "externals", "wrong number", number(plan.externals.size()), number(externals.size()));
+    return fault(Code::kBadArgument, "externals", "wrong number", number(plan.externals.size()),
+                 number(externals.size()));
   std::vector<uint32_t> order;
   for (uint32_t i = 0; i < externals.size(); i++) {
     const BufferSpec& spec = plan.externals[i];
@@ -162,7 +165,8 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
     if (!external_bytes(spec, steps, &needed)) return fault(Code::kBadArgument, field, "too large for so many steps");
     if (externals[i].bytes < needed || (!spec.per_step && externals[i].bytes != needed))
       return fault(Code::kBadArgument, field, spec.per_step ? "too short for so many steps" : "wrong size",
-                   number(needed) + " bytes" + (spec.per_step ? " or more" : ""), number(externals[i].bytes) + " bytes");
+                   number(needed) + " bytes" + (spec.per_step ? " or more" : ""),
+                   number(externals[i].bytes) + " bytes");
     if (needed > 0) order.push_back(i);
   }
   const auto start = [&](uint32_t i) { return reinterpret_cast<uintptr_t>(externals[i].data); };
@@ -175,23 +179,27 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
       const bool written = plan.externals[i].written;
       const bool any_written = plan.externals[furthest_written].written;
       if ((written && clash(furthest)) || (any_written && clash(furthest_written)))
-        return fault(Code::kBadArgument, "externals[" + number(i) + "]", "shares memory with an external that is written",
-                     "memory of its own", "the memory of externals[" + number(written ? furthest : furthest_written) + "]");
+        return fault(Code::kBadArgument, "externals[" + number(i) + "]",
+                     "shares memory with an external that is written", "memory of its own",
+                     "the memory of externals[" + number(written ? furthest : furthest_written) + "]");
     }
     const auto end = [&](uint32_t j) { return start(j) + externals[j].bytes; };
     if (k == 0 || end(i) > end(furthest)) furthest = i;
-    if (k == 0 || (plan.externals[i].written && (!plan.externals[furthest_written].written || end(i) > end(furthest_written))))
+    if (k == 0 ||
+        (plan.externals[i].written && (!plan.externals[furthest_written].written || end(i) > end(furthest_written))))
       furthest_written = i;
   }
   return Fault();
 }
 
-Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options, RunResult* result) {
+Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options,
+               RunResult* result) {
   *result = RunResult();
   if (Fault f = check_externals(plan, externals, options.steps); !f.ok()) return f;
   uint64_t scratch, bytes;
   if (Fault f = scratch_bytes(plan, options.threads, &scratch); !f.ok()) return f;
-  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes)) return no_memory("arena", UINT64_MAX);
+  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes))
+    return no_memory("arena", UINT64_MAX);
   Workspace workspace(bytes);
   if (!workspace.data()) return no_memory("arena", bytes);
   Bound bound;

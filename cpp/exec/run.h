@@ -21,9 +21,9 @@ constexpr int32_t kStopAfterStep = 1;
 struct RunOptions {
   uint32_t steps = 1;
   int threads = 1;
-  int32_t* control = nullptr;                 // two words shared with others: wish to stop, steps done. May be null
-  const std::atomic<bool>* abort = nullptr;   // the caller is going away. May be null
-  uint64_t* nanoseconds = nullptr;            // one sum per step of the plan. May be null
+  int32_t* control = nullptr;                // two words shared with others: wish to stop, steps done. May be null
+  const std::atomic<bool>* abort = nullptr;  // the caller is going away. May be null
+  uint64_t* nanoseconds = nullptr;           // one sum per step of the plan. May be null
 };
 
 struct RunResult {
@@ -38,6 +38,7 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
 bool external_bytes(const BufferSpec& spec, uint32_t steps, uint64_t* bytes);
 
 // The caller is inside the gate of the store, which may be null where the plan has no names.
-Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options, RunResult* result);
+Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options,
+               RunResult* result);
 
 }  // namespace tenon

@@ -62,7 +62,9 @@ std::string show_pattern(const ArgSpec& arg, const Bindings& b) {
     for (uint32_t i = 0; i < b.lead_rank[arg.lead]; i++) add(number(b.lead[arg.lead][i]));
   for (uint32_t i = 0; i < arg.rank; i++) {
     const DimSpec& d = arg.dims[i];
-    add(d.literal != kSymbol ? number(static_cast<uint64_t>(d.literal)) : b.bound[d.symbol] ? number(b.size[d.symbol]) : "_");
+    add(d.literal != kSymbol ? number(static_cast<uint64_t>(d.literal))
+        : b.bound[d.symbol]  ? number(b.size[d.symbol])
+                             : "_");
   }
   return std::string(arg.any_dtype ? "any" : dtype_name(arg.dtype)) + "[" + dims + "]";
 }
@@ -102,7 +104,9 @@ Fault check_fit(const ArgSpec& arg, const View& v, const std::string& field, Bin
   return bad(field, "does not fit the op", show_pattern(arg, before), show_view(v));
 }
 
-const ArgSpec& input_spec(const OpInfo& op, uint32_t index) { return op.inputs[std::min<uint32_t>(index, op.input_count - 1u)]; }
+const ArgSpec& input_spec(const OpInfo& op, uint32_t index) {
+  return op.inputs[std::min<uint32_t>(index, op.input_count - 1u)];
+}
 
 std::string input_field(const OpInfo& op, uint32_t index) {
   const ArgSpec& arg = input_spec(op, index);
@@ -116,18 +120,21 @@ Fault check_counts(const PlanStep& step) {
   const bool variadic = op.input_count > 0 && op.inputs[op.input_count - 1].variadic;
   if (step.inputs != op.input_count && !(variadic && step.inputs > op.input_count))
     return bad("inputs", "wrong number", number(op.input_count) + (variadic ? " or more" : ""), number(step.inputs));
-  if (step.outputs != op.output_count) return bad("outputs", "wrong number", number(op.output_count), number(step.outputs));
+  if (step.outputs != op.output_count)
+    return bad("outputs", "wrong number", number(op.output_count), number(step.outputs));
   return Fault();
 }
 
 Fault check_signature(const Plan& plan, const PlanStep& step) {
   const OpInfo& op = *step.info;
-  if (op.alias || !step.kernel) return bad("op", std::string("'") + op.name + "' has no CPU kernel and cannot be a step");
+  if (op.alias || !step.kernel)
+    return bad("op", std::string("'") + op.name + "' has no CPU kernel and cannot be a step");
   if (Fault f = check_counts(step); !f.ok()) return f;
   Bindings b;
   for (uint32_t i = 0; i < step.inputs; i++) {
     const uint32_t view = plan.slots[step.first_slot + i];
-    const ArgSpec& arg = input_spec(op, i);
+    ArgSpec arg = input_spec(op, i);
+    if (arg.variadic) arg.lead = arg.lead == kNoLead ? kNoLead : kAnyLead;  // the parts of a concat differ
     if (view == kAbsent && arg.optional) continue;
     if (view == kAbsent) return bad(input_field(op, i), "absent, but not optional");
     if (Fault f = check_fit(arg, plan.views[view].shape, input_field(op, i), &b); !f.ok()) return f;
@@ -321,7 +328,8 @@ Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes) {
     const PlanStep& step = plan.steps[i];
     if (!step.kernel->scratch) continue;
     const uint64_t wanted = step.kernel->scratch(shape_step(plan, step, &views), threads);
-    if (wanted > kMaxBytes) return at_step(plan, i, bad("scratch", "too much memory", "at most 2^46 bytes", number(wanted)));
+    if (wanted > kMaxBytes)
+      return at_step(plan, i, bad("scratch", "too much memory", "at most 2^46 bytes", number(wanted)));
     *bytes = std::max(*bytes, wanted);
   }
   return Fault();

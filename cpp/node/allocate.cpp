@@ -74,7 +74,8 @@ Napi::Value allocate(const Napi::CallbackInfo& call) {
   hold->block = make_block(bytes);
   if (!hold->block) throw fault_error(env, no_memory("bytes", bytes));
   napi_value buffer;
-  const napi_status status = napi_create_external_arraybuffer(env, hold->block->data(), bytes, finalize, hold.get(), &buffer);
+  const napi_status status =
+      napi_create_external_arraybuffer(env, hold->block->data(), bytes, finalize, hold.get(), &buffer);
   if (status == napi_no_external_buffers_allowed) return Napi::ArrayBuffer::New(env, bytes);  // runs will copy
   if (status != napi_ok) throw Napi::Error::New(env);
   Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(hold.release()->block->capacity()));

@@ -38,7 +38,8 @@ DType read_dtype(Napi::Value value) {
 }  // namespace
 
 Napi::Object read_object(Napi::Value value, const char* argument) {
-  if (!value.IsObject() || value.IsFunction()) throw type_error(value.Env(), argument, "wrong type", "an object", describe(value));
+  if (!value.IsObject() || value.IsFunction())
+    throw type_error(value.Env(), argument, "wrong type", "an object", describe(value));
   return value.As<Napi::Object>();
 }
 
@@ -54,9 +55,11 @@ uint64_t read_whole(Napi::Value value, const std::string& argument, uint64_t lea
 std::string read_text(Napi::Value value, const char* argument) {
   if (!value.IsString()) throw type_error(value.Env(), argument, "wrong type", "a string", describe(value));
   size_t bytes = 0;
-  if (napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &bytes) != napi_ok) throw Napi::Error::New(value.Env());
+  if (napi_get_value_string_utf8(value.Env(), value, nullptr, 0, &bytes) != napi_ok)
+    throw Napi::Error::New(value.Env());
   if (bytes == 0 || bytes > kMaxText)
-    throw range_error(value.Env(), argument, "wrong length", "1 to " + std::to_string(kMaxText) + " bytes", std::to_string(bytes));
+    throw range_error(value.Env(), argument, "wrong length", "1 to " + std::to_string(kMaxText) + " bytes",
+                      std::to_string(bytes));
   return value.As<Napi::String>().Utf8Value();
 }
 
@@ -106,7 +109,8 @@ ArrayBytes read_array(Napi::Value value, const std::string& argument) {
 ArrayBytes read_array_of(Napi::Value value, const std::string& argument, DType dtype) {
   if (!value.IsTypedArray()) throw type_error(value.Env(), argument, "wrong type", array_for(dtype), describe(value));
   const ArrayBytes array = read_array(value, argument);
-  if (!holds(array.type, dtype)) throw type_error(value.Env(), argument, "wrong type", array_for(dtype), describe(value));
+  if (!holds(array.type, dtype))
+    throw type_error(value.Env(), argument, "wrong type", array_for(dtype), describe(value));
   return array;
 }
 

@@ -39,8 +39,9 @@ const char* code_name(Code code) {
 }
 
 const char* array_name(napi_typedarray_type type) {
-  constexpr const char* kNames[] = {"Int8Array",   "Uint8Array",   "Uint8ClampedArray", "Int16Array",    "Uint16Array",   "Int32Array",
-                                    "Uint32Array", "Float32Array", "Float64Array",      "BigInt64Array", "BigUint64Array"};
+  constexpr const char* kNames[] = {"Int8Array",    "Uint8Array",    "Uint8ClampedArray", "Int16Array",
+                                    "Uint16Array",  "Int32Array",    "Uint32Array",       "Float32Array",
+                                    "Float64Array", "BigInt64Array", "BigUint64Array"};
   return static_cast<size_t>(type) < sizeof kNames / sizeof kNames[0] ? kNames[type] : "another typed array";
 }
 
@@ -52,8 +53,8 @@ Napi::Error type_error(Napi::Env env, const std::string& argument, const std::st
   return decorate(Napi::TypeError::New(env, show(f)), "TENON_BAD_TYPE", f);
 }
 
-Napi::Error range_error(Napi::Env env, const std::string& argument, const std::string& what, const std::string& expected,
-                        const std::string& found) {
+Napi::Error range_error(Napi::Env env, const std::string& argument, const std::string& what,
+                        const std::string& expected, const std::string& found) {
   return fault_error(env, fault(Code::kBadArgument, argument, what, expected, found));
 }
 
@@ -64,8 +65,12 @@ Napi::Error closed_error(Napi::Env env, const std::string& argument) {
 
 Napi::Error fault_error(Napi::Env env, const Fault& f) {
   const bool range = f.code == Code::kBadPlan || f.code == Code::kBadArgument || f.code == Code::kBadIndex;
-  const std::string text = (f.code == Code::kBadPlan ? "bad plan: " : f.code == Code::kInternal ? "bug: " : "") + show(f);
-  return decorate(range ? Napi::Error(Napi::RangeError::New(env, text)) : Napi::Error::New(env, text), code_name(f.code), f);
+  const std::string text = (f.code == Code::kBadPlan    ? "bad plan: "
+                            : f.code == Code::kInternal ? "bug: "
+                                                        : "") +
+                           show(f);
+  return decorate(range ? Napi::Error(Napi::RangeError::New(env, text)) : Napi::Error::New(env, text),
+                  code_name(f.code), f);
 }
 
 std::string describe(Napi::Value value) {

@@ -1,4 +1,5 @@
-// How faults become JavaScript errors: a TypeError, RangeError or Error with code, argument, expected, found (and step, op, layer).
+// How faults become JavaScript errors: a TypeError, RangeError or Error with code, argument, expected, found (and step,
+// op, layer).
 #pragma once
 #include <napi.h>
 
@@ -12,8 +13,8 @@ namespace tenon::node {
 Napi::Error type_error(Napi::Env env, const std::string& argument, const std::string& what, const std::string& expected,
                        const std::string& found);
 // An argument of the right type whose value does not do.
-Napi::Error range_error(Napi::Env env, const std::string& argument, const std::string& what, const std::string& expected = "",
-                        const std::string& found = "");
+Napi::Error range_error(Napi::Env env, const std::string& argument, const std::string& what,
+                        const std::string& expected = "", const std::string& found = "");
 Napi::Error closed_error(Napi::Env env, const std::string& argument);
 Napi::Error fault_error(Napi::Env env, const Fault& fault);
 

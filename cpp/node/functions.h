@@ -8,9 +8,9 @@
 
 namespace tenon::node {
 
-Napi::Value info(const Napi::CallbackInfo& call);        // ()
-Napi::Value allocate(const Napi::CallbackInfo& call);    // (bytes)
-Napi::Value open_store(const Napi::CallbackInfo& call);  // ()
+Napi::Value info(const Napi::CallbackInfo& call);         // ()
+Napi::Value allocate(const Napi::CallbackInfo& call);     // (bytes)
+Napi::Value open_store(const Napi::CallbackInfo& call);   // ()
 Napi::Value store_write(const Napi::CallbackInfo& call);  // (store, name, dtype, dims, data | null)
 Napi::Value store_read(const Napi::CallbackInfo& call);   // (store, name)
 Napi::Value store_list(const Napi::CallbackInfo& call);   // (store)

@@ -1,4 +1,5 @@
-// Objects that stand for native things. A type tag tells them apart, so that a wrong handle is an error and not a crash.
+// Objects that stand for native things. A type tag tells them apart, so that a wrong handle is an error and not a
+// crash.
 #pragma once
 #include <napi.h>
 

@@ -41,12 +41,14 @@ Napi::Value option(const Napi::Object& options, const char* name) { return optio
 void read_control(Napi::Value value, Call* c) {
   if (value.IsUndefined() || value.IsNull()) return;
   const ArrayBytes array = read_array_of(value, "options.control", DType::kI32);
-  if (array.bytes < 8) throw range_error(value.Env(), "options.control", "too short", "an Int32Array(2)", describe(value));
+  if (array.bytes < 8)
+    throw range_error(value.Env(), "options.control", "too short", "an Int32Array(2)", describe(value));
   if (!array.shared) {
     c->control_block = find_allocated(array.data, 8);
     if (!c->control_block)
       throw type_error(value.Env(), "options.control", "its memory can be moved during the run",
-                       "an Int32Array over a SharedArrayBuffer or over allocate()'s memory", "one over a plain ArrayBuffer");
+                       "an Int32Array over a SharedArrayBuffer or over allocate()'s memory",
+                       "one over a plain ArrayBuffer");
   }
   c->control = value;
   c->options.control = reinterpret_cast<int32_t*>(array.data);
@@ -76,11 +78,13 @@ RawOptions read_options(Napi::Value value, Call* c) {
 }
 
 void read_arrays(Napi::Value value, Call* c) {
-  if (!value.IsArray()) throw type_error(value.Env(), "externals", "wrong type", "an array of typed arrays", describe(value));
+  if (!value.IsArray())
+    throw type_error(value.Env(), "externals", "wrong type", "an array of typed arrays", describe(value));
   const Napi::Array list = value.As<Napi::Array>();
   const size_t count = list.Length();
   if (count != c->plan->externals.size())
-    throw range_error(value.Env(), "externals", "wrong number", std::to_string(c->plan->externals.size()), std::to_string(count));
+    throw range_error(value.Env(), "externals", "wrong number", std::to_string(c->plan->externals.size()),
+                      std::to_string(count));
   for (uint32_t i = 0; i < count; i++) c->arrays.push_back(list.Get(i));
 }
 
@@ -121,7 +125,8 @@ Napi::Object show_result(Napi::Env env, const RunResult& result, const std::vect
   return object;
 }
 
-Fault run_or_run_out(const Plan& plan, Store* store, const std::vector<Buffer>& buffers, const RunOptions& options, RunResult* result) {
+Fault run_or_run_out(const Plan& plan, Store* store, const std::vector<Buffer>& buffers, const RunOptions& options,
+                     RunResult* result) {
   try {
     return run_plan(plan, store, buffers, options, result);
   } catch (const std::bad_alloc&) {
@@ -155,7 +160,8 @@ void plan_copies(const Call& c, AsyncRun* run, std::vector<uint64_t>* offsets, u
     external_bytes(spec, c.options.steps, &external.bytes);
     if (spec.dtype != DType::kI32) external.held = find_allocated(c.buffers[i].data, c.buffers[i].bytes);
     offsets->push_back(*total);
-    if (!external.held) *total += (external.bytes + kAlignment - 1) & ~(kAlignment - 1);  // each at most 2^46: no overflow
+    if (!external.held)
+      *total += (external.bytes + kAlignment - 1) & ~(kAlignment - 1);  // each at most 2^46: no overflow
     run->externals.push_back(std::move(external));
   }
 }

@@ -1,4 +1,5 @@
-// Stores at the door: open, write, read, list. All but runs happen on the JavaScript thread, after the runs that came before.
+// Stores at the door: open, write, read, list. All but runs happen on the JavaScript thread, after the runs that came
+// before.
 #include "exec/store.h"
 
 #include <string.h>
