@@ -54,9 +54,9 @@ export function graphBuilder(options: GraphOptions): GraphBuilder {
   };
 
   const leafOf = (state: Value): Leaf => {
+    const { kind } = state.source;
+    if (kind === 'param' || kind === 'state' || kind === 'slot') return state.source as Leaf;
     for (const [leaf, value] of updated) if (value === state) return leaf;
-    if (state.source.kind === 'param' || state.source.kind === 'state' || state.source.kind === 'slot')
-      return state.source;
     throw new Error('bug: only a leaf of the store can be updated');
   };
 

@@ -1,0 +1,212 @@
+import * as fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { gradients } from '../../src/autodiff/gradients.ts';
+import { f32, i32 } from '../../src/base/tensor-type.ts';
+import { evaluate } from '../../src/ir/evaluate.ts';
+import { graphBuilder } from '../../src/ir/graph-builder.ts';
+import type { GraphBuilder } from '../../src/ir/graph-builder.ts';
+import type { Graph, Value } from '../../src/ir/graph.ts';
+import { printGraph } from '../../src/ir/print.ts';
+import { lower } from '../../src/ir/rebuild.ts';
+import { verify } from '../../src/ir/verify.ts';
+import { conv } from '../../src/ops/conv.ts';
+import { add, affine, gelu, mul, neg, relu, square, sub, tanh } from '../../src/ops/elementwise.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { dropout, fill } from '../../src/ops/random.ts';
+import { broadcastTo, sum } from '../../src/ops/reduce.ts';
+import { permutation, reshape, slice, transpose } from '../../src/ops/shape.ts';
+import { rewrite } from '../../src/rewrite/rewrite.ts';
+import type { Rule } from '../../src/rewrite/rewrite.ts';
+import { optimize } from '../../src/rewrite/rules/index.ts';
+import { buildProgram, largestDifference, programs, randomValues } from '../ir/random-graph.ts';
+
+const zero = { kind: 'constant', value: 0 } as const;
+
+/** The nodes and roots of the optimised graph, a line each. */
+function optimized(make: (b: GraphBuilder, x: Value) => Value, type = f32(2, 3)): string {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const graph = b.finish([{ name: 'y', value: make(b, b.input('x', type)) }]);
+  const after = optimize(graph);
+  checkSame(graph, after);
+  return printGraph(after)
+    .split('\n')
+    .filter((line) => line.startsWith('%'))
+    .map((line) => line.replace(/^%\d+: /, ''))
+    .join('\n');
+}
+
+function checkSame(before: Graph, after: Graph): void {
+  assert.equal(verify(after), []);
+  const [a, b] = [before, after].map((g) => evaluate(g, randomValues(3)));
+  for (const [name, value] of a!.outputs) assert.ok(largestDifference(value, b!.outputs.get(name)!) < 1e-9, name);
+  for (const [name, value] of a!.updates) assert.ok(largestDifference(value, b!.updates.get(name)!) < 1e-9, name);
+}
+
+const rewriting = suite('rewrite');
+
+rewriting('random graphs mean the same after', () => {
+  fc.assert(
+    fc.property(programs, (program) => {
+      const graph = buildProgram(program);
+      const after = optimize(graph);
+      checkSame(graph, after);
+      assert.is(printGraph(optimize(after)), printGraph(after));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+rewriting('decompositions mean the same', () => {
+  fc.assert(
+    fc.property(programs, (program) => {
+      const graph = optimize(buildProgram(program));
+      const after = lower(graph, () => true);
+      checkSame(graph, after);
+      assert.ok(after.nodes.every((n) => !n.op.decompose));
+    }),
+    { numRuns: 100 },
+  );
+});
+
+const LAWS: readonly (readonly [string, (b: GraphBuilder, x: Value) => Value, string])[] = [
+  [
+    'affine of affine',
+    (b, x) => b.one(affine, [b.one(affine, [x], { scale: 2, shift: 1 })], { scale: 3, shift: 4 }),
+    'f32[2, 3] = affine(x) {scale: 6, shift: 7}',
+  ],
+  ['affine that does nothing', (b, x) => b.one(affine, [x], { scale: 1, shift: 0 }), ''],
+  [
+    'reshape of reshape',
+    (b, x) => b.one(reshape, [b.one(reshape, [x], { dims: [6] })], { dims: [3, 2] }),
+    'f32[3, 2] = reshape(x) {dims: [3, 2]}',
+  ],
+  ['reshape back', (b, x) => b.one(reshape, [b.one(reshape, [x], { dims: [6] })], { dims: [2, 3] }), ''],
+  ['transpose of transpose', (b, x) => swap(b, swap(b, x)), ''],
+  ['negative of negative', (b, x) => b.one(neg, [b.one(neg, [x])]), ''],
+  ['adding zero', (b, x) => b.one(add, [b.one(fill, [], { dims: [3], value: 0 }), x]), ''],
+  [
+    'a sum over axes of one',
+    (b, x) => b.one(sum, [b.one(slice, [x], { axis: 0, start: 0, size: 1 })], { axes: 1 }),
+    'f32[1, 3] = slice(x) {axis: 0, start: 0, size: 1}',
+  ],
+  ['a slice of all', (b, x) => b.one(slice, [x], { axis: 1, start: 0, size: 3 }), ''],
+  [
+    'times one value',
+    (b, x) => b.one(mul, [x, b.one(fill, [], { dims: [1], value: 4 })]),
+    'f32[2, 3] = affine(x) {scale: 4, shift: 0}',
+  ],
+  [
+    'one value less x',
+    (b, x) => b.one(sub, [b.one(fill, [], { dims: [1], value: 4 }), x]),
+    'f32[2, 3] = affine(x) {scale: -1, shift: 4}',
+  ],
+  [
+    'one value, spread and scaled',
+    (b) => {
+      const two = b.one(broadcastTo, [b.one(fill, [], { dims: [1], value: 2 })], { dims: [4, 5] });
+      return b.one(affine, [two], { scale: 0.5, shift: 3 });
+    },
+    'f32[4, 5] = fill() {dims: [4, 5], value: 4}',
+  ],
+  [
+    'product of transposes',
+    (b, x) => b.one(matmul, [swap(b, x), swap(b, x)], { transA: 0, transB: 1 }),
+    'f32[3, 3] = matmul(x, x) {transA: 1, transB: 0}',
+  ],
+  [
+    'equal applications',
+    (b, x) => b.one(add, [b.one(square, [x]), b.one(square, [x])]),
+    'f32[2, 3] = square(x)\nf32[2, 3] = add(%0, %0)',
+  ],
+];
+const swap = (b: GraphBuilder, x: Value): Value => b.one(transpose, [x], { perm: permutation(1, 0) });
+
+for (const [name, make, expected] of LAWS) rewriting(name, () => assert.is(optimized(make), expected));
+
+rewriting('random ops are shared only where their keys are equal', () => {
+  const drop = (b: GraphBuilder, x: Value, key0: number): Value =>
+    b.one(dropout, [x, b.input('step', i32(1))], { p: 0.5, key0, key1: 0 });
+  const nodes = (keys: readonly [number, number]): number => {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const x = b.input('x', f32(4));
+    const value = b.one(mul, [drop(b, x, keys[0]), drop(b, x, keys[1])]);
+    return optimize(b.finish([{ name: 'y', value }])).nodes.length;
+  };
+  assert.is(nodes([1, 1]), 2);
+  assert.is(nodes([1, 2]), 3);
+});
+
+const dense = (b: GraphBuilder, x: Value, name: string, out: number): Value => {
+  const w = b.param(`${name}.weight`, [out, x.type.shape[1]!], { kind: 'normal', std: 1 });
+  const y = b.one(matmul, [x, w], { transA: 0, transB: 1 });
+  return b.one(add, [y, b.param(`${name}.bias`, [out], zero)]);
+};
+
+rewriting('bias and activation go into the product, whatever the shape between them', () => {
+  assert.is(
+    optimized((b, x) => b.one(relu, [dense(b, x, 'a', 4)])),
+    'f32[2, 4] = linear(x, a.weight, a.bias) {activation: relu}',
+  );
+  const rows = (b: GraphBuilder, x: Value): Value => {
+    const flat = b.one(reshape, [x], { dims: [4, 3] });
+    const w = b.param('w', [5, 3], { kind: 'normal', std: 1 });
+    const y = b.one(reshape, [b.one(matmul, [flat, w], { transA: 0, transB: 1 })], { dims: [2, 2, 5] });
+    return b.one(gelu, [b.one(add, [b.param('b', [5], zero), y])]);
+  };
+  assert.is(
+    optimized(rows, f32(2, 2, 3)),
+    `f32[4, 3] = reshape(x) {dims: [4, 3]}
+f32[4, 5] = linear(%0, w, b) {activation: gelu}
+f32[2, 2, 5] = reshape(%1) {dims: [2, 2, 5]}`,
+  );
+  const attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0], dilation: [1, 1, 1], groups: 1 };
+  const convolution = (b: GraphBuilder, x: Value): Value => {
+    const y = b.one(conv, [x, b.param('w', [2, 1, 2, 2, 3], { kind: 'normal', std: 1 })], attrs);
+    const image = b.one(reshape, [y], { dims: [1, 3, 3, 2] });
+    return b.one(tanh, [b.one(add, [image, b.param('b', [2], zero)])]);
+  };
+  assert.match(
+    optimized(convolution, f32(1, 1, 4, 4, 3)),
+    /^f32\[1, 1, 3, 3, 2\] = conv_act\(x, w, b\) \{.*activation: tanh\}\nf32\[1, 3, 3, 2\] = reshape\(%0\) \{dims: \[1, 3, 3, 2\]\}$/,
+  );
+});
+
+rewriting('nothing is fused that something else reads', () => {
+  const both = optimized((b, x) => {
+    const z = dense(b, x, 'a', 4);
+    return b.one(mul, [z, b.one(relu, [z])]);
+  });
+  assert.match(both, /linear\(x, a.weight, a.bias\) \{activation: none\}/);
+  const product = optimized((b, x) => {
+    const y = b.one(matmul, [x, b.param('w', [4, 3], zero)], { transA: 0, transB: 1 });
+    return b.one(mul, [y, b.one(add, [y, b.param('b', [4], zero)])]);
+  });
+  assert.not.match(product, /linear/);
+});
+
+rewriting('relu, tanh and sigmoid fuse in training, gelu up to the bias', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const hidden = b.one(relu, [dense(b, b.input('x', f32(2, 3)), 'a', 4)]);
+  const y = b.one(gelu, [dense(b, b.one(tanh, [dense(b, hidden, 'b', 5)]), 'c', 2)]);
+  gradients(b, y, b.params(), { add, fill }).forEach((g, i) => {
+    const p = b.params()[i]!;
+    b.update(p, b.one(sub, [p, g!]));
+  });
+  const graph = b.finish([{ name: 'y', value: y }]);
+  const after = optimize(graph);
+  checkSame(graph, after);
+  const fused = after.nodes.filter((n) => n.op.name === 'linear').map((n) => n.attrs['activation']);
+  assert.equal(fused, ['relu', 'tanh', 'none']);
+});
+
+rewriting('rules that never rest are a bug, not a hang', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const graph = b.finish([{ name: 'y', value: b.one(relu, [b.input('x', f32(1))]) }]);
+  const restless: Rule = { name: 'restless', apply: () => null };
+  assert.is(rewrite(graph, [restless]).nodes.length, 1);
+  const grows: Rule = { name: 'grows', apply: (node, m) => [m.one(relu, [m.one(relu, node.inputs)])] };
+  assert.throws(() => rewrite(graph, [grows]), /never come to rest/);
+});
+
+rewriting.run();
