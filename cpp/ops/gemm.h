@@ -11,7 +11,8 @@
 
 namespace tenon::TENON_ISA {
 
-constexpr int64_t kDepth = 256;  // k of a block
+constexpr int64_t kDepth = 256;      // k of a block
+constexpr int64_t kPanelsNear = 24;  // so many panels of a block's depth lie in the second cache
 
 struct GemmShape {
   int64_t rows = 0, cols = 0, inner = 0;
@@ -127,6 +128,18 @@ struct ActivationAfter {
 };
 TENON_INLINE float floor_of(uint32_t activation) { return activation == kRelu ? 0.0f : -__builtin_inff(); }
 
+// One block of k of one task.
+struct Slice {
+  int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0, shared_first = 0;
+  int64_t k0 = 0, k = 0;
+  bool first = true, last = true;  // block of its piece
+  float *packed_left = nullptr, *packed_right = nullptr;
+  float* c = nullptr;
+  int64_t c_row = 0;
+  const float* bias = nullptr;
+  float floor = -__builtin_inff();
+};
+
 // One run of a plan: the tasks share it.
 template <typename Left, typename Right, typename After>
 struct GemmRun {
@@ -155,67 +168,88 @@ struct GemmRun {
     const int64_t product = piece / p.splits, split = piece % p.splits;
     const Left a = left.of(product);
     const Right b = right.of(product);
+    Slice s;
+    s.tile0 = part(p.tiles, r, p.row_groups);
+    s.tile1 = part(p.tiles, r + 1, p.row_groups);
+    s.panel0 = panel0;
+    s.panel1 = panel1;
+    s.shared_first = shared_first;
+    s.packed_left = reinterpret_cast<float*>(own(worker));
+    s.packed_right = reinterpret_cast<float*>(own(worker) + p.left_bytes);
+    if (p.splits > 1) {
+      s.c = reinterpret_cast<float*>(scratch) + piece * p.shape.rows * p.shape.cols;
+      s.c_row = p.shape.cols;
+    } else {
+      s.c = out.c + piece * out.c_step;
+      s.c_row = out.c_row;
+      s.bias = out.bias;
+      s.floor = out.floor;
+    }
     const int64_t from = split_start(split), to = split_start(split + 1);
     const int64_t blocks = most(1, ceil_div(to - from, kDepth));
     for (int64_t i = 0; i < blocks; i++) {
-      const int64_t k0 = from + part(to - from, i, blocks, kLanes), k1 = from + part(to - from, i + 1, blocks, kLanes);
-      slice(a, b, piece, r, panel0, panel1, shared_first, worker, k0, k1 - k0, i == 0, i + 1 == blocks);
+      s.k0 = from + part(to - from, i, blocks, kLanes);
+      s.k = from + part(to - from, i + 1, blocks, kLanes) - s.k0;
+      s.first = i == 0;
+      s.last = i + 1 == blocks;
+      slice(a, b, s);
     }
   }
 
-  void slice(const Left& a, const Right& b, int64_t piece, int64_t r, int64_t panel0, int64_t panel1,
-             int64_t shared_first, uint32_t worker, int64_t k0, int64_t k, bool first, bool last) const {
-    const int64_t tile0 = part(p.tiles, r, p.row_groups), tile1 = part(p.tiles, r + 1, p.row_groups);
-    float* packed_left = reinterpret_cast<float*>(own(worker));
-    float* packed_right = reinterpret_cast<float*>(own(worker) + p.left_bytes);
-    const int64_t row_of_last = p.shape.rows;
+  int64_t row_of(int64_t tile) const { return part(p.shape.rows, tile, p.tiles); }
+  int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, p.shape.cols - panel * kTileCols)); }
+
+  // One block of k of it.
+  void slice(const Left& a, const Right& b, const Slice& s) const {
     if (p.left == LeftMode::kByTask)
-      for (int64_t t = tile0; t < tile1; t++) {
-        const int64_t row = part(row_of_last, t, p.tiles);
-        a.pack(packed_left + (t - tile0) * k * kPackRows, row, static_cast<int>(part(row_of_last, t + 1, p.tiles) - row),
-               k0, k);
-      }
-    const bool partial = p.splits > 1;
-    const GemmOut o = partial ? GemmOut{reinterpret_cast<float*>(scratch), p.shape.cols, p.shape.rows * p.shape.cols} : out;
-    float* c = o.c + (partial ? piece : piece / p.splits) * o.c_step;
-    for (int64_t panel = panel0; panel < panel1; panel++) {
-      TileCall call;
-      const int64_t col = panel * kTileCols;
-      call.cols = static_cast<int>(least(kTileCols, p.shape.cols - col));
-      call.k = k;
-      call.b_step = panel_width(call.cols);
-      if (p.right == RightMode::kShared) {
-        call.b = shared() + (panel - shared_first) * p.shape.inner * kTileCols + k0 * call.b_step;
-      } else if (p.right == RightMode::kDirect && call.cols % kLanes == 0) {
-        const Matrix m = b.at(k0, col);
-        call.b = m.data;
-        call.b_step = m.row;
-      } else {
-        b.pack(packed_right, k0, k, col, call.cols);
-        call.b = packed_right;
-      }
-      for (int64_t t = tile0; t < tile1; t++) {
-        const int64_t row = part(row_of_last, t, p.tiles);
-        const int rows = static_cast<int>(part(row_of_last, t + 1, p.tiles) - row);
-        if (p.left == LeftMode::kDirect) {
-          const Matrix m = a.at(row, k0);
-          call.a = m.data;
-          call.a_row = m.row;
-          call.a_step = m.col;
-        } else {
-          call.a = packed_left + (t - tile0) * k * kPackRows;
-          call.a_row = 1;
-          call.a_step = kPackRows;
-        }
-        call.c = c + row * o.c_row + col;
-        call.c_row = o.c_row;
-        call.init = !first ? call.c : o.bias ? o.bias + col : kTileZeros;
-        call.init_row = first ? 0 : o.c_row;
-        if (last) call.floor = o.floor;
-        tile_function(kStep, rows, call.cols)(call);
-        if (last && !partial) after(call.c, call.c_row, row, rows, col, call.cols);
-      }
+      for (int64_t t = s.tile0; t < s.tile1; t++)
+        a.pack(s.packed_left + (t - s.tile0) * s.k * kPackRows, row_of(t), static_cast<int>(row_of(t + 1) - row_of(t)),
+               s.k0, s.k);
+    // A shared panel is deeper in the caches than a row tile: the tile stays, panels pass by. Else the panel stays.
+    const int64_t wide = p.right == RightMode::kShared ? kPanelsNear : 1;
+    for (int64_t from = s.panel0; from < s.panel1; from += wide) {
+      const int64_t to = least(from + wide, s.panel1);
+      if (p.right == RightMode::kByTask || (p.right == RightMode::kDirect && cols_of(from) % kLanes != 0))
+        b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));
+      for (int64_t t = s.tile0; t < s.tile1; t++)
+        for (int64_t panel = from; panel < to; panel++) cell(a, b, s, t, panel);
     }
+  }
+
+  // One tile by one panel.
+  void cell(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t panel) const {
+    TileCall call;
+    const int64_t row = row_of(tile), col = panel * kTileCols;
+    const int rows = static_cast<int>(row_of(tile + 1) - row);
+    call.k = s.k;
+    call.cols = cols_of(panel);
+    if (p.left == LeftMode::kDirect) {
+      const Matrix m = a.at(row, s.k0);
+      call.a = m.data;
+      call.a_row = m.row;
+      call.a_step = m.col;
+    } else {
+      call.a = s.packed_left + (tile - s.tile0) * s.k * kPackRows;
+      call.a_row = 1;
+      call.a_step = kPackRows;
+    }
+    call.b_step = panel_width(call.cols);
+    if (p.right == RightMode::kShared) {
+      call.b = shared() + (panel - s.shared_first) * p.shape.inner * kTileCols + s.k0 * call.b_step;
+    } else if (p.right == RightMode::kDirect && call.cols % kLanes == 0) {
+      const Matrix m = b.at(s.k0, col);
+      call.b = m.data;
+      call.b_step = m.row;
+    } else {
+      call.b = s.packed_right;
+    }
+    call.c = s.c + row * s.c_row + col;
+    call.c_row = s.c_row;
+    call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
+    call.init_row = s.first ? 0 : s.c_row;
+    if (s.last) call.floor = s.floor;
+    tile_function(kStep, rows, call.cols)(call);
+    if (s.last && p.splits == 1) after(call.c, call.c_row, row, rows, col, call.cols);
   }
 
   // Adds the splits of product n up, in order, over some rows.

@@ -71,7 +71,10 @@ template <Walk walk, int rows, int vecs>
 void tile(const TileCall& t) {
   Sums<rows, vecs> s;
   for (int i = 0; i < rows; i++)
-    for (int j = 0; j < vecs; j++) s.v[i][j] = zero();
+    for (int j = 0; j < vecs; j++) {
+      s.v[i][j] = zero();
+      __builtin_prefetch(t.c + i * t.c_row + j * kLanes, 1);
+    }
   vf b[vecs];
   if constexpr (walk == kStep) {
     Rows a = Rows::at(t.a, t.a_row * 4);

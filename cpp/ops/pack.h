@@ -12,16 +12,16 @@ TENON_INLINE int panel_width(int64_t cols) { return cols <= kLanes ? kLanes : kT
 
 // to[k * width + j] = from[k * ld + j] for j < cols, zeros to `width`, a whole number of vectors.
 TENON_INLINE void pack_copy(float* to, int width, const float* from, int64_t ld, int64_t k, int cols) {
-  const int vecs = width / kLanes, last = cols - (vecs - 1) * kLanes;
-  if (vecs == kTileVecs && last == kLanes) {
+  if (width == kTileCols && cols == kTileCols) {
     for (; k > 0; k--, to += kTileCols, from += ld)
       for (int v = 0; v < kTileVecs; v++) store(to + v * kLanes, load(from + v * kLanes));
     return;
   }
-  for (; k > 0; k--, to += width, from += ld) {
-    for (int v = 0; v + 1 < vecs; v++) store(to + v * kLanes, load(from + v * kLanes));
-    store(to + (vecs - 1) * kLanes, load_first(from + (vecs - 1) * kLanes, last));
-  }
+  for (; k > 0; k--, to += width, from += ld)
+    for (int j = 0; j < width; j += kLanes) {
+      const int here = cols - j;
+      store(to + j, here >= kLanes ? load(from + j) : load_first(from + j, here > 0 ? here : 0));
+    }
 }
 
 // to[k * width + j] = from[j * ld + k] for j < cols, zeros to `width`.
