@@ -43,8 +43,9 @@ import { adamw, sgd } from './optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
 import { dropout, fill, randomNormal } from './random.ts';
 import { broadcastTo, sum } from './reduce.ts';
-import { concat, pad, reshape, slice, transpose, tril } from './shape.ts';
+import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
+import { tril } from './tril.ts';
 
 /** Every op in the order of its number in a plan. */
 export const OPS: readonly OpDef[] = [

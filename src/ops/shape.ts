@@ -261,37 +261,3 @@ export const concat = defineOp({
     { inputs: [f32(400, 129), f32(500, 129)], attrs: { axis: 0 } },
   ],
 });
-
-/** Keeps what is at or left of the diagonal. Squares only: the rows and columns are the same tokens. */
-export const tril = defineOp({
-  name: 'tril',
-  doc: 'The last two axes are square matrices: entries above the diagonal become value, the others stay. The mask of causal attention.',
-  inputs: { x: 'f32[...lead, n, n]' },
-  outputs: { y: 'f32[...lead, n, n]' },
-  attrs: { value: 'f32' },
-  grad: (g) => {
-    const dy = g.dOutput(0);
-    return [dy && g.builder.one(tril, [dy], { value: 0 })];
-  },
-  cost: free,
-  reference: (inputs, attrs) => {
-    const x = arrayAt(inputs, 0);
-    const n = dim(x.shape, x.shape.length - 1);
-    const value = numberOf(attrs, 'value');
-    return [
-      ndArray(
-        x.shape,
-        x.data.map((v, i) => (i % n > Math.floor(i / n) % n ? value : v)),
-      ),
-    ];
-  },
-  samples: [
-    { inputs: [f32(5, 5)], attrs: { value: 0 } },
-    { inputs: [f32(1, 1)], attrs: { value: -1.5 } },
-    { inputs: [f32(3, 0, 0)], attrs: { value: 0 } },
-    { inputs: [f32(2, 3, 17, 17)], attrs: { value: -0.25 } },
-    { inputs: [f32(3, 33, 33)], attrs: { value: -Infinity } },
-    { inputs: [f32(31, 65, 65)], attrs: { value: 0 } },
-  ],
-  inPlace: [0],
-});
