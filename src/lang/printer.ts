@@ -166,7 +166,8 @@ class Printer {
   }
 
   private defined(head: Doc, value: Expr): Doc {
-    return group([head, ' = ', continued(this.expression(value))]);
+    const printed = this.expression(value);
+    return group([head, ' = ', hugs(value) ? printed : continued(printed)]);
   }
 
   private listed(key: string, items: Doc): Doc {
@@ -385,11 +386,13 @@ class Printer {
     print: (node: N) => Doc,
     edge: Doc = softline,
   ): Doc {
+    const short = nodes.every((node) => 'kind' in node && isLeaf(node as Tree.Spanned as Expr));
     return this.withoutIn(false, () => {
       const docs: Doc[] = nodes.map((node, i) => {
         const { trailing, leading } = this.comments.between(node.start);
         const item = print(node);
-        return i === 0 ? [trailing, edge, leading, item] : [',', trailing, line, leading, item];
+        if (i === 0) return [trailing, edge, leading, item];
+        return short ? [',', trailing, group([line, leading, item])] : [',', trailing, line, leading, item];
       });
       const rest = end === undefined ? undefined : this.comments.between(end - 1);
       const last = rest && [rest.trailing, (rest.leading as readonly Doc[]).length > 0 ? [line, rest.leading] : ''];
@@ -402,5 +405,8 @@ class Printer {
     return rest !== undefined && [rest.trailing, rest.leading].some((doc) => (doc as readonly Doc[]).length > 0);
   }
 }
+
+/** Whether its own brackets hold what breaks, so that the closing one stands under the start of the statement. */
+const hugs = (node: Expr): boolean => node.kind === 'list' || node.kind === 'call' || node.parens === true;
 
 const continued = (doc: Doc): Doc => indent(doc, CONTINUED);
