@@ -45,8 +45,6 @@ TENON_INLINE void for_blocks(uint64_t begin, uint64_t end, uint64_t period, Body
     for_lanes(period, [&](uint64_t column, int count) { body(row, at_most(kRowBlock, end - row), column, count); });
 }
 
-TENON_INLINE vf load_some(const float* p, int count) { return count == kLanes ? load(p) : load_first(p, count); }
-
 TENON_INLINE void add_lanes(double* sum, vf v, int count) {
   if (count == kLanes) {
     for (int i = 0; i < kLanes; i++) sum[i] += static_cast<double>(v[i]);

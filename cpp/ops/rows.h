@@ -7,6 +7,12 @@ namespace tenon::TENON_ISA {
 
 constexpr uint64_t kSumBlock = 32;
 
+TENON_INLINE vf load_part(const float* x, int count) { return count == kLanes ? load(x) : load_first(x, count); }
+TENON_INLINE void store_part(float* y, vf v, int count) {
+  if (count == kLanes) return store(y, v);
+  store_first(y, v, count);
+}
+
 TENON_INLINE void copy_row(float* y, const float* x, uint64_t n) {
   uint64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store(y + i, load(x + i));
@@ -31,10 +37,7 @@ TENON_INLINE void for_lanes(uint64_t n, Body body) {
 // y[i] = f(x[i]); y may be x.
 template <typename F>
 TENON_INLINE void map_row(float* y, const float* x, uint64_t n, F f) {
-  for_lanes(n, [&](uint64_t i, int count) {
-    if (count == kLanes) return store(y + i, f(load(x + i)));
-    store_first(y + i, f(load_first(x + i, count)), count);
-  });
+  for_lanes(n, [&](uint64_t i, int count) { store_part(y + i, f(load_part(x + i, count)), count); });
 }
 
 TENON_INLINE vf first_lanes_of(vf v, int count, float rest) { return select(lane_index() < count, v, splat(rest)); }
@@ -65,7 +68,7 @@ TENON_INLINE double sum_terms(uint64_t n, Term term) {
 }
 
 TENON_INLINE double sum_row(const float* x, uint64_t n) {
-  return sum_terms(n, [&](uint64_t i, int count) { return count == kLanes ? load(x + i) : load_first(x + i, count); });
+  return sum_terms(n, [&](uint64_t i, int count) { return load_part(x + i, count); });
 }
 
 // The larger; NaN where either is.
