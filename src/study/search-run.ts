@@ -50,6 +50,9 @@ export type SearchEvent =
 export const filesOf = (study: Study): string => `${study.path}.files`;
 export const weightsOf = (study: Study, trial: number): string => join(filesOf(study), `trial-${trial}.safetensors`);
 
+/** What objectives may name: the figures of training and the measures of the architecture. */
+const figuresOf = (t: Pick<Trial, 'metrics' | 'measures'>): Metrics => ({ ...t.measures, ...t.metrics });
+
 /** The history of a study: asks and tells in the order in which they happened. */
 export function historyOf(study: Study, objectives: readonly Objective[]): History {
   const history = new History(objectives);
@@ -58,7 +61,7 @@ export function historyOf(study: Study, objectives: readonly Objective[]): Histo
     const t = trials[event.trial]!;
     if (event.kind === 'ask') history.asked(t.trial, t.decisions);
     else if (t.state === 'complete' || t.state === 'pruned' || t.state === 'failed')
-      history.told(t.trial, t.state, t.metrics);
+      history.told(t.trial, t.state, t.metrics && figuresOf(t));
   }
   return history;
 }
@@ -196,7 +199,7 @@ class SearchRun {
       // The weights stand in their place before the result does: a complete trial always has them.
       renameSync(this.attemptWeights(lease), weightsOf(study, trial));
       study.finish(lease, { state: 'complete', metrics: outcome.metrics, seconds });
-      this.history.told(trial, 'complete', outcome.metrics);
+      this.history.told(trial, 'complete', figuresOf(study.trials()[trial]!));
       this.prune();
     }
     const ended = study.trials()[trial]!;

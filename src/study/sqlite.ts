@@ -43,20 +43,20 @@ export async function openDatabase(path: string, readOnly: boolean): Promise<Dat
     } catch (e) {
       throw new StudyError('disk', `${path}: it cannot be opened (${(e as Error).message})`);
     }
-    version = String((db.prepare('select sqlite_version() as v').get() as { v: string }).v);
-    if (isOld(version)) {
-      db.close();
-      continue;
-    }
     try {
+      version = String((db.prepare('select sqlite_version() as v').get() as { v: string }).v);
+      if (isOld(version)) {
+        db.close();
+        continue;
+      }
       db.exec('pragma busy_timeout = 10000; pragma foreign_keys = on');
       if (!readOnly) db.exec('pragma journal_mode = wal; pragma synchronous = normal');
       db.prepare('select 1 from sqlite_master').get();
+      return db;
     } catch (e) {
       db.close();
       throw new StudyError('corrupt', `${path}: it is not a study, or it is damaged (${(e as Error).message})`);
     }
-    return db;
   }
   throw new StudyError('sqlite', `SQLite ${version} is too old: ${OLDEST.join('.')} or newer is needed`);
 }
