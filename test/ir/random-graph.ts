@@ -24,9 +24,9 @@ export interface Program {
 
 const pick = fc.nat(1000);
 export const programs: fc.Arbitrary<Program> = fc.record({
-  instructions: fc.array(fc.tuple(pick, pick, pick), { maxLength: 24 }),
-  outputs: fc.array(pick, { minLength: 1, maxLength: 4 }),
-  updates: fc.array(pick, { maxLength: 6 }),
+  instructions: fc.array(fc.tuple(pick, pick, pick), { minLength: 8, maxLength: 40, size: 'max' }),
+  outputs: fc.array(pick, { minLength: 1, maxLength: 4, size: 'max' }),
+  updates: fc.array(pick, { maxLength: 6, size: 'max' }),
 });
 
 type Instruction = (b: GraphBuilder, x: Value, y: Value, pick: number) => readonly Value[];
@@ -69,6 +69,12 @@ const INSTRUCTIONS: readonly Instruction[] = [
 ];
 
 export function buildProgram(program: Program): Graph {
+  const { builder, outputs } = buildOpen(program);
+  return builder.finish(outputs.map((value, i) => ({ name: `y${i}`, value, perStep: i % 2 === 1 })));
+}
+
+/** The same, not finished: more may be built on it. */
+export function buildOpen(program: Program): { readonly builder: GraphBuilder; readonly outputs: readonly Value[] } {
   const b = graphBuilder({ mode: 'train', seed: 0 });
   const stored = [f32(2, 3), f32(2, 3), f32(3, 2), f32(3), f32(1)].map((t, i) =>
     i % 2 === 0
@@ -78,19 +84,18 @@ export function buildProgram(program: Program): Graph {
   const values: Value[] = [b.input('x', f32(2, 3)), b.input('t', f32(3, 2), true), ...stored];
   const at = (i: number): Value => values[i % values.length]!;
   for (const [op, i, j] of program.instructions) {
-    try {
-      // Old values and new ones alike.
-      values.push(...INSTRUCTIONS[op % INSTRUCTIONS.length]!(b, at(values.length - 1 - (i % 7)), at(j), i + j));
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-    }
+    // Often one of the newest, and the first second argument that fits.
+    const x = i % 3 === 0 ? at(i) : at(values.length - 1 - (i % 5));
+    const tries = values.map((_, n) => at(j + n));
+    const made = firstThatFits(tries, (y) => INSTRUCTIONS[op % INSTRUCTIONS.length]!(b, x, y, i + j));
+    if (made) values.push(...made);
   }
   program.updates.forEach((u, n) => {
     const leaf = stored[n % stored.length]!;
     const fitting = values.filter((v) => sameType(v.type, leaf.type));
     b.update(leaf, fitting[u % fitting.length]!);
   });
-  return b.finish(program.outputs.map((o, i) => ({ name: `y${i}`, value: at(o), perStep: i % 2 === 1 })));
+  return { builder: b, outputs: program.outputs.map(at) };
 }
 
 /** Values for the leaves of a graph, the same for the same seed and name; `scale` of a table is its steps. */
@@ -111,4 +116,15 @@ export function largestDifference(a: NdArray, b: NdArray): number {
     worst = Number.isNaN(difference) ? Infinity : Math.max(worst, difference);
   });
   return worst;
+}
+
+function firstThatFits<T, R>(tries: readonly T[], make: (candidate: T) => R): R | null {
+  for (const candidate of tries) {
+    try {
+      return make(candidate);
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+    }
+  }
+  return null;
 }
