@@ -1,5 +1,5 @@
 import type { IParserErrorMessageProvider, IToken, TokenType } from 'chevrotain';
-import { EmbeddedActionsParser } from './chevrotain.ts';
+import { EmbeddedActionsParser, tokenMatcher } from './chevrotain.ts';
 import { numberLiteral, textLiteral } from './literals.ts';
 import { ExpressionBuilder } from './operators.ts';
 import { expression as anExpression, labelOf, tooDeep } from './problems.ts';
@@ -17,13 +17,14 @@ interface Entry extends Tree.Spanned {
 
 const dtype = /^(?:[fiu]\d+|bf16|bool)$/;
 
-export const endOf = (token: IToken): number => token.startOffset + token.image.length;
+const endOf = (token: IToken): number => token.startOffset + token.image.length;
 export const nameOf = (token: IToken): Tree.Name => ({
   kind: 'name',
   name: token.image,
   start: token.startOffset,
   end: endOf(token),
 });
+const entryOf = (node: Expr): Entry => ({ node, start: node.start, end: node.end });
 
 // The "message" of a Chevrotain error is only what was expected; `Recovery` makes the sentence around it.
 const expectations: IParserErrorMessageProvider = {
@@ -34,8 +35,8 @@ const expectations: IParserErrorMessageProvider = {
 };
 
 /**
- * The rules of expressions. An expression is one flat rule, "operand (operator operand)*", and `ExpressionBuilder`
- * applies the precedence: a ladder of a rule a level would need three times the stack.
+ * What the rules share, and expressions: one rule, "operand (operator operand)*", read by plain methods. Written with
+ * Chevrotain's own loops and alternatives, 200 nested calls would overflow the stack.
  */
 export class ExpressionRules extends EmbeddedActionsParser {
   readonly recovery: Recovery;
@@ -58,9 +59,18 @@ export class ExpressionRules extends EmbeddedActionsParser {
     if (++this.nesting > MAX_NESTING && !this.RECORDING_PHASE) throw tooDeep(this.LA(1));
   }
 
+  private next(): TokenType {
+    return this.LA(1).tokenType;
+  }
+
+  /** Takes the next token, of the type that the caller saw or that has to stand here. */
+  private take(type: TokenType, expected?: string): IToken {
+    return this.CONSUME(type, expected === undefined ? {} : { ERR_MSG: expected });
+  }
+
   /** The closing bracket of `open`; gives its end. */
   protected close(open: IToken | undefined, type: TokenType, expected: string): number {
-    if (!this.RECORDING_PHASE && this.LA(1).tokenType !== type) this.recovery.open = open;
+    if (!this.RECORDING_PHASE && this.next() !== type) this.recovery.open = open;
     return endOf(this.CONSUME(type, { ERR_MSG: expected }));
   }
 
@@ -70,239 +80,218 @@ export class ExpressionRules extends EmbeddedActionsParser {
     const items: R[] = [];
     if (this.RECORDING_PHASE) this.MANY_SEP({ SEP: T.Comma, DEF: item });
     else
-      while (this.LA(1).tokenType !== close) {
+      while (this.next() !== close) {
         items.push(item());
-        if (this.LA(1).tokenType !== T.Comma) break;
-        this.CONSUME1(T.Comma);
+        if (this.next() !== T.Comma) break;
+        this.take(T.Comma);
       }
     const expected = `${items.length > 0 ? 'an operator, ' : ''}\`,\` or ${labelOf(close)}`;
     return { items, start: opened.startOffset, end: this.close(opened, close, expected) };
   }
 
   protected name(expected?: string): Tree.Name {
-    return nameOf(this.CONSUME(T.Name, expected === undefined ? {} : { ERR_MSG: expected }));
-  }
-
-  protected get last(): number {
-    const token = this.LA(0);
-    return endOf(token);
-  }
-
-  // ---- expressions ---------------------------------------------------------------------------------------------
-
-  /** `noIn`: in the value of a `let`, where the first `in` outside brackets ends it. */
-  readonly expression = this.RULE('expression', (noIn?: boolean): Entry => {
-    this.enter();
-    const builder = new ExpressionBuilder();
-    this.MANY(() => this.prefix(builder, this.CONSUME(T.Prefix)));
-    this.operandInto(builder, this.SUBRULE(this.operand, { ARGS: [noIn] }));
-    this.MANY1({
-      GATE: () => this.recovery.operatorFollows(noIn === true),
-      DEF: () =>
-        this.OR([
-          {
-            ALT: () => {
-              const operator = this.CONSUME(T.Infix);
-              this.ACTION(() => builder.infix(operator));
-              this.MANY2(() => this.prefix(builder, this.CONSUME1(T.Prefix)));
-              this.operandInto(builder, this.SUBRULE1(this.operand, { ARGS: [noIn] }));
-            },
-          },
-          { ALT: () => this.suffix(builder, this.CONSUME(T.Log)) },
-          { ALT: () => this.suffix(builder, this.CONSUME(T.Pow2)) },
-        ]),
-    });
-    this.nesting--;
-    return this.ACTION(() => builder.finish());
-  });
-
-  private prefix(builder: ExpressionBuilder, token: IToken): void {
-    this.ACTION(() => builder.prefix(token));
-  }
-
-  private suffix(builder: ExpressionBuilder, token: IToken): void {
-    this.ACTION(() => builder.suffix(token));
-  }
-
-  private operandInto(builder: ExpressionBuilder, entry: Entry): void {
-    this.ACTION(() => builder.operand(entry.node, entry.start, entry.end));
-  }
-
-  readonly operand = this.RULE('operand', (noIn?: boolean): Entry =>
-    this.OR<Entry>({
-      MAX_LOOKAHEAD: 1,
-      DEF: [
-        { ALT: () => this.SUBRULE(this.postfix) },
-        { ALT: () => this.literal(numberLiteral, this.CONSUME(T.NumberToken)) },
-        { ALT: () => this.literal(textLiteral, this.CONSUME(T.Text)) },
-        { ALT: () => this.literal(truthLiteral, this.CONSUME(T.True)) },
-        { ALT: () => this.literal(truthLiteral, this.CONSUME(T.False)) },
-        { ALT: () => this.SUBRULE(this.ifExpression, { ARGS: [noIn] }) },
-        { ALT: () => this.SUBRULE(this.letExpression, { ARGS: [noIn] }) },
-      ],
-      ERR_MSG: anExpression,
-    }),
-  );
-
-  private literal(make: (text: string, start: number) => Expr, token: IToken): Entry {
-    return this.ACTION(() => {
-      const node = make(token.image, token.startOffset);
-      this.recovery.noPostfix(node);
-      return { node, start: node.start, end: node.end };
-    });
+    return nameOf(this.take(T.Name, expected));
   }
 
   protected text(token: IToken): Tree.TextLiteral {
     return this.ACTION(() => textLiteral(token.image, token.startOffset));
   }
 
-  readonly ifExpression = this.RULE('ifExpression', (noIn?: boolean): Entry => {
-    const start = this.CONSUME(T.If).startOffset;
-    const test = this.SUBRULE(this.expression, { ARGS: [noIn] });
-    this.CONSUME(T.Then, { ERR_MSG: 'an operator or `then`' });
-    const then = this.SUBRULE1(this.expression, { ARGS: [noIn] });
-    this.CONSUME(T.Else, { ERR_MSG: 'an operator or `else`' });
-    const last = this.SUBRULE2(this.expression, { ARGS: [noIn] });
-    const end = last.end;
-    return { node: { kind: 'if', test: test.node, then: then.node, otherwise: last.node, start, end }, start, end };
-  });
-
-  readonly letExpression = this.RULE('letExpression', (noIn?: boolean): Entry => {
-    const start = this.CONSUME(T.Let).startOffset;
-    const name = this.name();
-    this.CONSUME(T.Is);
-    const value = this.SUBRULE(this.expression, { ARGS: [true] });
-    this.CONSUME(T.In, { ERR_MSG: 'an operator or `in`' });
-    const body = this.SUBRULE1(this.expression, { ARGS: [noIn] });
-    const end = body.end;
-    return { node: { kind: 'letin', name, value: value.node, body: body.node, start, end }, start, end };
-  });
-
-  /** A name, a list or a parenthesised expression, with what follows it at once. */
-  readonly postfix = this.RULE('postfix', (): Entry => {
-    const first = this.OR({
-      DEF: [
-        {
-          ALT: () => {
-            const node = nameOf(this.CONSUME(T.Name));
-            return { node, start: node.start, end: node.end };
-          },
-        },
-        { ALT: () => this.SUBRULE(this.parens) },
-        {
-          ALT: () => {
-            const node = this.SUBRULE(this.list);
-            return { node, start: node.start, end: node.end };
-          },
-        },
-      ],
-    });
-    const start = first.start;
-    let node: Expr = first.node;
-    let end = first.end;
-    this.MANY({
-      GATE: () => this.LA(1).tokenType !== T.As || this.recovery.labelFollows(),
-      DEF: () => {
-        node = this.OR1<Expr>([
-          { ALT: () => (this.CONSUME(T.Question), { kind: 'optional', value: node, start, end: this.last }) },
-          { ALT: () => ({ kind: 'repeat', value: node, ...this.SUBRULE(this.repeat), start, end: this.last }) },
-          { ALT: () => ({ kind: 'call', callee: node, args: this.SUBRULE(this.args), start, end: this.last }) },
-          {
-            ALT: () => {
-              const items = this.SUBRULE(this.index);
-              return this.ACTION(() => this.indexed(node, items, start));
-            },
-          },
-          {
-            ALT: () => {
-              this.CONSUME(T.Dot);
-              return { kind: 'member', value: node, member: this.SUBRULE(this.word), start, end: this.last };
-            },
-          },
-          {
-            ALT: () => {
-              this.CONSUME(T.As);
-              return { kind: 'labelled', value: node, label: nameOf(this.CONSUME1(T.Name)), start, end: this.last };
-            },
-          },
-        ]);
-        end = this.last;
-      },
-    });
-    return { node, start, end };
-  });
-
-  private indexed(value: Expr, items: readonly (Expr | Tree.Every)[], start: number): Expr {
-    const at = { start, end: this.last };
-    this.recovery.notEmpty(items, at);
-    if (value.kind !== 'name' || !dtype.test(value.name)) return { kind: 'index', value, items, ...at };
-    return { kind: 'tensor', dtype: value, dims: this.recovery.withoutStars(items), ...at };
+  protected get last(): number {
+    return endOf(this.LA(0));
   }
 
-  readonly parens = this.RULE('parens', (): Entry => {
-    const open = this.CONSUME(T.LParen);
-    const inner = this.SUBRULE(this.expression);
+  // ---- expressions ---------------------------------------------------------------------------------------------
+
+  /** `noIn`: in the value of a `let`, where the first `in` outside brackets ends it. */
+  readonly expression = this.RULE('expression', (noIn?: boolean): Entry => {
+    if (this.RECORDING_PHASE) return this.recordFirst();
+    return this.read(noIn === true);
+  });
+
+  // What an expression starts with is all that the rules around it look at.
+  private recordFirst(): Entry {
+    const first = [T.Name, T.LParen, T.LSquare, T.NumberToken, T.Text, T.True, T.False, T.If, T.Let, T.Prefix];
+    this.OR(first.map((type, i) => ({ ALT: () => this.consume(i, type) })));
+    return { node: { kind: 'truth', value: true, start: 0, end: 0 }, start: 0, end: 0 };
+  }
+
+  private read(noIn: boolean): Entry {
+    this.enter();
+    const builder = new ExpressionBuilder();
+    this.operand(builder, noIn);
+    while (tokenMatcher(this.LA(1), T.Infix) || this.next() === T.Log || this.next() === T.Pow2) {
+      if (!this.recovery.operatorFollows(noIn)) break;
+      if (this.next() === T.Log || this.next() === T.Pow2) builder.suffix(this.take(this.next()));
+      else {
+        builder.infix(this.take(this.next()));
+        this.operand(builder, noIn);
+      }
+    }
+    this.nesting--;
+    return builder.finish();
+  }
+
+  private operand(builder: ExpressionBuilder, noIn: boolean): void {
+    while (tokenMatcher(this.LA(1), T.Prefix)) builder.prefix(this.take(this.next()));
+    const { node, start, end } = this.primary(noIn);
+    builder.operand(node, start, end);
+  }
+
+  private primary(noIn: boolean): Entry {
+    switch (this.next()) {
+      case T.NumberToken:
+        return this.literal(numberLiteral);
+      case T.Text:
+        return this.literal(textLiteral);
+      case T.True:
+      case T.False:
+        return this.literal(truthLiteral);
+      case T.If:
+        return this.ifExpression(noIn);
+      case T.Let:
+        return this.letExpression(noIn);
+      case T.LParen:
+        return this.postfixes(this.parens());
+      case T.LSquare:
+        return this.postfixes(entryOf(this.list()));
+      default:
+        return this.postfixes(entryOf(this.name(anExpression)));
+    }
+  }
+
+  private literal(make: (text: string, start: number) => Expr): Entry {
+    const token = this.take(this.next());
+    const node = make(token.image, token.startOffset);
+    this.recovery.noPostfix(node);
+    return entryOf(node);
+  }
+
+  private ifExpression(noIn: boolean): Entry {
+    const outer = this.recovery.begins('if');
+    const start = this.take(T.If).startOffset;
+    const test = this.read(noIn).node;
+    this.take(T.Then, 'an operator or `then`');
+    const then = this.read(noIn).node;
+    this.take(T.Else, 'an operator or `else`');
+    const { node: otherwise, end } = this.read(noIn);
+    this.recovery.reading = outer;
+    return entryOf({ kind: 'if', test, then, otherwise, start, end });
+  }
+
+  private letExpression(noIn: boolean): Entry {
+    const outer = this.recovery.begins('letin');
+    const start = this.take(T.Let).startOffset;
+    const name = this.name();
+    this.take(T.Is);
+    const value = this.read(true).node;
+    this.take(T.In, 'an operator or `in`');
+    const { node: body, end } = this.read(noIn);
+    this.recovery.reading = outer;
+    return entryOf({ kind: 'letin', name, value, body, start, end });
+  }
+
+  private parens(): Entry {
+    const outer = this.recovery.begins('parens');
+    const open = this.take(T.LParen);
+    const { node } = this.read(false);
     const end = this.close(open, T.RParen, 'an operator or `)`');
-    return this.ACTION(() => ({ node: { ...inner.node, parens: true }, start: open.startOffset, end }));
-  });
+    this.recovery.reading = outer;
+    return { node: { ...node, parens: true }, start: open.startOffset, end };
+  }
 
-  readonly list = this.RULE('list', (): Tree.ListExpr => {
-    const { items, start, end } = this.bracketed(T.LSquare, T.RSquare, () => this.SUBRULE(this.expression).node);
+  protected list(): Tree.ListExpr {
+    const outer = this.recovery.begins('list');
+    const { items, start, end } = this.bracketed(T.LSquare, T.RSquare, () => this.read(false).node);
+    this.recovery.reading = outer;
     return { kind: 'list', items, start, end };
-  });
+  }
 
-  readonly repeat = this.RULE('repeat', (): Pick<Tree.RepeatExpr, 'times' | 'tied'> => {
-    const open = this.CONSUME(T.LCurly);
-    const tied = this.OPTION(() => this.CONSUME(T.Tied)) !== undefined;
-    const times = this.SUBRULE(this.expression).node;
-    this.close(open, T.RCurly, 'an operator or `}`');
-    return { times, tied };
-  });
+  /** What follows a name, a list or parentheses at once: `?`, `{…}`, `(…)`, `[…]`, `.name`, `as name`. */
+  private postfixes({ node: first, start, end: firstEnd }: Entry): Entry {
+    let node = first;
+    let end = firstEnd;
+    for (;;) {
+      const made = this.postfix(node, start);
+      if (!made) return { node, start, end };
+      node = made;
+      end = made.end;
+    }
+  }
 
-  readonly args = this.RULE('args', (): Tree.Argument[] => {
-    return this.bracketed(T.LParen, T.RParen, () => this.SUBRULE(this.argument)).items;
-  });
+  private postfix(value: Expr, start: number): Expr | undefined {
+    switch (this.next()) {
+      case T.Question:
+        return { kind: 'optional', value, start, end: endOf(this.take(T.Question)) };
+      case T.LCurly:
+        return this.repeat(value, start);
+      case T.LParen:
+        return this.call(value, start);
+      case T.LSquare:
+        return this.index(value, start);
+      case T.Dot:
+        this.take(T.Dot);
+        return { kind: 'member', value, member: this.anyWord(), start, end: this.last };
+      case T.As:
+        if (!this.recovery.labelFollows()) return undefined;
+        this.take(T.As);
+        return { kind: 'labelled', value, label: this.name(), start, end: this.last };
+      default:
+        return undefined;
+    }
+  }
 
-  readonly argument = this.RULE('argument', (): Tree.Argument => {
+  private repeat(value: Expr, start: number): Expr {
+    const outer = this.recovery.begins('repeat');
+    const open = this.take(T.LCurly);
+    const tied = this.next() === T.Tied;
+    if (tied) this.take(T.Tied);
+    const times = this.read(false).node;
+    const end = this.close(open, T.RCurly, 'an operator or `}`');
+    this.recovery.reading = outer;
+    return { kind: 'repeat', value, times, tied, start, end };
+  }
+
+  private call(callee: Expr, start: number): Expr {
+    const outer = this.recovery.begins('args');
+    const { items: args, end } = this.bracketed(T.LParen, T.RParen, () => this.argument());
+    this.recovery.reading = outer;
+    return { kind: 'call', callee, args, start, end };
+  }
+
+  private argument(): Tree.Argument {
     const start = this.LA(1).startOffset;
-    const name = this.OPTION({
-      GATE: () => this.LA(2).tokenType === T.Colon,
-      DEF: () => {
-        const named = this.SUBRULE(this.word);
-        this.CONSUME(T.Colon);
-        return named;
-      },
-    });
-    const value = this.SUBRULE(this.expression);
-    return { ...(name && { name }), value: value.node, start, end: value.end };
-  });
+    if (this.LA(2).tokenType !== T.Colon) {
+      const { node: value, end } = this.read(false);
+      return { value, start, end };
+    }
+    const name = this.anyWord();
+    this.take(T.Colon);
+    const { node: value, end } = this.read(false);
+    return { name, value, start, end };
+  }
 
-  readonly index = this.RULE('index', (): (Expr | Tree.Every)[] => {
-    return this.bracketed(T.LSquare, T.RSquare, () => this.SUBRULE(this.indexItem)).items;
-  });
+  private index(value: Expr, start: number): Expr {
+    const typed = value.kind === 'name' && dtype.test(value.name);
+    const outer = this.recovery.begins(typed ? 'dims' : 'index');
+    const { items, end } = this.bracketed(T.LSquare, T.RSquare, () => this.indexItem());
+    this.recovery.notEmpty(items, { start, end });
+    this.recovery.reading = outer;
+    if (typed) return { kind: 'tensor', dtype: value, dims: this.recovery.withoutStars(items), start, end };
+    return { kind: 'index', value, items, start, end };
+  }
 
-  readonly indexItem = this.RULE('indexItem', (): Expr | Tree.Every =>
-    this.OR<Expr | Tree.Every>({
-      DEF: [
-        {
-          ALT: () => {
-            const star = this.CONSUME(T.Star);
-            return { kind: 'every', start: star.startOffset, end: endOf(star) };
-          },
-        },
-        { ALT: () => this.SUBRULE(this.expression).node },
-      ],
-      ERR_MSG: 'an expression or `*`',
-    }),
-  );
+  private indexItem(): Expr | Tree.Every {
+    if (this.next() !== T.Star) return this.read(false).node;
+    const star = this.take(T.Star);
+    return { kind: 'every', start: star.startOffset, end: endOf(star) };
+  }
 
-  /** A part of a path or a member may be any word. */
-  readonly word = this.RULE('word', (): Tree.Name =>
-    this.OR({
-      DEF: [{ ALT: () => nameOf(this.CONSUME(T.Name)) }, { ALT: () => nameOf(this.CONSUME(T.Keyword)) }],
-      ERR_MSG: 'a name',
-    }),
-  );
+  /** A part of a path, a member or an argument may be any word. */
+  protected anyWord(): Tree.Name {
+    if (!this.RECORDING_PHASE && tokenMatcher(this.LA(1), T.Keyword)) return nameOf(this.take(T.Keyword));
+    return this.name();
+  }
 }
 
 const truthLiteral = (text: string, start: number): Tree.TruthLiteral => ({

@@ -67,8 +67,8 @@ export const readings: Readonly<Record<string, Reading>> = {
   repeat: { what: 'a repetition', example: 'block{1..4} or block{tied 3}' },
   list: { what: 'a list', example: '[conv(64), id]' },
   parens: { what: 'an expression in parentheses', example: '(relu | tanh)' },
-  ifExpression: { what: 'an `if`', example: 'if w >= 64 then se(ratio: 4) else id' },
-  letExpression: { what: 'a `let … in`', example: 'let h = 128 | 256 in dense(h)' },
+  if: { what: 'an `if`', example: 'if w >= 64 then se(ratio: 4) else id' },
+  letin: { what: 'a `let … in`', example: 'let h = 128 | 256 in dense(h)' },
 };
 
 export const expression = 'an expression';
@@ -188,10 +188,10 @@ function oddNumber(token: IToken): Unplaced {
 }
 
 function oddNumberHint(text: string): string {
+  if (/^0[xXbBoO]/.test(text)) return 'numbers are decimal';
   if (/^\d+x\d/.test(text)) return 'a size of several axes is a list: [3, 5]';
   if (/^[\d_.]*_(_|$|\.)/.test(text)) return 'an underscore stands between two digits';
   if (/\.\d+\./.test(text)) return 'a number has one decimal point';
-  if (/^0[xXbBoO]/.test(text)) return 'numbers are decimal';
   return 'the endings are k M G (thousands), kB MB GB (bytes) and ms s min h (times); a name starts with a letter';
 }
 
@@ -238,8 +238,8 @@ export function hintFor({ rule, expected, token, previous, next }: Situation): s
     return `nothing follows the \`${previous.image}\``;
   if (expected === expression && tokenMatcher(token, Keyword) && isOperator(previous))
     return `nothing follows the \`${previous.image}\``;
-  if (text === '}' && rule === 'ifExpression' && expected.includes('else')) return elseHint;
-  if (rule === 'ifExpression' && expected.includes('else')) return elseHint;
+  if (text === '}' && rule === 'if' && expected.includes('else')) return elseHint;
+  if (rule === 'if' && expected.includes('else')) return elseHint;
   return undefined;
 }
 

@@ -58,6 +58,8 @@ export class Recovery {
   readonly problems: SyntaxProblem[] = [];
   /** The bracket that the parser could not close, for the problem that it is about to throw. */
   open: IToken | undefined;
+  /** What is being read inside an expression, by its key in `readings`. */
+  reading: string | undefined;
   private tokens: readonly IToken[] = [];
   private text = '';
   private unclosed = 0;
@@ -75,7 +77,15 @@ export class Recovery {
     this.text = text;
     this.problems.length = 0;
     this.open = undefined;
+    this.reading = undefined;
     this.unclosed = 0;
+  }
+
+  /** Sets what is being read; gives what was read before, to be set again after it. */
+  begins(reading: string): string | undefined {
+    const outer = this.reading;
+    this.reading = reading;
+    return outer;
   }
 
   add(problem: SyntaxProblem): void {
@@ -149,7 +159,7 @@ export class Recovery {
     if (closers.has(token.tokenType))
       return { code: 'E161', message: `this \`${token.image}\` closes nothing`, expected: 'a statement', found };
     const hint = this.junkHint(token, place);
-    const first = this.ahead(0).tokenType === EOF || this.type(0) === T.LCurly;
+    const first = this.type(0) === EOF || this.type(0) === T.LCurly || this.startsLine(this.ahead(0), token);
     const what = place === 'settings' ? 'setting' : 'statement';
     return {
       code: 'E150',
@@ -283,6 +293,7 @@ export class Recovery {
       this.add(this.recognise(error));
     }
     this.open = undefined;
+    this.reading = undefined;
     return this.resume(from, place);
   }
 
@@ -296,7 +307,7 @@ export class Recovery {
     const known = error.context.ruleStack.filter((name) => readings[name] !== undefined);
     // A rule whose first token is missing was not begun: what is being read is the rule around it.
     if (known.at(-1) === 'parameters' && error.message === labelOf(T.LParen)) known.pop();
-    const rule = known.at(-1) ?? 'program';
+    const rule = this.reading ?? known.at(-1) ?? 'program';
     const reading = readings[rule]!;
     const found = describe(token);
     const expected = error.message;
@@ -355,8 +366,10 @@ export class Recovery {
     const before = this.ahead(0);
     if (place === 'settings')
       return (depth === 0 && isName(token) && this.startsLine(before, token)) || starters.has(token.tokenType);
+    // Two names side by side at the start of a line are a misspelt keyword and its name.
+    if (isName(token) && isName(this.ahead(2)) && depth === 0 && this.startsLine(before, token)) return true;
     if (!this.startsStatement(1)) return false;
-    if (token.tokenType === T.Let) return endsOperand(before);
+    if (token.tokenType === T.Let) return this.startsLine(before, token) || endsOperand(before);
     if (starters.has(token.tokenType)) return true;
     return this.type(2) === T.Is ? named && !(inBraces && depth > 0) : depth === 0 || endsOperand(before);
   }

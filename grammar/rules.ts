@@ -198,6 +198,13 @@ export class SpaceParser extends ExpressionRules {
     return { parts, start, end: this.last };
   });
 
+  readonly word = this.RULE('word', (): Tree.Name =>
+    this.OR({
+      DEF: [{ ALT: () => nameOf(this.CONSUME(T.Name)) }, { ALT: () => nameOf(this.CONSUME(T.Keyword)) }],
+      ERR_MSG: 'a name',
+    }),
+  );
+
   readonly part = this.RULE('part', (): Tree.PathPart => {
     const name = this.SUBRULE(this.word);
     const indices: (number | '*')[] = [];
@@ -282,9 +289,10 @@ export class SpaceParser extends ExpressionRules {
 
   readonly signature = this.RULE('signature', (): Tree.Signature => {
     this.CONSUME(T.Colon);
-    const from = this.SUBRULE(this.list);
+    if (this.RECORDING_PHASE) return { from: [], to: [], start: 0, end: 0 } as never;
+    const from = this.list();
     this.CONSUME(T.Arrow);
-    const to = this.SUBRULE1(this.list);
+    const to = this.list();
     return { from, to, start: from.start, end: to.end };
   });
 
