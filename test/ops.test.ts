@@ -2,15 +2,21 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { numel, sameType, showType } from '../src/base/tensor-type.ts';
 import type { TensorType } from '../src/base/tensor-type.ts';
+import { Unfit } from '../src/base/unfit.ts';
 import { checkAttrs } from '../src/ir/attrs.ts';
 import { evaluateDecomposed, evaluateOp } from '../src/ir/evaluate.ts';
 import { inferTypes } from '../src/ir/infer.ts';
 import type { NdArray, OpDef, Sample } from '../src/ir/op.ts';
-import { Unfit } from '../src/base/unfit.ts';
+import { checkOpTable, info } from '../src/native/native.ts';
 import { OPS } from '../src/ops/index.ts';
+import { randomNormal } from '../src/ops/random.ts';
+import { hashText, opTable } from '../src/plan/op-table.ts';
 import { drawInputs } from './support/draw.ts';
 import { gradientError, scalarOf } from './support/gradient.ts';
 import { OP_ERRORS } from './support/op-errors.ts';
+import { prepareOp, runOp } from './support/run-op.ts';
+import type { NativeArray, PreparedOp, RunOpOptions } from './support/run-op.ts';
+import { accuracyOf, mismatch } from './support/tolerance.ts';
 
 const attrsOf = (op: OpDef, sample: Sample) => checkAttrs(op, sample.attrs ?? {});
 const typesOf = (op: OpDef, sample: Sample): readonly TensorType[] =>
@@ -149,3 +155,100 @@ errors('every op that can refuse is refused something', () => {
   assert.equal([...rules], []);
 });
 errors.run();
+
+const kernels = suite('ops: kernels against references');
+
+// Box-Muller takes logarithms of numbers near 1 and sines of large angles: its f32 error is larger, but of no statistical weight.
+const LOOSE: ReadonlyMap<OpDef, number> = new Map([[randomNormal, 100]]);
+
+// Every further run must give the same bits, however many threads share the work and wherever the arrays lie.
+const RERUNS: readonly RunOpOptions[] = [
+  { threads: 1 },
+  { threads: 2 },
+  { threads: 3 },
+  { threads: 5 },
+  { threads: 1, misaligned: true },
+  { threads: 2, misaligned: true },
+];
+
+const bytesOf = (a: NativeArray): Buffer => Buffer.from(a.buffer, a.byteOffset, a.byteLength);
+
+function checkReruns(prepared: PreparedOp, inputs: readonly (NdArray | null)[], first: readonly NativeArray[]): void {
+  for (const options of RERUNS) {
+    prepared.run(inputs, options).forEach((again, i) => {
+      assert.ok(bytesOf(again).equals(bytesOf(first[i]!)), `other bits in output ${i} with ${JSON.stringify(options)}`);
+    });
+  }
+}
+
+interface Case {
+  readonly sample: Sample;
+  readonly inputs: readonly (NdArray | null)[];
+  readonly expected: readonly NdArray[];
+}
+
+function checkKernel(op: OpDef, { sample, inputs, expected }: Case, isa: string): void {
+  const [attrs, types] = [attrsOf(op, sample), typesOf(op, sample)];
+  const cost = op.cost(sample.inputs, types, attrs);
+  const prepared = prepareOp(op, sample.inputs, attrs, isa);
+  try {
+    const first = prepared.run(inputs);
+    expected.forEach((array, i) => {
+      const wrong = mismatch(first[i]!, array, accuracyOf(cost, types[i]!), LOOSE.get(op));
+      assert.is(wrong, null, `${named(op, sample)} output ${i}: ${wrong}`);
+    });
+    checkReruns(prepared, inputs, first);
+  } finally {
+    prepared.close();
+  }
+}
+
+// What IEEE arithmetic makes special, but for subnormals, which kernels may take as 0.
+const SPECIAL = [0, -0, 1, -1, NaN, Infinity, -Infinity, 1e15, -1e15, 88.8, -104, 1e-30, 20, -20];
+const HUGE = [3e38, -3e38];
+const isElementwise = (op: OpDef): boolean =>
+  Object.values({ ...op.inputs, ...op.outputs }).every((p) => /^f32\[\.\.\.\w+\]$/.test(p)) &&
+  Object.keys(op.attrs).length === 0;
+
+function checkSpecial(op: OpDef, isa: string): void {
+  const count = Object.keys(op.inputs).length;
+  const isGrad = op.name.endsWith('_grad');
+  // Outputs that gradients are taken from are never huge; where a slope is 0, what flows in may be ignored.
+  const special = isGrad ? SPECIAL : [...SPECIAL, ...HUGE];
+  const size = special.length ** count;
+  const draw = (i: number, k: number): number => {
+    const value = special[Math.floor(k / special.length ** i) % special.length]!;
+    return isGrad && i === 1 && !Number.isFinite(value) ? 2 : Math.fround(value);
+  };
+  const data = (i: number): Float64Array => Float64Array.from({ length: size }, (_, k) => draw(i, k));
+  const inputs = Array.from({ length: count }, (_, i) => ({ shape: [size], data: data(i) }));
+  const types = inputs.map((x): TensorType => ({ dtype: 'f32', shape: x.shape }));
+  const found = runOp(op, types, inputs, {}, { isa })[0]!;
+  const exact = evaluateOp(op, inputs, types, {}, inferTypes(op, types, {}))[0]!.data;
+  exact.forEach((value, k) => {
+    const near = Math.abs(found[k]! - value) <= 1e-6 * Math.abs(value) + 1e-37;
+    const over = Math.abs(value) > 3.4e38 && Math.abs(found[k]!) > 3.4e38 && value > 0 === found[k]! > 0;
+    const same = Number.isNaN(value) ? Number.isNaN(found[k]!) : found[k] === value || near || over;
+    assert.ok(same, `${op.name}(${inputs.map((x) => x.data[k]).join(', ')}) is ${found[k]}, not ${value}`);
+  });
+}
+
+kernels('the addon is of these records', () => checkOpTable(hashText(opTable(OPS).hash)));
+for (const op of OPS.filter((o) => !o.alias)) {
+  let cases: readonly Case[] | null = null;
+  const casesOf = (): readonly Case[] =>
+    op.samples.map((sample, seed) => {
+      const inputs = drawInputs(op, sample, seed);
+      return { sample, inputs, expected: expected(op, sample, inputs) };
+    });
+  for (const isa of info().isas) {
+    kernels(`${op.name} on ${isa}`, () => {
+      for (const one of (cases ??= casesOf())) checkKernel(op, one, isa);
+      if (isElementwise(op)) checkSpecial(op, isa);
+    });
+  }
+}
+kernels.run();
+
+// CUDA kernels are a library of their own, which the addon does not know yet: nothing to compare.
+console.log(`ops: CUDA against CPU: skipped for ${OPS.length} ops: the addon has no CUDA device`);

@@ -137,11 +137,16 @@ const GELU_SCALE = Math.sqrt(2 / Math.PI);
 const geluInner = (x: number): number => GELU_SCALE * (x + GELU_CUBIC * x * x * x);
 const geluInnerSlope = (x: number): number => GELU_SCALE * (1 + 3 * GELU_CUBIC * x * x);
 function geluTanhSlope(x: number): number {
+  if (!isNear(x)) return normalCdf(x);
   const t = Math.tanh(geluInner(x));
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * geluInnerSlope(x);
 }
+// Slopes are flat far out, where their formulas would meet infinity times 0.
+const isNear = (x: number): boolean => !(Math.abs(x) > 1000);
+const geluSlope = (x: number): number => normalCdf(x) + (isNear(x) ? x * normalPdf(x) : 0);
 function siluSlope(x: number): number {
   const s = sigmoidOf(x);
+  if (!isNear(x)) return s;
   return s * (1 + x * (1 - s));
 }
 
@@ -233,7 +238,7 @@ export const sigmoidGrad = activationGrad({
 export const geluGrad = activationGrad({
   activation: 'gelu',
   from: 'x',
-  of: (x) => normalCdf(x) + x * normalPdf(x),
+  of: geluSlope,
   inOps: (b, x) => {
     const cdf = affineOf(b, b.one(erf, [scaled(b, x, Math.SQRT1_2)]), 0.5, 0.5);
     const pdf = scaled(b, b.one(exp, [scaled(b, b.one(square, [x]), -0.5)]), 1 / Math.sqrt(2 * Math.PI));

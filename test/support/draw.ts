@@ -2,9 +2,12 @@ import { numel } from '../../src/base/tensor-type.ts';
 import type { TensorType } from '../../src/base/tensor-type.ts';
 import { Random } from '../../src/base/philox.ts';
 import type { NdArray, OpDef, Sample } from '../../src/ir/op.ts';
+import { batchnorm, batchnormGrad, layernorm, layernormGrad } from '../../src/ops/norm.ts';
 import { maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
+import { softmax, softmaxGrad } from '../../src/ops/softmax.ts';
 
 type Fill = NonNullable<Sample['fill']>[number] | undefined;
+type Arrays = readonly (NdArray | null)[];
 
 /** Numbers of a type's dtype, drawn as a sample says. f32 values are exact in f32, so that kernels and references see the same. */
 export function drawArray(type: TensorType, fill: Fill, random: Random): NdArray {
@@ -25,15 +28,40 @@ function drawer(type: TensorType, fill: Fill, random: Random): () => number {
   return () => Math.fround(random.normal());
 }
 
-/** The inputs of one sample. Indices of pools are those that a maxpool gives: others mean nothing. */
-export function drawInputs(op: OpDef, sample: Sample, seed: number): readonly (NdArray | null)[] {
+/** The inputs of one sample. */
+export function drawInputs(op: OpDef, sample: Sample, seed: number): Arrays {
   const random = new Random('test', op.name, seed);
   const drawn = sample.inputs.map((type, i) => type && drawArray(type, sample.fill?.[i], random));
-  const plane = op === maxpoolGrad ? planeOf(sample) : op === maxpoolGather ? sample.inputs[0]! : null;
-  if (!plane) return drawn;
-  const pooled = maxpool.reference!([drawArray(plane, 'normal', random)], sample.attrs!, []);
-  return [drawn[0]!, pooled[1]!];
+  return FROM_FORWARD.get(op)?.(drawn, sample, random) ?? drawn;
 }
+
+/** Gradient ops read what a forward op gave: indices of a pool, statistics, probabilities. Anything else would mean nothing there. */
+const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: Random) => Arrays> = new Map([
+  [maxpoolGrad, ([dy], sample, random) => [dy!, pooled(planeOf(sample), sample, random)[1]!]],
+  [maxpoolGather, ([x], sample, random) => [x!, pooled(sample.inputs[0]!, sample, random)[1]!]],
+  [softmaxGrad, ([x, dy]) => [forward(softmax, [x!])[0]!, dy!]],
+  [
+    layernormGrad,
+    ([x, scale, , , dy]) => {
+      const [, mean, rstd] = forward(layernorm, [x!, scale!, scale!], { eps: 0.125 });
+      return [x!, scale!, mean!, rstd!, dy!];
+    },
+  ],
+  [
+    batchnormGrad,
+    ([x, scale, , , dy], sample) => {
+      const [, mean, variance] = forward(batchnorm, [x!, scale!, scale!], sample.attrs!);
+      return [x!, scale!, mean!, variance!, dy!];
+    },
+  ],
+]);
+
+/** What the reference gives, rounded to f32. */
+const forward = (op: OpDef, inputs: Arrays, attrs: NonNullable<Sample['attrs']> = {}): readonly NdArray[] =>
+  op.reference!(inputs, attrs, []).map(({ shape, data }) => ({ shape, data: data.map(Math.fround) }));
+
+const pooled = (plane: TensorType, sample: Sample, random: Random): readonly NdArray[] =>
+  forward(maxpool, [drawArray(plane, 'normal', random)], sample.attrs);
 
 function planeOf(sample: Sample): TensorType {
   const { shape } = sample.inputs[0]!;

@@ -3,10 +3,17 @@ import type { TensorType } from '../../src/base/tensor-type.ts';
 import type { Cost, NdArray } from '../../src/ir/op.ts';
 import type { NativeArray } from './run-op.ts';
 
-/** Roundings that an element of the result went through: products, or operations where there are none. */
-export function roundings(cost: Cost, output: TensorType): number {
+export interface Accuracy {
+  /** Roundings that an element of the result went through: products, or operations where there are none. */
+  readonly roundings: number;
+  /** Usual size of the sums behind an element: of as many products of normal numbers. */
+  readonly size: number;
+}
+
+export function accuracyOf(cost: Cost, output: TensorType): Accuracy {
   const elements = Math.max(1, numel(output.shape));
-  return Math.max(1, (cost.macs > 0 ? cost.macs : cost.flops) / elements);
+  const roundings = Math.max(1, (cost.macs > 0 ? cost.macs : cost.flops) / elements);
+  return { roundings, size: cost.macs > 0 ? Math.sqrt(roundings) : 0 };
 }
 
 const UNIT = 2 ** -24;
@@ -15,13 +22,14 @@ const FEW = 64;
 
 /**
  * What is wrong with an f32 result against its float64 reference, or null. With k roundings: relative L2 error below 6e-8·√k (never
- * below 1e-7); each element within 4·√k·2⁻²⁴ of its size, or of the usual size of an element. `loose` multiplies both.
+ * below 1e-7); each element within 4·√k·2⁻²⁴ of its size, or of the usual size. `loose` multiplies both.
  * Integers, infinities and NaN must be the same.
  */
-export function mismatch(found: NativeArray, expected: NdArray, k: number, loose = 1): string | null {
+export function mismatch(found: NativeArray, expected: NdArray, accuracy: Accuracy, loose = 1): string | null {
+  const k = accuracy.roundings;
   if (found.length !== expected.data.length) return `${found.length} elements for ${expected.data.length}`;
   const exact = !(found instanceof Float32Array);
-  const size = exact ? 0 : usualSize(expected.data);
+  const size = exact ? 0 : Math.max(accuracy.size, usualSize(expected.data));
   let squares = 0;
   for (let i = 0; i < found.length; i++) {
     const [f, e] = [found[i]!, expected.data[i]!];
