@@ -109,10 +109,10 @@ export class Trainer {
     this.resident.add(part);
   }
 
-  /** Trains for the epochs of the config; a report after each. Throws TrainError `nan` where the loss is not finite any more. */
+  /** Trains to the last epoch of the config, from where a loaded checkpoint stands; a report after each. Throws TrainError `nan` where the loss is not finite any more. */
   async *epochs(): AsyncGenerator<EpochReport> {
     const { epochs } = this.config;
-    for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (let epoch = Math.floor(this.stepsDone / this.epochSteps) + 1; epoch <= epochs; epoch++) {
       const started = performance.now();
       const trainLoss = await this.trainEpoch(epoch);
       const figures = await this.evaluate('validation');
@@ -257,6 +257,6 @@ export class Trainer {
   close(): void {
     this.step.close();
     for (const e of this.evaluations.values()) e.close();
-    this.store.close();
+    void this.store.close();
   }
 }
