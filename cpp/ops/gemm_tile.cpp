@@ -88,16 +88,24 @@ void tile(const TileCall& t) {
       a = a.moved(a_step);
       a.pin();
     }
-  } else {
+  } else if constexpr (walk == kIndexA) {
     const Rows first = Rows::at(t.a, t.a_row * 4);
     const float* pb = t.b;
-    for (int64_t k = 0; k < t.k; k++) {
-      Rows a = first.moved(t.a_index[k]);
+    for (int64_t k = 0; k < t.k; k++, pb += t.b_step) {
+      Rows a = first.moved(t.index[k]);
       a.pin();
-      load_row(walk == kIndexBoth ? reinterpret_cast<const float*>(reinterpret_cast<const char*>(pb) + t.b_index[k])
-                                  : pb + k * t.b_step,
-               b);
+      load_row(pb, b);
       s.add(a, b);
+    }
+  } else {
+    Rows a = Rows::at(t.a, t.a_row * 4);
+    const char* pb = reinterpret_cast<const char*>(t.b);
+    const int64_t a_step = t.a_step * 4;
+    for (int64_t k = 0; k < t.k; k++) {
+      load_row(reinterpret_cast<const float*>(pb + t.index[k]), b);
+      s.add(a, b);
+      a = a.moved(a_step);
+      a.pin();
     }
   }
   const int last = t.cols - (vecs - 1) * kLanes;
@@ -118,8 +126,8 @@ constexpr void fill(Table& t) {
     t.fn[kStep][1][rows - 1] = tile<kStep, rows, 2>;
     t.fn[kIndexA][0][rows - 1] = tile<kIndexA, rows, 1>;
     t.fn[kIndexA][1][rows - 1] = tile<kIndexA, rows, 2>;
-    t.fn[kIndexBoth][0][rows - 1] = tile<kIndexBoth, rows, 1>;
-    t.fn[kIndexBoth][1][rows - 1] = tile<kIndexBoth, rows, 2>;
+    t.fn[kIndexB][0][rows - 1] = tile<kIndexB, rows, 1>;
+    t.fn[kIndexB][1][rows - 1] = tile<kIndexB, rows, 2>;
     fill<rows + 1>(t);
   }
 }

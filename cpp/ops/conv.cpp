@@ -1,0 +1,227 @@
+// Convolution, with bias and activation where fused, and its gradient with respect to the input. Channels last.
+#include "gen/attrs.h"
+#include "ops/conv_shape.h"
+#include "ops/depthwise.h"
+
+namespace tenon::TENON_ISA {
+namespace {
+
+// k runs over taps, then input channels, as the weights lie.
+struct ForwardWeights {
+  const float* w;
+  int64_t inner, out, groups;
+  void pack(float* to, int64_t group, int64_t col, int cols) const {
+    pack_transposed(to, panel_width(cols), w + (group * out + col) * inner, inner, inner, cols);
+  }
+  void tap(float* to, int64_t t) const {
+    for (int64_t g = 0; g < groups; g++) to[g] = w[g * inner + t];
+  }
+};
+
+Sweep forward_sweep(const ConvShape& c, const float* x, float* y) {
+  Sweep s;
+  s.images = c.images;
+  s.groups = c.groups;
+  s.in = c.in;
+  s.out = c.out;
+  s.src = x;
+  s.dst = y;
+  s.src_image = c.pixels() * c.in * c.groups;
+  s.dst_image = c.positions() * c.out * c.groups;
+  int64_t dst = c.out * c.groups;
+  for (int i = 2; i >= 0; i--) {
+    const int64_t last = c.dilation[i] * (c.kernel[i] - 1);
+    s.axis[i] = {c.size[i], c.pad[i],    (c.result[i] - 1) * c.stride[i] + last + 1, c.stride[i], c.result[i], c.kernel[i],
+                 0,         c.dilation[i], dst};
+    dst *= c.result[i];
+  }
+  return s;
+}
+
+// Input positions i with i = first (mod stride) meet the same taps: the gradient of x is one stride-1 sweep over dy for
+// each such class of positions. Taps of an axis: first, first + apart, …
+struct ClassAxis {
+  int64_t start = 0, out = 0;       // positions of x: start, start + stride, …
+  int64_t tap = 0, taps = 0, apart = 1;
+};
+
+int64_t common_divisor(int64_t a, int64_t b) { return b == 0 ? a : common_divisor(b, a % b); }
+
+ClassAxis class_axis(const ConvShape& c, int i, int64_t start) {
+  ClassAxis a;
+  a.start = start;
+  a.out = ceil_div(c.size[i] - start, c.stride[i]);
+  a.apart = c.stride[i] / common_divisor(c.stride[i], c.dilation[i]);
+  const int64_t kernel = c.kernel[i];
+  for (a.tap = 0; a.tap < kernel && a.tap < a.apart; a.tap++)
+    if ((start + c.pad[i] - a.tap * c.dilation[i]) % c.stride[i] == 0) break;
+  a.taps = a.tap < kernel && a.tap < a.apart ? ceil_div(kernel - a.tap, a.apart) : 0;
+  return a;
+}
+
+// k runs over the class's taps, then dy's channels.
+struct BackwardWeights {
+  const float* w;
+  const ConvShape& c;
+  const ClassAxis (&axis)[3];
+
+  int64_t place(int64_t t) const {
+    const int64_t kw = axis[2].tap + t % axis[2].taps * axis[2].apart;
+    const int64_t kh = axis[1].tap + t / axis[2].taps % axis[1].taps * axis[1].apart;
+    const int64_t kd = axis[0].tap + t / axis[2].taps / axis[1].taps * axis[0].apart;
+    return ((kd * c.kernel[1] + kh) * c.kernel[2] + kw) * c.in;
+  }
+  void pack(float* to, int64_t group, int64_t col, int cols) const {
+    const int64_t taps = axis[0].taps * axis[1].taps * axis[2].taps;
+    const float* from = w + group * c.out * c.inner() + col;
+    for (int64_t t = 0; t < taps; t++, to += c.out * panel_width(cols))
+      pack_copy(to, panel_width(cols), from + place(t), c.inner(), c.out, cols);
+  }
+  void tap(float* to, int64_t t) const {
+    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + place(t)];
+  }
+};
+
+Sweep class_sweep(const ConvShape& c, const ClassAxis (&axis)[3], const float* dy, float* dx) {
+  Sweep s;
+  s.images = c.images;
+  s.groups = c.groups;
+  s.in = c.out;
+  s.out = c.in;
+  s.src = dy;
+  s.dst = dx;
+  s.src_image = c.positions() * c.out * c.groups;
+  s.dst_image = c.pixels() * c.in * c.groups;
+  int64_t dst = c.in * c.groups;
+  for (int i = 2; i >= 0; i--) {
+    const ClassAxis& a = axis[i];
+    // dy's place of the first position's tap j: at - j * delta.
+    const int64_t at = (a.start + c.pad[i] - a.tap * c.dilation[i]) / c.stride[i];
+    const int64_t delta = a.apart * c.dilation[i] / c.stride[i];
+    const int64_t lowest = at - (a.taps - 1) * delta, pad = lowest < 0 ? -lowest : 0;
+    s.axis[i] = {c.result[i], pad, pad + at + a.out, 1, a.out, a.taps, pad + at, -delta, dst * c.stride[i]};
+    if (a.taps == 0) s.axis[i].pad = s.axis[i].extent = s.axis[i].first = 0;
+    s.dst += a.start * dst;
+    dst *= c.size[i];
+  }
+  return s;
+}
+
+// Calls body(axis) for every class of input positions.
+template <typename Body>
+void for_classes(const ConvShape& c, const Body& body) {
+  ClassAxis axis[3];
+  for (int64_t d = 0; d < least(c.stride[0], c.size[0]); d++)
+    for (int64_t h = 0; h < least(c.stride[1], c.size[1]); h++)
+      for (int64_t w = 0; w < least(c.stride[2], c.size[2]); w++) {
+        axis[0] = class_axis(c, 0, d);
+        axis[1] = class_axis(c, 1, h);
+        axis[2] = class_axis(c, 2, w);
+        body(axis);
+      }
+}
+
+GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }
+GemmShape pointwise_backward(const ConvShape& c) { return {c.images * c.positions(), c.in, c.out}; }
+
+uint64_t forward_scratch(const ConvShape& c, int threads) {
+  if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_forward(c), threads, {nullptr, c.in, 1}, false), threads);
+  const Sweep s = forward_sweep(c, nullptr, nullptr);
+  return sweep_scratch(c.depthwise() ? plan_depthwise(s, threads) : plan_sweep(s, threads), threads);
+}
+
+Status run_forward(const ConvShape& c, const Step& step, const Runtime& rt, const float* bias, uint32_t activation) {
+  const float* w = f32(step.in[1]);
+  if (c.pointwise()) {
+    const GemmOut out{f32(step.out[0]), c.out, 0, bias, floor_of(activation)};
+    const LeftMatrix left{{f32(step.in[0]), c.in, 1}};
+    gemm(rt, rt.scratch, plan_gemm(pointwise_forward(c), rt.threads, left.m, false), left, RightMatrix{{w, 1, c.in}}, out,
+         ActivationAfter{activation});
+    return {};
+  }
+  Sweep s = forward_sweep(c, f32(step.in[0]), f32(step.out[0]));
+  s.bias = bias;
+  s.activation = activation;
+  const ForwardWeights weights{w, c.inner(), c.out, c.groups};
+  if (c.depthwise())
+    depthwise(rt, rt.scratch, s, weights);
+  else
+    sweep(rt, rt.scratch, s, weights);
+  return {};
+}
+
+Status check(const Step& s) { return check_conv(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]); }
+uint64_t scratch(const Step& s, int threads) {
+  return forward_scratch(conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
+}
+Status run(const Step& s, const Runtime& rt) {
+  return run_forward(conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), s, rt, nullptr, kNone);
+}
+
+Status act_check(const Step& s) {
+  const Status status = check_conv(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]);
+  if (!status.ok() || s.inputs < 3 || !s.in[2].present) return status;
+  if (s.in[2].rank != 1 || s.in[2].dims[0] != s.in[1].dims[0])
+    return {Code::kBadPlan, "the bias has one number an output channel", -1, "dims"};
+  return status;
+}
+uint64_t act_scratch(const Step& s, int threads) {
+  return forward_scratch(conv_shape(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
+}
+Status act_run(const Step& s, const Runtime& rt) {
+  const ConvActAttrs at = ConvActAttrs::read(s.attrs);
+  const float* bias = s.inputs > 2 && s.in[2].present ? f32(s.in[2]) : nullptr;
+  return run_forward(conv_shape(at, s.in[0], s.in[1], s.out[0]), s, rt, bias, at.activation);
+}
+
+Status input_grad_check(const Step& s) {
+  const ConvInputGradAttrs at = ConvInputGradAttrs::read(s.attrs);
+  const Status status = check_conv(at, s.out[0], s.in[1], s.in[0]);
+  if (!status.ok()) return status;
+  uint64_t classes = 1;
+  for (int i = 0; i < 3; i++) {
+    if (s.out[0].dims[1 + i] != at.size[i]) return {Code::kBadPlan, "the result's size is not `size`", -1, "size"};
+    classes *= at.size[i] < at.stride[i] ? at.size[i] : at.stride[i];
+    if (classes > 65536) return {Code::kBadPlan, "the stride is too large for an input gradient", -1, "stride"};
+  }
+  return status;
+}
+uint64_t input_grad_scratch(const Step& s, int threads) {
+  const ConvShape c = conv_shape(ConvInputGradAttrs::read(s.attrs), s.out[0], s.in[1], s.in[0]);
+  if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_backward(c), threads, {nullptr, c.out, 1}, true), threads);
+  uint64_t bytes = 0;
+  for_classes(c, [&](const ClassAxis(&axis)[3]) {
+    const Sweep s1 = class_sweep(c, axis, nullptr, nullptr);
+    const uint64_t here = sweep_scratch(c.depthwise() ? plan_depthwise(s1, threads) : plan_sweep(s1, threads), threads);
+    if (here > bytes) bytes = here;
+  });
+  return bytes;
+}
+Status input_grad_run(const Step& step, const Runtime& rt) {
+  const ConvShape c = conv_shape(ConvInputGradAttrs::read(step.attrs), step.out[0], step.in[1], step.in[0]);
+  const float *dy = f32(step.in[0]), *w = f32(step.in[1]);
+  if (c.pointwise()) {
+    const LeftMatrix left{{dy, c.out, 1}};
+    gemm(rt, rt.scratch, plan_gemm(pointwise_backward(c), rt.threads, left.m, true), left, RightMatrix{{w, c.in, 1}},
+         GemmOut{f32(step.out[0]), c.in}, NoAfter{});
+    return {};
+  }
+  for_classes(c, [&](const ClassAxis(&axis)[3]) {
+    const Sweep s = class_sweep(c, axis, dy, f32(step.out[0]));
+    const BackwardWeights weights{w, c, axis};
+    if (c.depthwise())
+      depthwise(rt, rt.scratch, s, weights);
+    else
+      sweep(rt, rt.scratch, s, weights);
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel conv_kernel, conv_act_kernel, conv_input_grad_kernel;
+const Kernel conv_kernel = {check, scratch, run};
+const Kernel conv_act_kernel = {act_check, act_scratch, act_run};
+const Kernel conv_input_grad_kernel = {input_grad_check, input_grad_scratch, input_grad_run};
+
+}  // namespace tenon::TENON_ISA

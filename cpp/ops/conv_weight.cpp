@@ -1,0 +1,295 @@
+// The gradient of a convolution with respect to its weights: dw[o, tap, c] = sum over positions of dy[p, o] * x[p * stride + tap, c].
+// Positions are the inner dimension. They are cut into chunks fixed by the shape, whose sums are added in order.
+#include "gen/attrs.h"
+#include "ops/conv_shape.h"
+#include "ops/sweep.h"
+
+namespace tenon::TENON_ISA {
+namespace {
+
+constexpr int64_t kPositions = 256;  // of a block: so many rows of x and dy stay in the first cache
+constexpr int kTapsAtOnce = 8;       // depthwise
+
+struct Problem {
+  ConvShape c;
+  const float *x, *dy;
+  float* dw;
+};
+
+struct Plan {
+  int64_t row = 0, slice = 0;  // elements of a band
+  bool copies = false;
+  int64_t band = 1, bands = 1;       // output rows of a band; bands of a slice of an image
+  int64_t rows = 1;                  // output rows of a block
+  int64_t units = 0, chunks = 1;     // bands in all; sums kept apart
+  int64_t run = 0, runs = 0;         // neighbouring columns of dw of one group; such runs
+  int64_t panels = 0, col_groups = 1;
+  uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0;
+};
+
+Problem problem_of(const Step& s) {
+  const ConvWeightGradAttrs at = ConvWeightGradAttrs::read(s.attrs);
+  return {conv_shape(at, s.in[0], s.out[0], s.in[1]), f32(s.in[0]), f32(s.in[1]), f32(s.out[0])};
+}
+
+int64_t extent(const ConvShape& c, int i, int64_t positions) {
+  return (positions - 1) * c.stride[i] + c.dilation[i] * (c.kernel[i] - 1) + 1;
+}
+
+// x as a sweep sees it, for copying bands.
+Sweep source_of(const Problem& p) {
+  Sweep s;
+  s.images = p.c.images;
+  s.groups = p.c.groups;
+  s.in = p.c.in;
+  s.src = p.x;
+  s.src_image = p.c.pixels() * p.c.in * p.c.groups;
+  for (int i = 0; i < 3; i++) {
+    Axis& a = s.axis[i];
+    a.size = p.c.size[i];
+    a.pad = p.c.pad[i];
+    a.extent = extent(p.c, i, p.c.result[i]);
+    a.step = p.c.stride[i];
+    a.out = p.c.result[i];
+    a.taps = p.c.kernel[i];
+    a.delta = p.c.dilation[i];
+  }
+  return s;
+}
+
+Plan plan_of(const Problem& q, int threads) {
+  const ConvShape& c = q.c;
+  Plan p;
+  const int64_t weights = c.groups * c.out * c.inner();
+  if (c.images * c.positions() == 0 || weights == 0) return p;
+  const Sweep s = source_of(q);
+  const bool joined = c.groups == 1 && c.dilation[2] == 1;  // taps along the width are neighbours in x and in dw
+  p.run = joined ? c.kernel[2] * c.in : c.in;
+  p.runs = c.kernel[0] * c.kernel[1] * (joined ? 1 : c.kernel[2]);
+  p.panels = ceil_div(p.run, kTileCols);
+  p.copies = needs_padding(s) || p.run % kLanes != 0;
+  p.row = (p.copies ? s.axis[2].extent : c.size[2]) * c.in * c.groups;
+  p.band = band_rows(s, s.axis[2].extent * c.in * c.groups, 1, 1);
+  p.bands = ceil_div(c.result[1], p.band);
+  p.slice = p.row * (p.copies ? rows_read(s.axis[1], p.band) : c.size[1]);
+  p.rows = least(p.band, most(1, kPositions / c.result[2]));
+  p.units = c.images * c.result[0] * p.bands;
+  const int64_t positions = c.images * c.positions();
+  p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
+  if (p.chunks < 4 * threads && threads > 1 && !c.depthwise())
+    p.col_groups = least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
+  if (p.chunks > 1 || c.depthwise()) p.sum_bytes = round64(p.chunks * weights * 4);
+  p.index_bytes = round64(p.rows * c.result[2] * 8);
+  if (p.copies) p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
+  return p;
+}
+
+struct Run {
+  const Problem& q;
+  Plan p;
+  Sweep source;
+  uint8_t* scratch;
+
+  const ConvShape& c() const { return q.c; }
+  float* sums(int64_t chunk) const {
+    if (p.sum_bytes == 0) return q.dw;
+    return reinterpret_cast<float*>(scratch) + chunk * c().groups * c().out * c().inner();
+  }
+  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.sum_bytes); }
+  float* own(uint32_t worker) const {
+    return reinterpret_cast<float*>(scratch + p.sum_bytes + p.index_bytes + worker * p.band_bytes);
+  }
+  int64_t channels() const { return c().in * c().groups; }
+
+  void make_index() const {
+    int64_t* to = index();
+    for (int64_t y = 0; y < p.rows; y++)
+      for (int64_t x = 0; x < c().result[2]; x++)
+        *to++ = (y * c().stride[1] * p.row + x * c().stride[2] * channels()) * 4;
+  }
+
+  // x under tap (kd, kh, kw), from the start of a band.
+  int64_t tap(int64_t kd, int64_t kh, int64_t kw) const {
+    return kd * c().dilation[0] * p.slice + kh * c().dilation[1] * p.row + kw * c().dilation[2] * channels();
+  }
+
+  // body(x, dy, positions, first) for every block of positions of the units [unit0, unit1), in order.
+  template <typename Body>
+  void blocks(int64_t unit0, int64_t unit1, uint32_t worker, const Body& body) const {
+    bool first = true;
+    for (int64_t u = unit0; u < unit1; u++) {
+      const int64_t h = u % p.bands * p.band, rows = least(p.band, c().result[1] - h);
+      const int64_t d = u / p.bands % c().result[0], image = u / p.bands / c().result[0];
+      const float* x;
+      if (p.copies) {
+        const int64_t slices = slices_read(source.axis[0]);
+        copy_band(source, own(worker), image, d * c().stride[0], slices, h * c().stride[1], rows_read(source.axis[1], rows),
+                  p.row, p.slice);
+        x = own(worker);
+      } else {
+        x = q.x + image * source.src_image + d * c().stride[0] * p.slice + h * c().stride[1] * p.row;
+      }
+      const float* dy = q.dy + ((image * c().result[0] + d) * c().result[1] + h) * c().result[2] * c().out * c().groups;
+      for (int64_t y = 0; y < rows; y += p.rows) {
+        body(x + y * c().stride[1] * p.row, dy + y * c().result[2] * c().out * c().groups,
+             least(p.rows, rows - y) * c().result[2], first);
+        first = false;
+      }
+    }
+  }
+
+  // Panels [from, to) of dw's columns, every row of them, over one block of positions.
+  void tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, int64_t from, int64_t to) const {
+    const int64_t joined = c().taps() / p.runs;  // taps of a run
+    const int64_t row_tiles = ceil_div(c().out, kTileRows);
+    TileCall call;
+    call.a_row = 1;
+    call.a_step = c().out * c().groups;
+    call.index = index();
+    call.k = positions;
+    call.c_row = c().inner();
+    for (int64_t u = from; u < to; u++) {
+      const int64_t col = u % p.panels * kTileCols, run = u / p.panels % p.runs, group = u / p.panels / p.runs;
+      const int64_t t = run * joined;
+      const int64_t kw = t % c().kernel[2], kh = t / c().kernel[2] % c().kernel[1], kd = t / c().kernel[2] / c().kernel[1];
+      call.cols = static_cast<int>(least(kTileCols, p.run - col));
+      call.b = x + tap(kd, kh, kw) + group * c().in + col;
+      for (int64_t i = 0; i < row_tiles; i++) {
+        const int64_t o = group * c().out + part(c().out, i, row_tiles);
+        const int rows = static_cast<int>(part(c().out, i + 1, row_tiles) - part(c().out, i, row_tiles));
+        call.a = dy + o;
+        call.c = dw + o * c().inner() + t * c().in + col;
+        call.init = first ? kTileZeros : call.c;
+        call.init_row = first ? 0 : call.c_row;
+        tile_function(kIndexB, rows, call.cols)(call);
+      }
+    }
+  }
+
+  // Depthwise: n taps at `offset`s of one vector of channels; sums lie [tap, channel].
+  template <int n>
+  void channel_taps(float* dw, const float* x, const float* dy, int64_t positions, bool first, const int64_t* offset,
+                    int here) const {
+    vf s[n];
+    for (int t = 0; t < n; t++) s[t] = zero();
+    for (int64_t i = 0; i < positions; i++) {
+      const float* at = reinterpret_cast<const float*>(reinterpret_cast<const char*>(x) + index()[i]);
+      const vf g = load_first(dy + i * channels(), here);
+      for (int t = 0; t < n; t++) s[t] = muladd(g, load_first(at + offset[t], here), s[t]);
+    }
+    for (int t = 0; t < n; t++) {
+      float* to = dw + t * channels();
+      store_first(to, first ? s[t] : load_first(to, here) + s[t], here);
+    }
+  }
+
+  void depthwise_block(float* dw, const float* x, const float* dy, int64_t positions, bool first) const {
+    const int64_t taps = c().taps();
+    for (int64_t ch = 0; ch < channels(); ch += kLanes) {
+      const int here = static_cast<int>(least(kLanes, channels() - ch));
+      for (int64_t t0 = 0; t0 < taps; t0 += kTapsAtOnce) {
+        const int n = static_cast<int>(least(kTapsAtOnce, taps - t0));
+        int64_t offset[kTapsAtOnce];
+        for (int t = 0; t < n; t++)
+          offset[t] = tap((t0 + t) / c().kernel[2] / c().kernel[1], (t0 + t) / c().kernel[2] % c().kernel[1],
+                          (t0 + t) % c().kernel[2]);
+        float* to = dw + t0 * channels() + ch;
+        if (n == kTapsAtOnce) {
+          channel_taps<kTapsAtOnce>(to, x + ch, dy + ch, positions, first, offset, here);
+        } else {
+          for (int t = 0; t < n; t++)
+            channel_taps<1>(to + t * channels(), x + ch, dy + ch, positions, first, offset + t, here);
+        }
+      }
+    }
+  }
+
+  void chunk(int64_t i, int64_t g, uint32_t worker) const {
+    const int64_t all = p.panels * p.runs * c().groups;
+    const int64_t from = part(all, g, p.col_groups), to = part(all, g + 1, p.col_groups);
+    blocks(part(p.units, i, p.chunks), part(p.units, i + 1, p.chunks), worker,
+           [&](const float* x, const float* dy, int64_t positions, bool first) {
+             if (c().depthwise())
+               depthwise_block(sums(i), x, dy, positions, first);
+             else
+               tiles(sums(i), x, dy, positions, first, from, to);
+           });
+  }
+
+  // Adds the chunks' sums up, in order, for the numbers [from, to) of dw.
+  void add_up(int64_t from, int64_t to) const {
+    const int64_t size = c().groups * c().out * c().inner();
+    const float* s = sums(0);
+    if (c().depthwise()) {
+      for (int64_t i = from; i < to; i++) {
+        const float* at = s + i % c().taps() * channels() + i / c().taps();
+        float y = 0.0f;
+        for (int64_t n = 0; n < p.chunks; n++) y += at[n * size];
+        q.dw[i] = y;
+      }
+      return;
+    }
+    for (int64_t i = from; i < to; i += kLanes) {
+      const int here = static_cast<int>(least(kLanes, to - i));
+      vf y = zero();
+      for (int64_t n = 0; n < p.chunks; n++) y += load_first(s + n * size + i, here);
+      store_first(q.dw + i, y, here);
+    }
+  }
+};
+
+GemmShape pointwise_shape(const ConvShape& c) { return {c.out, c.in, c.images * c.positions()}; }
+
+Status check(const Step& s) {
+  const ConvWeightGradAttrs at = ConvWeightGradAttrs::read(s.attrs);
+  const Status status = check_conv(at, s.in[0], s.out[0], s.in[1]);
+  if (!status.ok()) return status;
+  for (int i = 0; i < 3; i++)
+    if (s.out[0].dims[1 + i] != at.kernel[i]) return {Code::kBadPlan, "the result's kernel is not `kernel`", -1, "kernel"};
+  return status;
+}
+
+uint64_t scratch(const Step& s, int threads) {
+  const Problem q = problem_of(s);
+  if (q.c.pointwise()) return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
+  const Plan p = plan_of(q, threads);
+  return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
+}
+
+Status run(const Step& s, const Runtime& rt) {
+  const Problem q = problem_of(s);
+  const ConvShape& c = q.c;
+  if (c.pointwise()) {
+    const LeftMatrix left{{q.dy, 1, c.out}};
+    gemm(rt, rt.scratch, plan_gemm(pointwise_shape(c), rt.threads, left.m, true), left, RightMatrix{{q.x, c.in, 1}},
+         GemmOut{q.dw, c.in}, NoAfter{});
+    return {};
+  }
+  const Plan p = plan_of(q, rt.threads);
+  const int64_t size = c.groups * c.out * c.inner();
+  if (p.units == 0) {
+    fill_zeros(q.dw, size);
+    return {};
+  }
+  const Run run{q, p, source_of(q), rt.scratch};
+  run.make_index();
+  if (p.copies)
+    for (int i = 0; i < rt.threads; i++)
+      fill_zeros(run.own(static_cast<uint32_t>(i)) + p.slice * slices_read(run.source.axis[0]), kTileCols);
+  parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups), [&](uint32_t task, uint32_t worker) {
+    run.chunk(task / p.col_groups, task % p.col_groups, worker);
+  });
+  if (p.sum_bytes == 0) return {};
+  const int64_t adders = most(1, least(64, size * p.chunks / 65536));
+  parallel_for(rt, static_cast<uint32_t>(adders), [&](uint32_t task, uint32_t) {
+    run.add_up(part(size, task, adders, kLanes), part(size, task + 1, adders, kLanes));
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel conv_weight_grad_kernel;
+const Kernel conv_weight_grad_kernel = {check, scratch, run};
+
+}  // namespace tenon::TENON_ISA

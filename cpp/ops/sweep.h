@@ -1,0 +1,236 @@
+// Convolutions without an unfolded matrix: dst[p] = sum over taps of src[p * step + tap] * weights[tap], for every
+// position p of a grid, by the tile kernels. Rows of a tile are neighbouring positions along the last axis, read where
+// they lie, or from a copy of a band of rows with its padding written out; k runs over taps and channels through a table
+// of offsets that all tiles share. A band is what one task makes: some output rows of one image.
+#pragma once
+#include "ops/gemm.h"
+
+namespace tenon::TENON_ISA {
+
+// The taps of one axis lie at first, first + delta, … of the padded source.
+struct Axis {
+  int64_t size = 0;    // of the source
+  int64_t pad = 0;     // zeros before it
+  int64_t extent = 0;  // of the padded source, as far as it is read
+  int64_t step = 1;    // from an output position to the next
+  int64_t out = 0;     // output positions
+  int64_t taps = 0, first = 0, delta = 1;
+  int64_t dst = 0;  // elements of dst from an output position to the next
+};
+
+struct Sweep {
+  Axis axis[3];  // depth, height, width
+  int64_t images = 0;
+  int64_t groups = 1;
+  int64_t in = 0, out = 0;          // channels of a group
+  int64_t src_image = 0, dst_image = 0;  // elements
+  const float* src = nullptr;
+  float* dst = nullptr;
+  const float* bias = nullptr;
+  uint32_t activation = 0;
+};
+
+struct SweepPlan {
+  int64_t taps = 0, inner = 0, panels = 0;
+  bool copies = false;             // bands are copied
+  int64_t band = 1, bands = 1;     // output rows of a task; tasks of a slice of an image
+  int64_t col_groups = 1;          // tasks a band
+  int64_t row = 0, slice = 0;      // elements from a row, a depth slice of the band to the next
+  uint64_t weight_bytes = 0, index_bytes = 0, band_bytes = 0;
+};
+
+TENON_INLINE int64_t channels_in(const Sweep& s) { return s.in * s.groups; }
+
+// Rows of the padded source that `band` output rows read.
+TENON_INLINE int64_t rows_read(const Axis& h, int64_t band) {
+  return h.extent - (h.out - band) * h.step;
+}
+
+// Whether every tap of every position lies inside the source.
+TENON_INLINE bool needs_padding(const Sweep& s) {
+  for (int i = 0; i < 3; i++)
+    if (s.axis[i].pad > 0 || s.axis[i].extent > s.axis[i].size) return true;
+  return false;
+}
+
+TENON_INLINE int64_t slices_read(const Axis& d) { return d.extent - (d.out - 1) * d.step; }
+
+// Output rows of a band, so that what it reads lies in the second cache and there are tasks for all threads.
+TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t images, int threads) {
+  const Axis& h = s.axis[1];
+  const int64_t room = most(1, (int64_t{320} << 10) / most(1, 4 * row * slices_read(s.axis[0])));
+  int64_t band = room <= rows_read(h, 1) ? 1 : (room - rows_read(h, 1)) / h.step + 1;
+  band = most(1, least(band, h.out));
+  while (band > 4 && images * ceil_div(h.out, band) < 4 * threads && threads > 1) band = ceil_div(band, 2);
+  return ceil_div(h.out, ceil_div(h.out, band));  // bands of even heights
+}
+
+TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
+  SweepPlan p;
+  const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+  if (d.out <= 0 || h.out <= 0 || w.out <= 0 || s.images <= 0) return p;
+  p.taps = d.taps * h.taps * w.taps;
+  p.inner = p.taps * s.in;
+  p.panels = ceil_div(s.out, kTileCols);
+  p.copies = p.taps > 0 && needs_padding(s);
+  p.row = (p.copies ? w.extent : w.size) * channels_in(s);
+  p.band = band_rows(s, w.extent * channels_in(s), s.images * d.out, threads);
+  p.bands = ceil_div(h.out, p.band);
+  p.slice = p.row * (p.copies ? rows_read(h, p.band) : h.size);
+  const int64_t tasks = s.images * d.out * p.bands;
+  if (tasks < 2 * threads) p.col_groups = most(1, least(p.panels * s.groups, ceil_div(4 * threads, tasks)));
+  p.weight_bytes = round64(s.groups * p.panels * p.inner * kTileCols * 4);
+  p.index_bytes = round64(p.inner * 8);
+  if (p.copies) p.band_bytes = round64((p.slice * slices_read(d) + kTileCols) * 4);
+  return p;
+}
+
+TENON_INLINE uint64_t sweep_scratch(const SweepPlan& p, int threads) {
+  return p.weight_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
+}
+
+TENON_INLINE void fill_zeros(float* p, int64_t n) {
+  if (n > 0) __builtin_memset(p, 0, static_cast<size_t>(n) * 4);
+}
+
+// The padded source from slice d0, row h0 (padded coordinates), slices x rows, rows `row` elements apart.
+TENON_INLINE void copy_band(const Sweep& s, float* to, int64_t image, int64_t d0, int64_t slices, int64_t h0, int64_t rows,
+                            int64_t row, int64_t slice) {
+  const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+  const int64_t channels = channels_in(s);
+  const int64_t left = least(w.pad, w.extent) * channels;
+  const int64_t body = most(0, least(w.size, w.extent - w.pad)) * channels;
+  for (int64_t i = 0; i < slices; i++)
+    for (int64_t j = 0; j < rows; j++) {
+      float* line = to + i * slice + j * row;
+      const int64_t sd = d0 + i - d.pad, sh = h0 + j - h.pad;
+      if (sd < 0 || sd >= d.size || sh < 0 || sh >= h.size) {
+        fill_zeros(line, row);
+        continue;
+      }
+      const float* from = s.src + image * s.src_image + (sd * h.size + sh) * w.size * channels;
+      fill_zeros(line, left);
+      if (body > 0) __builtin_memcpy(line + left, from, static_cast<size_t>(body) * 4);
+      fill_zeros(line + left + body, row - left - body);
+    }
+}
+
+// Where the source of a task's band begins, and copies it there first where it has to.
+TENON_INLINE const float* open_band(const Sweep& s, const SweepPlan& p, float* own, int64_t image, int64_t d, int64_t h,
+                                    int64_t rows) {
+  const int64_t d0 = d * s.axis[0].step, h0 = h * s.axis[1].step;
+  if (p.taps == 0) return s.src;
+  if (!p.copies) return s.src + image * s.src_image + d0 * p.slice + h0 * p.row;
+  copy_band(s, own, image, d0, slices_read(s.axis[0]), h0, rows_read(s.axis[1], rows), p.row, p.slice);
+  return own;
+}
+
+// body(image, d, h, rows, column group, worker) for every band, small ones several to a task.
+template <typename Body>
+TENON_INLINE void for_bands(const Runtime& rt, const Sweep& s, const SweepPlan& p, const Body& body) {
+  const int64_t depth = s.axis[0].out, height = s.axis[1].out;
+  const int64_t units = s.images * depth * p.bands * p.col_groups;
+  const double work = static_cast<double>(units) * static_cast<double>(p.band * s.axis[2].out) *
+                      static_cast<double>(p.inner * s.out * s.groups / p.col_groups);
+  const int64_t tasks = most(1, least(units, least(65536, static_cast<int64_t>(work / 100e3))));
+  parallel_for(rt, static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t worker) {
+    for (int64_t u = part(units, task, tasks); u < part(units, task + 1, tasks); u++) {
+      const int64_t g = u % p.col_groups, b = u / p.col_groups % p.bands, slice = u / p.col_groups / p.bands;
+      const int64_t h = b * p.band;
+      body(slice / depth, slice % depth, h, least(p.band, height - h), g, worker);
+    }
+  });
+}
+
+// Weights: `pack(to, group, col, cols)` writes all of k of a panel, taps in order, then channels.
+template <typename Weights>
+struct SweepRun {
+  const Sweep& s;
+  SweepPlan p;
+  Weights weights;
+  uint8_t* scratch;
+
+  float* panel_at(int64_t group, int64_t panel) const {
+    return reinterpret_cast<float*>(scratch) + (group * p.panels + panel) * p.inner * kTileCols;
+  }
+  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.weight_bytes); }
+  float* own(uint32_t worker) const {
+    return reinterpret_cast<float*>(scratch + p.weight_bytes + p.index_bytes + worker * p.band_bytes);
+  }
+  int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, s.out - panel * kTileCols)); }
+
+  void make_index() const {
+    const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+    int64_t* to = index();
+    for (int64_t a = 0; a < d.taps; a++)
+      for (int64_t b = 0; b < h.taps; b++)
+        for (int64_t c = 0; c < w.taps; c++) {
+          const int64_t at = (d.first + a * d.delta) * p.slice + (h.first + b * h.delta) * p.row +
+                             (w.first + c * w.delta) * channels_in(s);
+          for (int64_t i = 0; i < s.in; i++) *to++ = (at + i) * 4;
+        }
+  }
+
+  // Panels [from, to) of all groups' panels, for output rows [h, h + rows) of slice d.
+  void band(const float* src, int64_t image, int64_t d, int64_t h, int64_t rows, int64_t from, int64_t to) const {
+    float* dst = s.dst + image * s.dst_image + d * s.axis[0].dst + h * s.axis[1].dst;
+    const int64_t blocks = most(1, ceil_div(p.inner, kDepth));
+    for (int64_t u = from; u < to; u++) {
+      const int64_t group = u / p.panels, panel = u % p.panels;
+      const int64_t col = group * s.out + panel * kTileCols;
+      TileCall call;
+      call.cols = cols_of(panel);
+      call.b_step = panel_width(call.cols);
+      call.a_row = s.axis[2].step * channels_in(s);
+      call.c_row = s.axis[2].dst;
+      for (int64_t i = 0; i < blocks; i++) {
+        const int64_t k0 = part(p.inner, i, blocks);
+        call.k = part(p.inner, i + 1, blocks) - k0;
+        call.index = index() + k0;
+        call.b = panel_at(group, panel) + k0 * call.b_step;
+        if (i + 1 == blocks) call.floor = floor_of(s.activation);
+        for (int64_t y = 0; y < rows; y++)
+          line(call, src + y * s.axis[1].step * p.row + group * s.in, dst + y * s.axis[1].dst + col,
+               s.bias ? s.bias + col : kTileZeros, i == 0, i + 1 == blocks);
+      }
+    }
+  }
+
+  // One output row.
+  void line(TileCall& call, const float* src, float* dst, const float* bias, bool first, bool last) const {
+    const Axis& w = s.axis[2];
+    const int64_t tiles = ceil_div(w.out, kTileRows);
+    for (int64_t t = 0; t < tiles; t++) {
+      const int64_t x = part(w.out, t, tiles);
+      const int rows = static_cast<int>(part(w.out, t + 1, tiles) - x);
+      call.a = src + x * call.a_row;
+      call.c = dst + x * call.c_row;
+      call.init = first ? bias : call.c;
+      call.init_row = first ? 0 : call.c_row;
+      tile_function(kIndexA, rows, call.cols)(call);
+      if (last && s.activation > kRelu)
+        for (int i = 0; i < rows; i++) activate_run(s.activation, call.c + i * call.c_row, call.cols);
+    }
+  }
+};
+
+template <typename Weights>
+TENON_INLINE void sweep(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
+  const SweepPlan p = plan_sweep(s, rt.threads);
+  if (p.panels == 0 || s.groups == 0) return;
+  const SweepRun<Weights> run{s, p, weights, scratch};
+  const int64_t all = s.groups * p.panels;
+  const uint32_t packers = static_cast<uint32_t>(least(all, most(1, p.inner * all * kTileCols / 16384)));
+  run.make_index();
+  parallel_for(rt, packers, [&](uint32_t task, uint32_t) {
+    for (int64_t u = part(all, task, packers); u < part(all, task + 1, packers); u++)
+      weights.pack(run.panel_at(u / p.panels, u % p.panels), u / p.panels, u % p.panels * kTileCols,
+                   run.cols_of(u % p.panels));
+  });
+  for_bands(rt, s, p, [&](int64_t image, int64_t d, int64_t h, int64_t rows, int64_t g, uint32_t worker) {
+    const float* src = open_band(s, p, run.own(worker), image, d, h, rows);
+    run.band(src, image, d, h, rows, part(all, g, p.col_groups), part(all, g + 1, p.col_groups));
+  });
+}
+
+}  // namespace tenon::TENON_ISA
