@@ -1,7 +1,7 @@
 import { sameType } from '../base/tensor-type.ts';
 import type { Graph, Leaf, Node, Value } from '../ir/graph.ts';
 import type { OpDef } from '../ir/op.ts';
-import { sameValue, ValueMap } from '../ir/value.ts';
+import { nodesBehind, rootsOf, sameValue, ValueMap } from '../ir/value.ts';
 
 /** Where a value must lie because somebody outside looks for it there. */
 export type Destination =
@@ -52,7 +52,8 @@ interface WorkInProgress extends Work {
 }
 
 function newWork(graph: Graph, copy: OpDef): WorkInProgress {
-  const nodes = graph.nodes.filter((n) => !n.op.alias);
+  // Losses are no roots of a plan.
+  const nodes = nodesBehind(rootsOf({ ...graph, losses: [] })).filter((n) => !n.op.alias);
   const readers = new ValueMap<Set<Node>>();
   const destinations = new ValueMap<Destination>();
   const before = new Map<Node, Set<Node>>(),

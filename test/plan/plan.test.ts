@@ -136,6 +136,14 @@ plans('what cannot be copied, and a name that is input and output, are said to b
   assert.throws(() => makePlan(b.finish([{ name: 'y', value: y }]), { ops: [affine] }), /the op table has no 'relu'/);
 });
 
+plans('what only an auxiliary loss needs does not run', () => {
+  const b = builder();
+  const x = b.input('x', f32(1));
+  b.auxiliaryLoss(b.one(relu, [x]));
+  const plan = checkPlan(b.finish([{ name: 'y', value: b.one(affine, [x], { scale: 2, shift: 0 }) }]));
+  assert.is(plan.steps.length, 1);
+});
+
 plans('a long chain takes two buffers of memory, an in-place chain one', () => {
   const chain = (step: (b: GraphBuilder, v: Value) => Value): number => {
     const b = builder();
