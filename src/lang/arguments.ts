@@ -1,0 +1,77 @@
+import type { ArgDef, ArgType } from '../ir/layer.ts';
+import type { ValueExpr } from '../space/space.ts';
+import type { Checker } from './model.ts';
+import { domainOf } from './domain.ts';
+import type { Datum, DomainEnv } from './domain.ts';
+import { describe } from './layer-calls.ts';
+import { didYouMean } from './nearest.ts';
+
+/** Tests an argument over every value that it can take: E204. */
+export function testArgument(checker: Checker, callee: string, def: ArgDef, value: ValueExpr, env: DomainEnv): void {
+  const domain = domainOf(value, env);
+  const wrong = (at: ValueExpr, found: string): void => {
+    const words = def.type.kind === 'name' ? def.type.oneOf : def.type.kind === 'wholes' ? (def.type.names ?? []) : [];
+    checker.report('E204', at.span.source, at.span, `the argument \`${def.name}\` of \`${callee}\` cannot be ${found}`, {
+      expected: describe(def.type),
+      found,
+      hint: didYouMean(found, words),
+    });
+  };
+  if (domain.kind === 'any') return;
+  if (domain.kind === 'values') {
+    const bad = domain.values.filter((v) => !fits(def.type, v));
+    if (bad.length > 0) wrong(sourceOf(value, bad[0]!), show(bad[0]!));
+    return;
+  }
+  const { low, high } = domain;
+  if (def.type.kind === 'real') {
+    const outside = domain.exact ? [low, high].filter((v) => !fits(def.type, v)) : fitsSome(def.type, low, high) ? [] : [low];
+    if (outside.length > 0) wrong(value, `${low}..${high}`);
+  } else if (def.type.kind !== 'whole' && def.type.kind !== 'wholes') {
+    wrong(value, `${low}..${high}`);
+  } else if (domain.exact) {
+    wrong(value, `anything from ${low} to ${high}`);
+  } else if (high < def.type.min) wrong(value, `${low}..${high}`);
+}
+
+function fits(type: ArgType, v: Datum): boolean {
+  switch (type.kind) {
+    case 'whole':
+      return isWhole(v) && v >= type.min && v <= (type.max ?? Infinity);
+    case 'real':
+      return typeof v === 'number' && aboveMin(type, v) && (type.openMax ? v < type.max : v <= type.max);
+    case 'truth':
+      return typeof v === 'boolean';
+    case 'name':
+      return typeof v === 'string' && (type.oneOf.length === 0 || type.oneOf.includes(v));
+    case 'wholes':
+      if (typeof v === 'string') return type.names?.includes(v) ?? false;
+      return Array.isArray(v) ? v.length > 0 && v.every((x: Datum) => isWhole(x) && x >= type.min) : isWhole(v) && v >= type.min;
+    case 'axes':
+      return Array.isArray(v) && v.length === 2 && v.every((x: Datum) => isWhole(x) && x >= 1) && v[0]! <= v[1]!;
+  }
+}
+
+const isWhole = (v: Datum): v is number => typeof v === 'number' && Number.isSafeInteger(v);
+const aboveMin = (type: Extract<ArgType, { kind: 'real' }>, v: number): boolean => (type.openMin ? v > type.min : v >= type.min);
+const fitsSome = (type: Extract<ArgType, { kind: 'real' }>, low: number, high: number): boolean =>
+  high >= type.min && low <= type.max;
+
+export const show = (v: Datum): string =>
+  Array.isArray(v) ? `[${v.map(show).join(', ')}]` : typeof v === 'string' ? `"${v}"` : String(v);
+
+/** The part of an expression that is this value, where one stands there as it is; else the whole. */
+function sourceOf(e: ValueExpr, v: Datum): ValueExpr {
+  return find(e, v) ?? e;
+}
+
+function find(e: ValueExpr, v: Datum): ValueExpr | null {
+  if (e.kind === 'const') return e.value === v ? e : null;
+  if (e.kind === 'unary') return e.operand.kind === 'const' && v === -Number(e.operand.value) ? e : null;
+  const parts = e.kind === 'choice' ? e.alternatives.map((a) => a.expr) : e.kind === 'if' ? [e.then, e.else] : [];
+  for (const part of parts) {
+    const found = find(part, v);
+    if (found) return found;
+  }
+  return null;
+}

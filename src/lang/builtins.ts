@@ -1,0 +1,25 @@
+import { LAYERS } from '../layers/index.ts';
+import { ffn, se } from '../layers/blocks.ts';
+import type { Builtin, Entity, Scope } from './model.ts';
+import { newScope } from './scope.ts';
+import { SETTINGS } from './setting-defs.ts';
+
+const BUILTINS: readonly Builtin[] = ['perm', 'fan', 'pick', 'loose', 'project'];
+
+/** Weight expressions after `via`: known, so that messages can say that they are not supported yet. */
+const WEIGHTS = ['full', 'kron', 'tucker', 'lowrank', 'subspace', 'hashed', 'frozen', 'fixed', 'hyper', 'mask', 'quant'];
+
+/** Layers of the language that do not exist yet. */
+const LATER = ['moe', 'spectral', 'dynconv'];
+
+/** The scope of what the language defines without a text. */
+export function builtinScope(): Scope {
+  const scope = newScope(null, true);
+  const add = (entity: Entity): void => void scope.names.set(entity.name, entity);
+  const common = { at: null, used: true } as const;
+  for (const name of [...WEIGHTS, ...LATER]) add({ kind: 'weight', name, ...common });
+  for (const [name, setting] of SETTINGS) add({ kind: 'setting', name, setting, ...common });
+  for (const layer of [se, ffn, ...LAYERS.values()]) add({ kind: 'layer', name: layer.name, layer, ...common });
+  for (const builtin of BUILTINS) add({ kind: 'builtin', name: builtin, builtin, ...common });
+  return scope;
+}

@@ -1,0 +1,196 @@
+import type { ArgDef, ArgType, LayerDef } from '../ir/layer.ts';
+import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/space.ts';
+import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
+import { inner, labelled, quote, report, spanOf, useName, want } from './context.ts';
+import { elaborateValue } from './values.ts';
+import { didYouMean, oneOf } from './nearest.ts';
+import { newScope } from './scope.ts';
+import type { Context, Entity, Meaning } from './model.ts';
+import { ERROR } from './model.ts';
+import type { SettingDef } from './setting-defs.ts';
+
+type NamedArg = LayerExpr['args'][number];
+
+/** `conv(64, k: 3)`; `dot(u, v)` with its tensors first. */
+export function callLayer(layer: LayerDef, args: readonly Argument[], at: Spanned, cx: Context): Meaning {
+  const wanted = typeof layer.takes === 'number' ? layer.takes : 0;
+  const positional = args.filter((a) => !a.name);
+  const name = useName(cx, layer.name);
+  if (wanted > 0 && positional.length < wanted) {
+    report(cx, 'E202', at, `\`${layer.name}\` takes ${wanted} tensors as arguments`, {
+      expected: `${layer.name}(${['u', 'v', 'w', 'x'].slice(0, wanted).join(', ')})`,
+      found: quote(cx, at).slice(1, -1),
+    });
+    return ERROR;
+  }
+  const tensors = positional
+    .slice(0, wanted)
+    .map((a) => want(cx, cx.checker.elaborate(a.value, inner(cx)), 'tensor', a.value, `an argument of \`${layer.name}\``));
+  const rest = args.filter((a) => !positional.slice(0, wanted).includes(a));
+  const given = elaborateArgs(layer, rest, at, cx, (a) => a.name);
+  if (!given || tensors.some((t) => t === null)) return ERROR;
+  const expr: LayerExpr = { kind: 'layer', layer, args: given as readonly NamedArg[], name, span: spanOf(cx, at) };
+  if (wanted === 0) return { kind: 'net', expr };
+  return { kind: 'tensor', expr: { kind: 'layerOf', expr, tensors: tensors as TensorExpr[], span: spanOf(cx, at) } };
+}
+
+/** `adamw(lr: 1e-3)`: arguments that are not given have their defaults. */
+export function callSetting(setting: SettingDef, args: readonly Argument[], at: Spanned, cx: Context): Meaning {
+  if (!setting.supported) {
+    report(cx, 'E105', at, `\`${setting.name}\` is part of the language, but is not supported yet`);
+    return ERROR;
+  }
+  const name = useName(cx, setting.name);
+  const path = name.use === 0 ? name.label : `${name.label}[${name.use}]`;
+  const given = elaborateArgs(setting, args, at, cx, (a) => `train.${path}.${a.name}`);
+  if (!given) return ERROR;
+  const all = setting.args.map((a) => given.find((g) => g.name === a.name) ?? defaultArg(a, at, cx));
+  return { kind: 'setting', expr: { kind: 'setting', name: setting.name, args: all, span: spanOf(cx, at) } };
+}
+
+function defaultArg(a: ArgDef, at: Spanned, cx: Context): SettingExpr['args'][number] {
+  const value = a.default;
+  if (typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean') {
+    throw new Error(`bug: setting argument ${a.name} has no default`);
+  }
+  return { name: a.name, value: { kind: 'const', value, span: spanOf(cx, at) } };
+}
+
+interface Callee {
+  readonly name: string;
+  readonly args: readonly ArgDef[];
+}
+
+/** Binds arguments to their definitions, in the order of the definitions. Null after a report. */
+function elaborateArgs(
+  callee: Callee,
+  args: readonly Argument[],
+  at: Spanned,
+  cx: Context,
+  labelOf: (a: ArgDef) => string,
+): NamedArg[] | null {
+  const found = new Map<ArgDef, ValueExpr>();
+  const given = new Set<ArgDef>();
+  let fine = true;
+  const open = [...callee.args.filter((a) => !args.some((g) => g.name?.name === a.name))];
+  for (const arg of args) {
+    const def = arg.name ? callee.args.find((a) => a.name === arg.name!.name) : open.shift();
+    if (!def || given.has(def)) {
+      fine = false;
+      reportBadArgument(callee, arg, def !== undefined, cx);
+      continue;
+    }
+    given.add(def);
+    const value = labelled(cx, labelOf(def), (c) => elaborateArg(arg.value, def, callee, c));
+    if (value) found.set(def, value);
+    else fine = false;
+  }
+  for (const a of callee.args) {
+    if (a.default !== undefined || given.has(a)) continue;
+    fine = false;
+    report(cx, 'E202', at, `\`${callee.name}\` lacks its argument \`${a.name}\`: ${a.doc}`, {
+      expected: signatureOf(callee),
+      found: quote(cx, at).slice(1, -1),
+    });
+  }
+  return fine ? callee.args.flatMap((a) => (found.has(a) ? [{ name: a.name, value: found.get(a)! }] : [])) : null;
+}
+
+/** `conv(out, k: 3, …)`, for messages. */
+export function signatureOf(callee: Callee): string {
+  const shown = callee.args.map((a) => (a.default === undefined || a.default === null ? a.name : `${a.name}: ${String(a.default)}`));
+  return shown.length === 0 ? callee.name : `${callee.name}(${shown.join(', ')})`;
+}
+
+function reportBadArgument(callee: Callee, arg: Argument, twice: boolean, cx: Context): void {
+  if (twice) {
+    report(cx, 'E202', arg, `\`${callee.name}\` is given this argument twice`, { expected: signatureOf(callee) });
+    return;
+  }
+  if (arg.name) {
+    const names = callee.args.map((a) => a.name);
+    report(cx, 'E203', arg.name, `\`${callee.name}\` has no argument \`${arg.name.name}\``, {
+      expected: names.length === 0 ? 'no arguments' : oneOf(names),
+      found: arg.name.name,
+      hint: didYouMean(arg.name.name, names),
+    });
+    return;
+  }
+  const kind = cx.checker.kindOf(arg.value, cx.scope);
+  report(cx, 'E202', arg, `\`${callee.name}\` has one argument too many`, {
+    expected: signatureOf(callee),
+    found: quote(cx, arg).slice(1, -1),
+    hint: kind === 'tensor' ? `data flows in by an arrow: \`${quote(cx, arg).slice(1, -1)} -> ${callee.name}\`` : '',
+  });
+}
+
+function elaborateArg(e: Expr, def: ArgDef, callee: Callee, cx: Context): ValueExpr | null {
+  const what = `the argument \`${def.name}\` of \`${callee.name}\``;
+  if (def.type.kind === 'axes' && e.kind === 'range') {
+    const ends = [e.from, e.to].map((end) => elaborateValue(end, cx, what));
+    return ends.every((end) => end !== null)
+      ? { kind: 'list', items: ends as ValueExpr[], span: spanOf(cx, e) }
+      : null;
+  }
+  const words = wordsOf(def.type);
+  if (words.length === 0) return elaborateValue(e, cx, what);
+  const unknown = bareWords(e).find((n) => !words.includes(n.name) && !isKnown(n.name, cx));
+  if (unknown) {
+    report(cx, 'E204', unknown, `${what} cannot be \`${unknown.name}\``, {
+      expected: describe(def.type),
+      found: unknown.name,
+      hint: didYouMean(unknown.name, words),
+    });
+    return null;
+  }
+  return elaborateValue(e, { ...cx, scope: withWords(words, cx) }, what);
+}
+
+const wordsOf = (type: ArgType): readonly string[] =>
+  type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
+
+// Names that can only be words of the argument: alternatives of a choice or branches of an `if`.
+function bareWords(e: Expr): readonly { readonly name: string; readonly start: number; readonly end: number }[] {
+  if (e.kind === 'name') return [e];
+  if (e.kind === 'choice') return e.alternatives.flatMap((a) => bareWords(a.value));
+  return e.kind === 'if' ? [...bareWords(e.then), ...bareWords(e.otherwise)] : [];
+}
+
+function isKnown(name: string, cx: Context): boolean {
+  for (let s: Context['scope'] | null = cx.scope; s; s = s.parent) {
+    const entity = s.names.get(name);
+    if (entity) return entity.kind !== 'layer' && entity.kind !== 'setting' && entity.kind !== 'builtin';
+  }
+  return false;
+}
+
+function withWords(words: readonly string[], cx: Context): Context['scope'] {
+  const scope = newScope(cx.scope, true);
+  for (const word of words) {
+    const entity: Entity = { kind: 'word', name: word, at: null, used: true };
+    scope.names.set(word, entity);
+  }
+  return scope;
+}
+
+/** What an argument may be, in words. */
+export function describe(type: ArgType): string {
+  switch (type.kind) {
+    case 'whole':
+      return type.max === undefined ? `a whole number from ${type.min}` : `a whole number from ${type.min} to ${type.max}`;
+    case 'real': {
+      const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
+      return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
+    }
+    case 'truth':
+      return 'true or false';
+    case 'name':
+      return type.oneOf.length === 0 ? 'a text such as "file.csv"' : oneOf(type.oneOf);
+    case 'wholes': {
+      const numbers = `a whole number from ${type.min}, or a list of them`;
+      return type.names ? `${oneOf(type.names)}, ${numbers}` : numbers;
+    }
+    case 'axes':
+      return 'axes such as `1..2`';
+  }
+}

@@ -1,0 +1,226 @@
+import type { Alternative, NetExpr, TensorExpr, ValueExpr } from '../space/space.ts';
+import type {
+  Alternative as AlternativeSyntax,
+  ChainExpr,
+  ChoiceExpr,
+  EachExpr,
+  Expr,
+  IfExpr,
+  ListExpr,
+  OptionalExpr,
+  OrderExpr,
+  RepeatExpr,
+  Spanned,
+} from '../../grammar/syntax.ts';
+import {
+  inner,
+  kindClash,
+  labelled,
+  netSite,
+  report,
+  spanOf,
+  textOf,
+  valueSite,
+  want,
+} from './context.ts';
+import { constantNumber, elaborateValue } from './values.ts';
+import { isNamedUse, scoped } from './scoped.ts';
+import type { Context, Meaning } from './model.ts';
+import { ERROR, KIND_WORDS } from './model.ts';
+
+type Known = Exclude<Meaning, { kind: 'error' }>;
+
+/** Elaborates expressions that must be of one kind; the first of a known kind says which. Null after a report. */
+function alike(items: readonly Expr[], cx: Context, forWhat: string): readonly Known[] | null {
+  const meanings = items.map((item) => cx.checker.elaborate(item, cx));
+  const first = meanings.findIndex((m) => m.kind !== 'error');
+  let fine = first >= 0;
+  meanings.forEach((m, i) => {
+    const lead = meanings[first];
+    if (m.kind === 'error') fine = false;
+    else if (lead && lead.kind !== 'error' && m.kind !== lead.kind) {
+      fine = false;
+      kindClash(cx, items[i]!, lead.kind, m.kind, forWhat, {
+        notes: [{ span: spanOf(cx, items[first]!), message: `this one is ${KIND_WORDS[lead.kind]}` }],
+      });
+    }
+  });
+  return fine ? (meanings as Known[]) : null;
+}
+
+// ---- choice ---------------------------------------------------------------------------------------------------------
+
+export function choice(e: ChoiceExpr, cx: Context): Meaning {
+  const weights = e.alternatives.map((a) => weightOf(a, cx));
+  const only = e.alternatives[0]!;
+  if (e.alternatives.length === 1) return cx.checker.elaborate(only.value, inner(cx));
+  const kind = cx.checker.kindOf(e, cx.scope);
+  const site = kind === 'value' ? valueSite(cx, e) : netSite(cx, e, 'choice');
+  const meanings = alike(
+    e.alternatives.map((a) => a.value),
+    inner(cx),
+    'each alternative of this choice',
+  );
+  if (!meanings) return ERROR;
+  warnEqual(e, cx);
+  const alternatives = meanings.map((m, i): Alternative<unknown> => ({
+    expr: m.expr,
+    weight: weights[i]!,
+    text: textOf(cx, e.alternatives[i]!.value),
+  }));
+  // All alternatives are of the one kind.
+  return { kind: meanings[0]!.kind, expr: { kind: 'choice', site, alternatives, span: spanOf(cx, e) } } as Meaning;
+}
+
+function weightOf(a: AlternativeSyntax, cx: Context): number {
+  if (!a.weight) return 1;
+  if (a.value.kind === 'chain' && !a.value.parens) {
+    report(cx, 'E407', a.weight, 'this weight holds for the whole chain before it', {
+      severity: 'warning',
+      hint: `write \`(${textOf(cx, a.value)}) @${textOf(cx, a.weight)}\` if that is meant`,
+    });
+  }
+  const expr = elaborateValue(a.weight, { ...inner(cx), label: { label: 'weight', sites: [] } }, 'the weight of an alternative');
+  if (!expr) return 1;
+  const weight = constantNumber(expr);
+  if (weight !== null && weight > 0 && Number.isFinite(weight)) return weight;
+  report(cx, 'E405', a.weight, 'the weight of an alternative must be a number above 0', {
+    expected: 'a number above 0, nothing open in it',
+    found: textOf(cx, a.weight),
+  });
+  return 1;
+}
+
+function warnEqual(e: ChoiceExpr, cx: Context): void {
+  const seen = new Map<string, Spanned>();
+  for (const a of e.alternatives) {
+    const text = textOf(cx, a.value);
+    const before = seen.get(text);
+    if (before) {
+      report(cx, 'E404', a, `this alternative stands twice: equal ones count apart and bias sampling`, {
+        severity: 'warning',
+        notes: [{ span: spanOf(cx, before), message: 'the first one' }],
+        hint: `\`${text} @2\` says that it shall be twice as likely`,
+      });
+    } else seen.set(text, a);
+  }
+}
+
+// ---- flow -----------------------------------------------------------------------------------------------------------
+
+export function chain(e: ChainExpr, cx: Context): Meaning {
+  const at = inner(cx);
+  const first = e.steps[0]!;
+  const meanings = e.steps.map((step) => cx.checker.elaborate(step, at));
+  placeProjects(cx, meanings);
+  const head = meanings[0]!;
+  const nets = meanings
+    .slice(1)
+    .map((m, i) => want(cx, m, 'net', e.steps[i + 1]!, 'what stands after `->`', hintForStep(m)));
+  if (head.kind === 'error' || nets.some((n) => n === null)) return ERROR;
+  const items = nets as NetExpr[];
+  if (head.kind === 'tensor') {
+    const net: NetExpr = items.length === 1 ? items[0]! : { kind: 'seq', items, span: spanOf(cx, { start: e.steps[1]!.start, end: e.end }) };
+    return { kind: 'tensor', expr: { kind: 'apply', net, input: head.expr, span: spanOf(cx, e) } };
+  }
+  const lead = want(cx, head, 'net', first, 'what stands before `->`', {
+    expected: 'a tensor or a network',
+    hint: head.kind === 'value' ? 'data flows from a tensor: `x -> dense(10)`' : '',
+  });
+  return lead ? { kind: 'net', expr: { kind: 'seq', items: [lead, ...items], span: spanOf(cx, e) } } : ERROR;
+}
+
+const hintForStep = (m: Meaning): { hint: string } => ({
+  hint: m.kind === 'tensor' ? 'a tensor can only stand first; lists of tensors join by `[a, b] -> add`' : '',
+});
+
+// Bare `project` may stand last in a branch of a list that enters `add`.
+function placeProjects(cx: Context, meanings: readonly Meaning[]): void {
+  meanings.forEach((m, i) => {
+    const nextStep = meanings[i + 1];
+    if (nextStep?.kind !== 'net' || nextStep.expr.kind !== 'layer' || nextStep.expr.layer.name !== 'add') return;
+    if (m.kind !== 'net' || m.expr.kind !== 'branches') return;
+    for (const branch of m.expr.items) {
+      const last = branch.kind === 'seq' ? branch.items.at(-1)! : branch;
+      if (last.kind === 'project') cx.checker.placedProjects.add(last);
+    }
+  });
+}
+
+export function order(e: OrderExpr, cx: Context): Meaning {
+  return orderOf(e.items, e, cx, 'what stands beside `<>`');
+}
+
+const MAX_ORDER = 12;
+
+export function orderOf(items: readonly Expr[], at: Spanned, cx: Context, forWhat: string): Meaning {
+  if (items.length > MAX_ORDER) {
+    report(cx, 'E202', at, `an order of ${items.length} networks is too long`, {
+      expected: `at most ${MAX_ORDER} networks`,
+      found: String(items.length),
+    });
+    return ERROR;
+  }
+  const site = netSite(cx, at, 'order');
+  const nets = items.map((item) => want(cx, cx.checker.elaborate(item, inner(cx)), 'net', item, forWhat));
+  if (nets.some((n) => n === null)) return ERROR;
+  return { kind: 'net', expr: { kind: 'perm', site, items: nets as NetExpr[], span: spanOf(cx, at) } };
+}
+
+export function list(e: ListExpr, cx: Context): Meaning {
+  if (e.items.length === 0) {
+    report(cx, 'E201', e, 'this list is empty', { expected: 'branches, tensors or values', found: '[]' });
+    return ERROR;
+  }
+  const items = alike(e.items, inner(cx), 'each item of this list');
+  if (!items) return ERROR;
+  const at = spanOf(cx, e);
+  const first = items[0]!;
+  if (first.kind === 'value') return { kind: 'value', expr: { kind: 'list', items: items.map((m) => m.expr) as ValueExpr[], span: at } };
+  if (first.kind === 'net') return { kind: 'net', expr: { kind: 'branches', items: items.map((m) => m.expr) as NetExpr[], span: at } };
+  if (first.kind === 'tensor') return { kind: 'tensor', expr: { kind: 'list', items: items.map((m) => m.expr) as TensorExpr[], span: at } };
+  kindClash(cx, e.items[0]!, 'net', first.kind, 'an item of a list');
+  return ERROR;
+}
+
+export function each(e: EachExpr, cx: Context): Meaning {
+  const body = repeated(e.value, cx, 'each', 'what stands after `each`');
+  return body ? { kind: 'net', expr: { kind: 'each', body, span: spanOf(cx, e) } } : ERROR;
+}
+
+/** A network that is used several times: one named use, or several in a scope with the name `label`. */
+export function repeated(e: Expr, cx: Context, label: string, forWhat: string): NetExpr | null {
+  const net = (at: Context): NetExpr | null => want(at, at.checker.elaborate(e, at), 'net', e, forWhat);
+  const outside = { ...cx, own: null };
+  return isNamedUse(e, cx.scope) ? net(outside) : scoped(outside, e, label, net);
+}
+
+export function optional(e: OptionalExpr, cx: Context): Meaning {
+  const span = spanOf(cx, e);
+  const site = { id: cx.checker.nextSite(), label: 'present', use: null, span };
+  const body = repeated(e.value, cx, 'repeat', 'what stands before `?`');
+  if (!body) return ERROR;
+  const alternatives = [0, 1].map((value): Alternative<ValueExpr> => ({ expr: { kind: 'const', value, span }, weight: 1, text: String(value) }));
+  const times: ValueExpr = { kind: 'choice', site, alternatives, span };
+  return { kind: 'net', expr: { kind: 'repeat', body, times, tied: false, optional: true, span } };
+}
+
+export function repeat(e: RepeatExpr, cx: Context): Meaning {
+  const body = repeated(e.value, cx, 'repeat', 'what stands before `{…}`');
+  const times = labelled(cx, 'repeat', (at) => elaborateValue(e.times, at, 'how often a network is repeated'));
+  if (!body || !times) return ERROR;
+  return { kind: 'net', expr: { kind: 'repeat', body, times, tied: e.tied, optional: false, span: spanOf(cx, e) } };
+}
+
+export function conditional(e: IfExpr, cx: Context): Meaning {
+  const at = inner(cx);
+  const test = elaborateValue(e.test, at, 'the test of `if`');
+  const branches = alike([e.then, e.otherwise], at, 'each branch of this `if`');
+  if (!test || !branches) return ERROR;
+  const [then, otherwise] = branches as [Known, Known];
+  if (then.kind === 'setting') {
+    kindClash(cx, e.then, 'net', 'setting', 'a branch of `if`');
+    return ERROR;
+  }
+  return { kind: then.kind, expr: { kind: 'if', test, then: then.expr, else: otherwise.expr, span: spanOf(cx, e) } } as Meaning;
+}

@@ -1,0 +1,51 @@
+import { span } from '../base/span.ts';
+import type { Name } from '../../grammar/syntax.ts';
+import type { Checker, Entity, Place, Scope } from './model.ts';
+
+export const newScope = (parent: Scope | null, builtin = false): Scope => ({ parent, names: new Map(), builtin });
+
+export function lookup(scope: Scope, name: string): Entity | null {
+  for (let s: Scope | null = scope; s; s = s.parent) {
+    const found = s.names.get(name);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Names that can be said here, innermost first. */
+export function* visibleNames(scope: Scope, wanted: (entity: Entity) => boolean = () => true): Iterable<string> {
+  for (let s: Scope | null = scope; s; s = s.parent) {
+    for (const [name, entity] of s.names) if (wanted(entity)) yield name;
+  }
+}
+
+const placeSpan = (place: Place): ReturnType<typeof span> => span(place.source, place.node.start, place.node.end);
+
+/** Defines a name: E102 where the scope has it already, E104 (warning) where it hides a user's outer name. */
+export function define(checker: Checker, scope: Scope, entity: Entity): void {
+  const at = entity.at;
+  const old = scope.names.get(entity.name);
+  if (old && at) {
+    checker.report('E102', at.source, at.node, `\`${entity.name}\` is defined twice`, {
+      expected: 'a name that is defined once in its scope',
+      found: `a second \`${entity.name}\``,
+      notes: old.at ? [{ span: placeSpan(old.at), message: 'first defined here' }] : [],
+      hint: 'rename one of the two',
+    });
+    return;
+  }
+  if (at) warnHiding(checker, scope, entity, at);
+  scope.names.set(entity.name, entity);
+}
+
+function warnHiding(checker: Checker, scope: Scope, entity: Entity, at: Place): void {
+  const outer = scope.parent ? lookup(scope.parent, entity.name) : null;
+  if (!outer?.at || outer.at.source !== at.source) return;
+  checker.report('E104', at.source, at.node, `\`${entity.name}\` hides an outer name`, {
+    severity: 'warning',
+    notes: [{ span: placeSpan(outer.at), message: 'the outer one is defined here' }],
+    hint: 'rename one of the two',
+  });
+}
+
+export const placeOf = (source: Place['source'], name: Name): Place => ({ source, node: name });

@@ -1,0 +1,87 @@
+import type { Requirement, Space, TrainSettings } from '../space/space.ts';
+import type { CheckStatement, DeriveStatement, SpaceStatement } from '../../grammar/syntax.ts';
+import { elaborateBody } from './bodies.ts';
+import { newNumbers, report, spanOf } from './context.ts';
+import { didYouMean } from './nearest.ts';
+import { notYet } from './elaborate.ts';
+import { requirement } from './requirements.ts';
+import { lookup, newScope } from './scope.ts';
+import type { Context, Scope } from './model.ts';
+
+/** A space with what is needed to derive others from it and to run its checks. */
+export interface CheckedSpace {
+  readonly space: Space;
+  readonly scope: Scope;
+  readonly checks: readonly { readonly statement: CheckStatement; readonly cx: Context }[];
+}
+
+export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace | null {
+  const scope = newScope(fileCx.scope);
+  const cx: Context = { ...fileCx, scope, numbers: newNumbers(), body: { place: 'space', wires: [], inputs: null } };
+  const requirements: Requirement[] = [];
+  const checks: CheckedSpace['checks'][number][] = [];
+  const errors = cx.checker.errorCount();
+  const body = elaborateBody(s.body, cx, (statement, at) => {
+    switch (statement.kind) {
+      case 'require':
+        for (const c of statement.conditions) {
+          const r = requirement(c, at);
+          if (r) requirements.push(r);
+        }
+        break;
+      case 'check':
+        checks.push({ statement, cx: at });
+        break;
+      case 'prefer':
+        notYet('`prefer`', statement, at);
+        break;
+      default:
+        report(at, 'E158', statement, 'this statement may not stand in a space');
+    }
+  });
+  if (cx.checker.errorCount() === errors) {
+    if (!s.body.some((b) => b.kind === 'input')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no input`, { expected: '`input x: f32[B, 784]`' });
+    if (!s.body.some((b) => b.kind === 'output')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no output`, { expected: '`output y = x -> dense(10)`' });
+  }
+  if (cx.checker.errorCount() !== errors) return null;
+  const space: Space = {
+    name: s.name.name,
+    inputs: body.inputs,
+    outputs: body.outputs,
+    bindings: [...cx.checker.fileBindings, ...body.bindings],
+    requirements,
+    train,
+    fixed: [],
+    span: spanOf(cx, s.name),
+  };
+  return { space, scope, checks };
+}
+
+/** `space Small = Base where params <= 500k`: the base with more requirements, without its checks. */
+export function deriveSpace(s: DeriveStatement, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): CheckedSpace | null {
+  const { base } = s;
+  if (base.kind === 'member') {
+    notYet('a space of another file', base, cx);
+    return null;
+  }
+  const from = spaces.get(base.name);
+  if (!from) {
+    const entity = lookup(cx.scope, base.name);
+    if (entity?.kind === 'space') return null;
+    report(cx, 'E101', base, `there is no space \`${base.name}\` above`, {
+      expected: 'a space that is defined before this line',
+      found: base.name,
+      hint: didYouMean(base.name, spaces.keys()),
+    });
+    return null;
+  }
+  if (s.bindings.length > 0) {
+    notYet('`with`', s.bindings[0]!, cx);
+    return null;
+  }
+  const at: Context = { ...cx, scope: from.scope, numbers: newNumbers(), body: { place: 'space', wires: [], inputs: null } };
+  const more = s.conditions.map((c) => requirement(c, at));
+  if (more.includes(null)) return null;
+  const requirements = [...from.space.requirements, ...(more as Requirement[])];
+  return { ...from, space: { ...from.space, name: s.name.name, requirements, span: spanOf(cx, s.name) }, checks: [] };
+}
