@@ -43,13 +43,13 @@ void Environment::call_js(Napi::Env env, Napi::Function, Environment* self, Job*
     for (auto& reference : own->keep) reference.SuppressDestruct();
     return;
   }
-  Napi::HandleScope scope(env);
   try {
+    Napi::HandleScope scope(env);
     own->settle(env, *own);
+    if (--self->pending_ == 0) self->bridge_.Unref(env);
   } catch (const Napi::Error&) {
-    // JavaScript can no longer run here: a terminated worker. Nobody waits for the promise.
+    // JavaScript can no longer run here: a worker that is being terminated. Nobody waits for the promise.
   }
-  if (--self->pending_ == 0) self->bridge_.Unref(env);
 }
 
 }  // namespace tenon::node

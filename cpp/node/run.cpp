@@ -208,10 +208,11 @@ void settle(Napi::Env env, AsyncRun& run, Job& job) {
 void execute(Environment& environment, std::shared_ptr<AsyncRun> run, bool have_thread) {
   run->fault = have_thread ? run_or_run_out(*run->plan, run->store.get(), run->buffers, run->options, &run->result)
                            : fault(Code::kNoMemory, "run", "no thread could be started");
-  if (run->store) run->store->gate.leave();
+  const std::shared_ptr<Store> store = run->store;
   std::unique_ptr<Job> job = std::move(run->job);
   run = nullptr;  // the job's settle holds it
   environment.finish(std::move(job));
+  if (store) store->gate.leave();  // last, so that promises settle in the order of the queue
 }
 
 std::shared_ptr<AsyncRun> make_async(Napi::Env env, const Call& c) {

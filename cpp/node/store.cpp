@@ -63,11 +63,6 @@ Napi::ArrayBuffer copy_out(Napi::Env env, const Memory& memory) {
   return data;
 }
 
-void clear_and_leave(Store& store) {
-  store.buffers.clear();
-  store.gate.leave();
-}
-
 Napi::Value close_store(Napi::Env env, StoreHandle* handle) {
   Environment& environment = Environment::of(env);
   auto job = std::make_unique<Job>(env);
@@ -77,10 +72,11 @@ Napi::Value close_store(Napi::Env env, StoreHandle* handle) {
   handle->thing = nullptr;
   count_bytes(env, handle, 0);
   environment.begin(env);
-  Store& gate_of = *store;
-  gate_of.gate.enter([&environment, store = std::move(store), raw = job.release()] {
-    clear_and_leave(*store);
+  Gate& gate = store->gate;
+  gate.enter([&environment, store = std::move(store), raw = job.release()] {
+    store->buffers.clear();
     environment.finish(std::unique_ptr<Job>(raw));
+    store->gate.leave();
   });
   return promise;
 }
