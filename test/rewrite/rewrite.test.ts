@@ -13,6 +13,7 @@ import { verify } from '../../src/ir/verify.ts';
 import { conv } from '../../src/ops/conv.ts';
 import { add, affine, gelu, mul, neg, relu, square, sub, tanh } from '../../src/ops/elementwise.ts';
 import { matmul } from '../../src/ops/matmul.ts';
+import { maxpool } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
 import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { permutation, reshape, slice, transpose } from '../../src/ops/shape.ts';
@@ -89,6 +90,11 @@ const LAWS: readonly (readonly [string, (b: GraphBuilder, x: Value) => Value, st
     'a sum over axes of one',
     (b, x) => b.one(sum, [b.one(slice, [x], { axis: 0, start: 0, size: 1 })], { axes: 1 }),
     'f32[1, 3] = slice(x) {axis: 0, start: 0, size: 1}',
+  ],
+  [
+    'a sum over rows in another shape',
+    (b, x) => b.one(sum, [b.one(reshape, [x], { dims: [2, 1, 3] })], { axes: 3 }),
+    'f32[1, 3] = sum(x) {axes: 1}\nf32[1, 1, 3] = reshape(%0) {dims: [1, 1, 3]}',
   ],
   ['a slice of all', (b, x) => b.one(slice, [x], { axis: 1, start: 0, size: 3 }), ''],
   [
@@ -198,6 +204,28 @@ rewriting('relu, tanh and sigmoid fuse in training, gelu up to the bias', () => 
   checkSame(graph, after);
   const fused = after.nodes.filter((n) => n.op.name === 'linear').map((n) => n.attrs['activation']);
   assert.equal(fused, ['relu', 'tanh', 'none']);
+});
+
+rewriting('the slope of an activation goes to the pooled side, and so do sums', () => {
+  for (const kernel of [2, 3]) {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const bias = b.param('bias', [2], { kind: 'normal', std: 1 });
+    const image = b.one(relu, [b.one(add, [b.input('x', f32(2, 5, 6, 2)), bias])]);
+    const padded = b.one(reshape, [image], { dims: [2, 1, 5, 6, 2] });
+    const attrs = { kernel: [1, kernel, 2], stride: [1, 2, 2], padBefore: [0, 1, 0], padAfter: [0, 0, 0] };
+    const [pooled] = b.apply(maxpool, [padded], attrs);
+    const loss = b.one(square, [pooled!]);
+    const [grad] = gradients(b, loss, b.params(), { add, fill });
+    const graph = b.finish([
+      { name: 'y', value: loss },
+      { name: 'd', value: grad! },
+    ]);
+    const after = optimize(graph);
+    checkSame(graph, after);
+    const slope = after.nodes.find((n) => n.op.name === 'relu_grad')!;
+    assert.equal(slope.types[0], pooled!.type);
+    assert.ok(!after.nodes.some((n) => n.op.name === 'maxpool_grad'), printGraph(after));
+  }
 });
 
 rewriting('rules that never rest are a bug, not a hang', () => {

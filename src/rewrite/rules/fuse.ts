@@ -6,9 +6,8 @@ import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
 import { linear } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
-import { reshape } from '../../ops/shape.ts';
 import type { Match, Rule } from '../rewrite.ts';
-import { inputOf, numberAttr, typeOf } from './match.ts';
+import { inputOf, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
 
 /** What a product is as a fused op: its inputs and attributes, without bias and activation. */
 interface Product {
@@ -44,16 +43,6 @@ export const FUSE: readonly Rule[] = [
   },
 ];
 
-// The node behind a value and its other shapes, where each is used once.
-function onlyUse(value: Value, m: Match): Node | null {
-  let v = value;
-  for (;;) {
-    if (m.uses(v) !== 1 || v.source.kind !== 'node' || v.index !== 0) return null;
-    if (v.source.op !== reshape) return v.source;
-    v = inputOf(v.source, 0);
-  }
-}
-
 // x·wᵀ over rows, or a convolution.
 function plain(node: Node): Product | null {
   if (node.op === conv) return { fused: convAct, inputs: [...node.inputs, null], attrs: node.attrs };
@@ -77,6 +66,3 @@ function withBias(node: Node, y: Value, bias: Value, m: Match): readonly Value[]
   const attrs = { ...product.attrs, activation: 'none' };
   return [reshaped(m.one(product.fused, [product.inputs[0]!, product.inputs[1]!, bias], attrs), node, m)];
 }
-
-const reshaped = (value: Value, node: Node, m: Match): Value =>
-  sameShape(value.type.shape, typeOf(node).shape) ? value : m.one(reshape, [value], { dims: typeOf(node).shape });

@@ -6,7 +6,7 @@ import { fill } from '../../ops/random.ts';
 import { broadcastTo, sum } from '../../ops/reduce.ts';
 import { concat, pad, permutation, reshape, slice, transpose } from '../../ops/shape.ts';
 import type { Rule } from '../rewrite.ts';
-import { inputOf, listAttr, madeBy, numberAttr, typeOf } from './match.ts';
+import { inputOf, listAttr, madeBy, numberAttr, reshaped, typeOf } from './match.ts';
 
 /** Laws that leave less to do. All hold in real numbers; in floats up to the last bit, and the sign of zero. */
 export const SIMPLIFY: readonly Rule[] = [
@@ -73,6 +73,16 @@ export const SIMPLIFY: readonly Rule[] = [
     },
   },
   {
+    name: 'sum over all but the last axis of a reshape that keeps it',
+    apply: (node, m) => {
+      const inner = node.op === sum ? madeBy(reshape, node.inputs[0]) : null;
+      const x = inner && inputOf(inner, 0);
+      if (!x || x.type.shape.length < 2 || x.type.shape.at(-1) !== typeOf(inner).shape.at(-1)) return null;
+      if (numberAttr(node.attrs, 'axes') !== allButLast(typeOf(inner).shape.length)) return null;
+      return [reshaped(m.one(sum, [x], { axes: allButLast(x.type.shape.length) }), node, m)];
+    },
+  },
+  {
     name: 'one value everywhere',
     apply: (node, m) => {
       const value = filledWith(node.inputs[0]);
@@ -99,6 +109,7 @@ export const SIMPLIFY: readonly Rule[] = [
   },
 ];
 
+const allButLast = (rank: number): number => (1 << (rank - 1)) - 1;
 const sameDims = (node: Node, x: Value): boolean => sameShape(typeOf(node).shape, x.type.shape);
 
 function doesNothing(node: Node, x: Value): boolean {
