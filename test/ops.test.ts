@@ -9,6 +9,7 @@ import { inferTypes } from '../src/ir/infer.ts';
 import type { NdArray, OpDef, Sample } from '../src/ir/op.ts';
 import { checkOpTable, info } from '../src/native/native.ts';
 import { OPS } from '../src/ops/index.ts';
+import { maxpoolGrad } from '../src/ops/pool.ts';
 import { randomNormal } from '../src/ops/random.ts';
 import { hashText, opTable } from '../src/plan/op-table.ts';
 import { drawInputs } from './support/draw.ts';
@@ -17,6 +18,10 @@ import { OP_ERRORS } from './support/op-errors.ts';
 import { prepareOp, runOp } from './support/run-op.ts';
 import type { NativeArray, PreparedOp, RunOpOptions } from './support/run-op.ts';
 import { accuracyOf, mismatch } from './support/tolerance.ts';
+
+// `node --import tsx test/ops.test.ts pool` looks only at ops whose names hold the word.
+const word = process.argv[2] ?? '';
+const CHOSEN = OPS.filter((op) => op.name.includes(word));
 
 const attrsOf = (op: OpDef, sample: Sample) => checkAttrs(op, sample.attrs ?? {});
 const typesOf = (op: OpDef, sample: Sample): readonly TensorType[] =>
@@ -47,7 +52,7 @@ function difference(a: readonly NdArray[], b: readonly NdArray[]): number {
 }
 
 const records = suite('ops: records');
-for (const op of OPS) {
+for (const op of CHOSEN) {
   records(`${op.name}: samples infer, evaluate and give numbers`, () => {
     assert.ok(op.samples.length >= 3, 'three samples at least');
     assert.ok(op.doc.endsWith('.'), 'a doc of whole sentences');
@@ -103,7 +108,7 @@ records.run();
 const gradientsSuite = suite('ops: gradients against central differences in float64');
 const SMALL = 700;
 const isSmooth = (sample: Sample): boolean => sample.note !== 'ties';
-for (const op of OPS.filter((o) => !o.stopsGradient)) {
+for (const op of CHOSEN.filter((o) => !o.stopsGradient)) {
   for (const order of [1, 2] as const) {
     gradientsSuite(`${op.name}: order ${order}`, () => {
       const small = op.samples.filter((s) => elements(s) <= SMALL && isSmooth(s));
@@ -120,7 +125,7 @@ for (const op of OPS.filter((o) => !o.stopsGradient)) {
 gradientsSuite.run();
 
 const fused = suite('ops: fused equals decomposed');
-for (const op of OPS.filter((o) => o.decompose && o.reference)) {
+for (const op of CHOSEN.filter((o) => o.decompose && o.reference)) {
   fused(op.name, () => {
     op.samples.forEach((sample, seed) => {
       if (elements(sample) > 20_000) return;
@@ -134,7 +139,7 @@ for (const op of OPS.filter((o) => o.decompose && o.reference)) {
 fused.run();
 
 const errors = suite('ops: errors');
-for (const [op, inputs, attrs, message] of OP_ERRORS) {
+for (const [op, inputs, attrs, message] of OP_ERRORS.filter(([op]) => CHOSEN.includes(op))) {
   errors(`${op.name}: ${message.source}`, () => {
     try {
       inferTypes(op, inputs, checkAttrs(op, attrs));
@@ -158,8 +163,11 @@ errors.run();
 
 const kernels = suite('ops: kernels against references');
 
-// Box-Muller takes logarithms of numbers near 1 and sines of large angles: its f32 error is larger, but of no statistical weight.
-const LOOSE: ReadonlyMap<OpDef, number> = new Map([[randomNormal, 100]]);
+// Where costs do not tell the roundings: Box-Muller takes logarithms of numbers near 1, and windows of a pool overlap.
+const LOOSE: ReadonlyMap<OpDef, number> = new Map([
+  [randomNormal, 10],
+  [maxpoolGrad, 3],
+]);
 
 // Every further run must give the same bits, however many threads share the work and wherever the arrays lie.
 const RERUNS: readonly RunOpOptions[] = [
@@ -226,7 +234,8 @@ function checkSpecial(op: OpDef, isa: string): void {
   const found = runOp(op, types, inputs, {}, { isa })[0]!;
   const exact = evaluateOp(op, inputs, types, {}, inferTypes(op, types, {}))[0]!.data;
   exact.forEach((value, k) => {
-    const near = Math.abs(found[k]! - value) <= 1e-6 * Math.abs(value) + 1e-37;
+    const largest = inputs.reduce((m, x) => Math.max(m, Math.abs(x.data[k]!)), 1);
+    const near = Math.abs(found[k]! - value) <= 1e-6 * Math.abs(value) + 1e-37 * largest;
     const over = Math.abs(value) > 3.4e38 && Math.abs(found[k]!) > 3.4e38 && value > 0 === found[k]! > 0;
     const same = Number.isNaN(value) ? Number.isNaN(found[k]!) : found[k] === value || near || over;
     assert.ok(same, `${op.name}(${inputs.map((x) => x.data[k]).join(', ')}) is ${found[k]}, not ${value}`);
@@ -234,7 +243,7 @@ function checkSpecial(op: OpDef, isa: string): void {
 }
 
 kernels('the addon is of these records', () => checkOpTable(hashText(opTable(OPS).hash)));
-for (const op of OPS.filter((o) => !o.alias)) {
+for (const op of CHOSEN.filter((o) => !o.alias)) {
   let cases: readonly Case[] | null = null;
   const casesOf = (): readonly Case[] =>
     op.samples.map((sample, seed) => {
@@ -251,4 +260,4 @@ for (const op of OPS.filter((o) => !o.alias)) {
 kernels.run();
 
 // CUDA kernels are a library of their own, which the addon does not know yet: nothing to compare.
-console.log(`ops: CUDA against CPU: skipped for ${OPS.length} ops: the addon has no CUDA device`);
+console.log(`ops: CUDA against CPU: skipped for ${CHOSEN.length} ops: the addon has no CUDA device`);

@@ -230,7 +230,7 @@ export const batchnormGrad = defineOp({
   cost: perInput(BACKWARD_FLOPS),
   samples: BATCHNORM_SHAPES.map(([rows, width]) => ({
     inputs: [f32(rows, width), f32(width), f32(width), f32(width), f32(rows, width)],
-    attrs: { eps: rows > 1 ? EPS : 0.125 },
+    attrs: { eps: rows > 2 ? EPS : 0.125 },
     fill: ['normal', 'normal', 'normal', 'positive', 'normal'],
   })),
 });
