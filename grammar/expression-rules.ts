@@ -15,7 +15,7 @@ interface Entry extends Tree.Spanned {
   readonly node: Expr;
 }
 
-const dtype = /^(?:[fiu]\d+|bf16|bool)$/;
+const dtype = /^(?:f(?:16|32|64)|bf16|[iu](?:8|16|32|64)|bool)$/;
 
 const endOf = (token: IToken): number => token.startOffset + token.image.length;
 export const nameOf = (token: IToken): Tree.Name => ({

@@ -1,6 +1,6 @@
 import type { Comment, Program } from '../../grammar/syntax.ts';
 import type { Doc } from './doc.ts';
-import { blankline, hardline, suffix } from './doc.ts';
+import { blankline, hardline, line, suffix } from './doc.ts';
 
 /** Hands out the comments of a program in text order, each once, as the printer comes past them. */
 export class Comments {
@@ -26,34 +26,47 @@ export class Comments {
   /** Those that stand alone on their lines end the line; the others stay where they are. For the inside of expressions. */
   inline(before: number): Doc {
     return [...this.take(before)].map((c) => {
-      const text = trimmed(c);
-      return text.startsWith('//') || this.endsLine(c) ? [text, hardline] : `${text} `;
+      return this.fillsLine(c) ? [trimmed(c), hardline] : `${trimmed(c)} `;
     });
   }
 
   /** Between the items of a list: what belongs to the line of the item before, and what stands above the next. */
-  between(before: number): { trailing: Doc; leading: Doc } {
+  between(before: number): { trailing: readonly Doc[]; leading: readonly Doc[] } {
+    const { trailing, own } = this.split(before);
+    return { trailing, leading: own.map((c) => (this.fillsLine(c) ? [trimmed(c), hardline] : `${trimmed(c)} `)) };
+  }
+
+  /** Before a closing bracket: each on a line. */
+  last(before: number): { trailing: readonly Doc[]; leading: readonly Doc[] } {
+    const { trailing, own } = this.split(before);
+    return { trailing, leading: own.map((c) => (this.fillsLine(c) ? [hardline, trimmed(c)] : [line, trimmed(c)])) };
+  }
+
+  private split(before: number): { trailing: Doc[]; own: Comment[] } {
     const trailing: Doc[] = [];
-    const leading: Doc[] = [];
+    const own: Comment[] = [];
+    let closed = false;
     for (const c of this.take(before)) {
-      if (leading.length === 0 && this.followsOnLine(c) && (c.text.startsWith('//') || this.endsLine(c)))
-        trailing.push(suffix(trimmed(c)));
-      else leading.push(c.text.startsWith('//') || this.endsLine(c) ? [trimmed(c), hardline] : `${trimmed(c)} `);
+      if (own.length === 0 && !closed && this.followsOnLine(c) && this.fillsLine(c)) trailing.push(suffix(trimmed(c)));
+      else own.push(c);
+      closed = c.text.startsWith('//');
     }
-    return { trailing, leading };
+    return { trailing, own };
   }
 
   /** Between statements: each on a line of its own, or at the end of the line before. `after` is where that ends. */
   above(before: number, after: number, first: boolean): { docs: Doc[]; end: number; first: boolean } {
     const docs: Doc[] = [];
     let end = after;
+    let closed = false; // a `//` ends the line that the next would go on
     for (const c of this.take(before)) {
-      if (this.followsOnLine(c)) docs.push(suffix(trimmed(c)));
+      if (this.followsOnLine(c) && !closed) docs.push(suffix(trimmed(c)));
       else {
         docs.push(this.newline(end, c.start, first), trimmed(c));
         first = false;
       }
       end = c.end;
+      closed = c.text.startsWith('//');
     }
     return { docs, end, first };
   }
@@ -67,6 +80,11 @@ export class Comments {
   private followsOnLine(c: Comment): boolean {
     const start = this.text.lastIndexOf('\n', c.start - 1) + 1;
     return c.start > 0 && /[^\s\ufeff]/.test(this.text.slice(start, c.start));
+  }
+
+  /** Whether nothing follows on the line. */
+  private fillsLine(c: Comment): boolean {
+    return c.text.startsWith('//') || this.endsLine(c);
   }
 
   private endsLine(c: Comment): boolean {

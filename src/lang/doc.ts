@@ -70,25 +70,36 @@ export function render(doc: Doc, width: number): string {
     const at = text.lastIndexOf('\n');
     column = at < 0 ? column + text.length : text.length - at - 1;
   };
-  const newline = (by: number, blank: boolean): void => {
-    for (const text of suffixes) out.push(` ${text}`);
+  let fresh = true; // nothing stands on the line yet
+  const flush = (): void => {
+    for (const text of suffixes) {
+      out.push(fresh ? text : ` ${text}`);
+      fresh = false;
+    }
     suffixes = [];
+  };
+  const newline = (by: number, blank: boolean): void => {
+    flush();
     out.push(blank ? '\n\n' : '\n', ' '.repeat(by));
     column = by;
+    fresh = true;
   };
   for (let top = stack.pop(); top; top = stack.pop()) {
     const { doc: d, indent: by, flat } = top;
     if (typeof d === 'string') {
       if (suffixes.length > 0 && endsLine(suffixes)) newline(by, false);
       write(d);
+      fresh &&= d === '';
     } else if (isList(d)) for (let i = d.length - 1; i >= 0; i--) stack.push({ doc: d[i]!, indent: by, flat });
     else if (d.kind === 'indent') stack.push({ doc: d.doc, indent: by + d.by, flat });
-    else if (d.kind === 'suffix') suffixes.push(d.text);
-    else if (d.kind === 'group') stack.push({ doc: d.doc, indent: by, flat: flat || fits(d, width - column, stack) });
+    else if (d.kind === 'suffix') {
+      if (endsLine(suffixes)) newline(by, false);
+      suffixes.push(d.text);
+    } else if (d.kind === 'group') stack.push({ doc: d.doc, indent: by, flat: flat || fits(d, width - column, stack) });
     else if (d.hard || !flat) newline(by, d.blank);
     else write(d.flat);
   }
-  for (const text of suffixes) out.push(` ${text}`);
+  flush();
   return out.join('').replace(/[ \t]+$/gm, '');
 }
 

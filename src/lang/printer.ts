@@ -68,6 +68,36 @@ const isLiteral = (node: Expr): boolean => node.kind === 'number' || node.kind =
 const isLeaf = (node: Expr): boolean => isLiteral(node) || node.kind === 'name';
 const isBlock = (s: Tree.Statement): boolean => ['space', 'cell', 'train', 'search'].includes(s.kind);
 
+/** The part that an expression starts with, as far as it stands without parentheses. */
+function leftmost(node: Expr): Expr | undefined {
+  if (node.parens) return undefined;
+  switch (node.kind) {
+    case 'choice':
+      return leftmost(node.alternatives[0]!.value);
+    case 'order':
+      return leftmost(node.items[0]!);
+    case 'chain':
+      return leftmost(node.steps[0]!);
+    case 'binary':
+      return leftmost(node.left);
+    case 'range':
+      return leftmost(node.from);
+    case 'call':
+      return leftmost(node.callee);
+    case 'repeat':
+      return node.value.kind === 'name' ? node : leftmost(node.value);
+    case 'via':
+    case 'prior':
+    case 'optional':
+    case 'index':
+    case 'member':
+    case 'labelled':
+      return leftmost(node.value);
+    default:
+      return node;
+  }
+}
+
 class Printer {
   private readonly comments: Comments;
   private readonly spaced: boolean;
@@ -124,7 +154,7 @@ class Printer {
         return this.block(node.kind, node.settings, node.end, (s) => this.setting(s));
       case 'derive': {
         const derived = [`space ${node.name.name} = `, this.expression(node.base), this.bindings(node)];
-        const conditions = this.items(node.conditions, (c) => this.expression(c));
+        const conditions = this.conditions(node.conditions);
         return group([derived, node.conditions.length > 0 ? continued([line, 'where ', conditions]) : '']);
       }
       case 'model':
@@ -141,14 +171,11 @@ class Printer {
         );
       case 'require':
       case 'check':
-        return this.listed(
-          node.kind,
-          this.items(node.conditions, (c) => this.expression(c)),
-        );
+        return this.listed(node.kind, this.conditions(node.conditions));
       case 'prefer':
         return this.listed(
           'prefer',
-          this.items(node.wishes, (w) => [this.expression(w.condition), this.weight(w)]),
+          this.items(node.wishes, (w, i) => [this.condition(w.condition, i), this.weight(w)]),
         );
       case 'wire':
         return this.defined(node.name.name, node.value);
@@ -213,7 +240,22 @@ class Printer {
   private settingItem(item: Tree.SettingItem): Doc {
     const name = item.name ? `${item.name.name}: ` : '';
     const fidelity = item.fidelity ? 'fidelity ' : '';
-    return [name, fidelity, this.expression(item.value), item.trials ? ' trials' : '', this.weight(item)];
+    const first = leftmost(item.value);
+    // A value of this name would read as the modifier.
+    const odd = first?.kind === 'name' && first.name === 'fidelity';
+    const value = odd ? this.enclosedExpression(item.value) : this.expression(item.value);
+    return [name, fidelity, value, item.trials ? ' trials' : '', this.weight(item)];
+  }
+
+  private conditions(nodes: readonly Expr[]): Doc {
+    return this.items(nodes, (node, i) => this.condition(node, i));
+  }
+
+  // After a comma, `let` and `train {` would start a statement.
+  private condition(node: Expr, index: number): Doc {
+    const first = leftmost(node);
+    const block = first?.kind === 'repeat' && first.value.kind === 'name' && /^(train|search)$/.test(first.value.name);
+    return index > 0 && (block || first?.kind === 'letin') ? this.enclosedExpression(node) : this.expression(node);
   }
 
   private weight({ weight }: { readonly weight?: Expr }): Doc {
@@ -227,7 +269,11 @@ class Printer {
     const comments = this.comments.pending(node.start) ? this.comments.inline(node.start) : '';
     const needed = levelOf(node) < level || (this.noIn && node.kind === 'binary' && node.operator === 'in');
     if (!needed && !(node.parens && !isLeaf(node))) return [comments, this.bare(node)];
-    return [comments, '(', this.withoutIn(false, () => group(indent(this.bare(node)))), ')'];
+    return [comments, this.enclosedExpression(node)];
+  }
+
+  private enclosedExpression(node: Expr): Doc {
+    return ['(', this.withoutIn(false, () => group(indent(this.bare(node)))), ')'];
   }
 
   private withoutIn<R>(noIn: boolean, print: () => R): R {
@@ -321,7 +367,7 @@ class Printer {
     const docs = alternatives.map((a, i) => {
       const { trailing, leading } = this.comments.between(a.start);
       const value = [this.expression(a.value, levels.order), this.atWeight(a.weight)];
-      if (i === 0) return [leading, value, ...(trailing === '' ? [] : [trailing])];
+      if (i === 0) return [leading, value, trailing];
       const next: Doc = [line, leading, '| ', value];
       return [trailing, short ? group(next) : next];
     });
@@ -370,9 +416,9 @@ class Printer {
   // ---- lists ---------------------------------------------------------------------------------------------------
 
   /** `a, b, c` without brackets. */
-  private items<N>(nodes: readonly N[], print: (node: N) => Doc): Doc {
+  private items<N>(nodes: readonly N[], print: (node: N, index: number) => Doc): Doc {
     return join(
-      nodes.map((node) => print(node)),
+      nodes.map((node, i) => print(node, i)),
       [',', line],
     );
   }
@@ -394,15 +440,11 @@ class Printer {
         if (i === 0) return [trailing, edge, leading, item];
         return short ? [',', trailing, group([line, leading, item])] : [',', trailing, line, leading, item];
       });
-      const rest = end === undefined ? undefined : this.comments.between(end - 1);
-      const last = rest && [rest.trailing, (rest.leading as readonly Doc[]).length > 0 ? [line, rest.leading] : ''];
-      if (nodes.length === 0 && !this.hasComments(rest)) return `${open}${close}`;
-      return group([open, indent([docs, last ?? '']), edge, close]);
+      const rest = end === undefined ? undefined : this.comments.last(end - 1);
+      const last: Doc[] = rest ? [...rest.trailing, ...rest.leading] : [];
+      if (nodes.length === 0 && last.length === 0) return `${open}${close}`;
+      return group([open, indent([docs, last]), edge, close]);
     });
-  }
-
-  private hasComments(rest: { trailing: Doc; leading: Doc } | undefined): boolean {
-    return rest !== undefined && [rest.trailing, rest.leading].some((doc) => (doc as readonly Doc[]).length > 0);
   }
 }
 
