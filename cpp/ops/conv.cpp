@@ -2,6 +2,7 @@
 #include "gen/attrs.h"
 #include "ops/conv_shape.h"
 #include "ops/depthwise.h"
+#include "ops/planar.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -121,13 +122,27 @@ void for_classes(const ConvShape& c, const Body& body) {
       }
 }
 
+// The way that suits a sweep.
+uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
+  if (c.depthwise()) return sweep_scratch(plan_depthwise(s, threads), threads);
+  return sweep_scratch(suits_planar(s) ? plan_planar(s, threads) : plan_sweep(s, threads), threads);
+}
+template <typename Weights>
+void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
+  if (c.depthwise())
+    depthwise(rt, rt.scratch, s, weights);
+  else if (suits_planar(s))
+    planar(rt, rt.scratch, s, weights);
+  else
+    sweep(rt, rt.scratch, s, weights);
+}
+
 GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }
 GemmShape pointwise_backward(const ConvShape& c) { return {c.images * c.positions(), c.in, c.out}; }
 
 uint64_t forward_scratch(const ConvShape& c, int threads) {
   if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_forward(c), threads, {nullptr, c.in, 1}, false), threads);
-  const Sweep s = forward_sweep(c, nullptr, nullptr);
-  return sweep_scratch(c.depthwise() ? plan_depthwise(s, threads) : plan_sweep(s, threads), threads);
+  return scratch_of(c, forward_sweep(c, nullptr, nullptr), threads);
 }
 
 Status run_forward(const ConvShape& c, const Step& step, const Runtime& rt, const float* bias, uint32_t activation) {
@@ -142,11 +157,7 @@ Status run_forward(const ConvShape& c, const Step& step, const Runtime& rt, cons
   Sweep s = forward_sweep(c, f32(step.in[0]), f32(step.out[0]));
   s.bias = bias;
   s.activation = activation;
-  const ForwardWeights weights{w, c.inner(), c.out, c.groups};
-  if (c.depthwise())
-    depthwise(rt, rt.scratch, s, weights);
-  else
-    sweep(rt, rt.scratch, s, weights);
+  run_sweep(rt, c, s, ForwardWeights{w, c.inner(), c.out, c.groups});
   return {};
 }
 
@@ -191,8 +202,7 @@ uint64_t input_grad_scratch(const Step& s, int threads) {
   if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_backward(c), threads, {nullptr, c.out, 1}, true), threads);
   uint64_t bytes = 0;
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
-    const Sweep s1 = class_sweep(c, axis, nullptr, nullptr);
-    const uint64_t here = sweep_scratch(c.depthwise() ? plan_depthwise(s1, threads) : plan_sweep(s1, threads), threads);
+    const uint64_t here = scratch_of(c, class_sweep(c, axis, nullptr, nullptr), threads);
     if (here > bytes) bytes = here;
   });
   return bytes;
@@ -208,11 +218,7 @@ Status input_grad_run(const Step& step, const Runtime& rt) {
   }
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
     const Sweep s = class_sweep(c, axis, dy, f32(step.out[0]));
-    const BackwardWeights weights{w, c, axis};
-    if (c.depthwise())
-      depthwise(rt, rt.scratch, s, weights);
-    else
-      sweep(rt, rt.scratch, s, weights);
+    run_sweep(rt, c, s, BackwardWeights{w, c, axis});
   });
   return {};
 }

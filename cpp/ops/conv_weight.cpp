@@ -24,7 +24,9 @@ struct Plan {
   int64_t units = 0, chunks = 1;     // bands in all; sums kept apart
   int64_t run = 0, runs = 0;         // neighbouring columns of dw of one group; such runs
   int64_t panels = 0, col_groups = 1;
-  uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0;
+  bool tight = false;  // runs so short that a block of x is unfolded first, width columns a position
+  int64_t width = 0, positions = 0;  // of a block, at most
+  uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0, panel_bytes = 0;
 };
 
 Problem problem_of(const Step& s) {
@@ -66,20 +68,24 @@ Plan plan_of(const Problem& q, int threads) {
   const bool joined = c.groups == 1 && c.dilation[2] == 1;  // taps along the width are neighbours in x and in dw
   p.run = joined ? c.kernel[2] * c.in : c.in;
   p.runs = c.kernel[0] * c.kernel[1] * (joined ? 1 : c.kernel[2]);
-  p.panels = ceil_div(p.run, kTileCols);
+  p.tight = c.groups == 1 && p.run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes && p.runs > 1;
+  p.panels = ceil_div(p.tight ? c.inner() : p.run, kTileCols);
   p.copies = needs_padding(s) || p.run % kLanes != 0;
   p.row = (p.copies ? s.axis[2].extent : c.size[2]) * c.in * c.groups;
   p.band = band_rows(s, s.axis[2].extent * c.in * c.groups, 1, 1);
   p.bands = ceil_div(c.result[1], p.band);
   p.slice = p.row * (p.copies ? rows_read(s.axis[1], p.band) : c.size[1]);
   p.rows = least(p.band, most(1, kPositions / c.result[2]));
+  p.positions = least(p.rows * c.result[2], 2 * kPositions);
+  p.width = ceil_div(c.inner(), kLanes) * kLanes;
   p.units = c.images * c.result[0] * p.bands;
   const int64_t positions = c.images * c.positions();
   p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
   if (p.chunks < 4 * threads && threads > 1 && !c.depthwise())
-    p.col_groups = least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
+    p.col_groups = p.tight ? 1 : least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
   if (p.chunks > 1 || c.depthwise()) p.sum_bytes = round64(p.chunks * weights * 4);
-  p.index_bytes = round64(p.rows * c.result[2] * 8);
+  p.index_bytes = round64(p.positions * 8);
+  if (p.tight) p.panel_bytes = round64((p.positions * p.width + kLanes) * 4);
   if (p.copies) p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
   return p;
 }
@@ -97,15 +103,17 @@ struct Run {
   }
   int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.sum_bytes); }
   float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.sum_bytes + p.index_bytes + worker * p.band_bytes);
+    return reinterpret_cast<float*>(scratch + p.sum_bytes + p.index_bytes + worker * (p.band_bytes + p.panel_bytes));
   }
+  float* panel(uint32_t worker) const { return own(worker) + p.band_bytes / 4; }
   int64_t channels() const { return c().in * c().groups; }
 
   void make_index() const {
     int64_t* to = index();
-    for (int64_t y = 0; y < p.rows; y++)
-      for (int64_t x = 0; x < c().result[2]; x++)
-        *to++ = (y * c().stride[1] * p.row + x * c().stride[2] * channels()) * 4;
+    for (int64_t i = 0; i < p.positions; i++) {
+      const int64_t y = i / c().result[2], x = i % c().result[2];
+      to[i] = (y * c().stride[1] * p.row + x * c().stride[2] * channels()) * 4;
+    }
   }
 
   // x under tap (kd, kh, kw), from the start of a band.
@@ -130,10 +138,47 @@ struct Run {
         x = q.x + image * source.src_image + d * c().stride[0] * p.slice + h * c().stride[1] * p.row;
       }
       const float* dy = q.dy + ((image * c().result[0] + d) * c().result[1] + h) * c().result[2] * c().out * c().groups;
-      for (int64_t y = 0; y < rows; y += p.rows) {
-        body(x + y * c().stride[1] * p.row, dy + y * c().result[2] * c().out * c().groups,
-             least(p.rows, rows - y) * c().result[2], first);
-        first = false;
+      const int64_t wide = p.rows == 1 ? p.positions : c().result[2];  // of a row, in a block
+      for (int64_t y = 0; y < rows; y += p.rows)
+        for (int64_t w = 0; w < c().result[2]; w += wide) {
+          const int64_t n = p.rows == 1 ? least(wide, c().result[2] - w) : least(p.rows, rows - y) * wide;
+          body(x + y * c().stride[1] * p.row + w * c().stride[2] * channels(),
+               dy + (y * c().result[2] + w) * c().out * c().groups, n, first);
+          first = false;
+        }
+    }
+  }
+
+  // All of dw over one block, x unfolded into [positions, width]. Whole vectors are copied: what lies past a run is
+  // overwritten by the next one, or is never read.
+  void tight_tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, float* panel) const {
+    int64_t offset[8 * kLanes];
+    const int64_t joined = c().taps() / p.runs;
+    for (int64_t r = 0; r < p.runs; r++) {
+      const int64_t t = r * joined;
+      offset[r] = tap(t / c().kernel[2] / c().kernel[1], t / c().kernel[2] % c().kernel[1], t % c().kernel[2]);
+    }
+    for (int64_t i = 0; i < positions; i++) {
+      const float* at = reinterpret_cast<const float*>(reinterpret_cast<const char*>(x) + index()[i]);
+      for (int64_t r = 0; r < p.runs; r++) store(panel + i * p.width + r * p.run, load(at + offset[r]));
+    }
+    const int64_t row_tiles = ceil_div(c().out, kTileRows);
+    TileCall call;
+    call.a_row = 1;
+    call.a_step = c().out;
+    call.b_step = p.width;
+    call.k = positions;
+    call.c_row = c().inner();
+    for (int64_t i = 0; i < row_tiles; i++) {
+      const int64_t o = part(c().out, i, row_tiles), rows = part(c().out, i + 1, row_tiles) - o;
+      for (int64_t col = 0; col < c().inner(); col += kTileCols) {
+        call.cols = static_cast<int>(least(kTileCols, c().inner() - col));
+        call.a = dy + o;
+        call.b = panel + col;
+        call.c = dw + o * c().inner() + col;
+        call.init = first ? kTileZeros : call.c;
+        call.init_row = first ? 0 : call.c_row;
+        tile_function(kStep, static_cast<int>(rows), call.cols)(call);
       }
     }
   }
@@ -211,6 +256,8 @@ struct Run {
            [&](const float* x, const float* dy, int64_t positions, bool first) {
              if (c().depthwise())
                depthwise_block(sums(i), x, dy, positions, first);
+             else if (p.tight)
+               tight_tiles(sums(i), x, dy, positions, first, panel(worker));
              else
                tiles(sums(i), x, dy, positions, first, from, to);
            });
@@ -253,7 +300,7 @@ uint64_t scratch(const Step& s, int threads) {
   const Problem q = problem_of(s);
   if (q.c.pointwise()) return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
   const Plan p = plan_of(q, threads);
-  return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
+  return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
 }
 
 Status run(const Step& s, const Runtime& rt) {

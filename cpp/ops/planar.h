@@ -1,0 +1,173 @@
+// A sweep with few output channels: positions lie on the lanes and channels are the rows of a tile, so that no lane is
+// idle. The band is copied channel by channel; positions run on through the padding between rows, whose results are
+// dropped as tiles are turned into channels-last order.
+#pragma once
+#include "ops/sweep.h"
+
+namespace tenon::TENON_ISA {
+
+TENON_INLINE bool suits_planar(const Sweep& s) {
+  const int64_t most_rows = least(kTileRows, kLanes * 5 / 8);
+  return s.axis[2].step == 1 && s.out >= 1 && s.out <= most_rows && s.in > 0;
+}
+
+TENON_INLINE SweepPlan plan_planar(const Sweep& s, int threads) {
+  SweepPlan p = plan_sweep(s, threads);
+  if (p.taps == 0) return p;
+  const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+  p.copies = true;
+  p.col_groups = 1;
+  p.row = w.extent;
+  p.slice = p.row * rows_read(h, p.band);
+  p.band_bytes = round64((p.slice * slices_read(d) * channels_in(s) + kTileCols) * 4);
+  return p;
+}
+
+// from [n, channels] -> to[c * plane + i].
+TENON_INLINE void to_planes(float* to, int64_t plane, const float* from, int64_t n, int64_t channels) {
+  if (channels == 1) {
+    __builtin_memcpy(to, from, static_cast<size_t>(n) * 4);
+    return;
+  }
+  for (int64_t c0 = 0; c0 < channels; c0 += kLanes) {
+    const int wide = static_cast<int>(least(kLanes, channels - c0));
+    for (int64_t i0 = 0; i0 < n; i0 += kLanes) {
+      const int here = static_cast<int>(least(kLanes, n - i0));
+      vf r[kLanes];
+      for (int i = 0; i < kLanes; i++) {
+        const float* p = from + (i0 + i) * channels + c0;
+        r[i] = i >= here ? zero() : wide == kLanes ? load(p) : load_first(p, wide);
+      }
+      transpose(r);
+      for (int c = 0; c < wide; c++) {
+        float* p = to + (c0 + c) * plane + i0;
+        if (here == kLanes)
+          store(p, r[c]);
+        else
+          store_first(p, r[c], here);
+      }
+    }
+  }
+}
+
+template <typename Weights>
+struct PlanarRun {
+  const Sweep& s;
+  SweepPlan p;
+  Weights weights;
+  uint8_t* scratch;
+
+  float* panel_at(int64_t group) const { return reinterpret_cast<float*>(scratch) + group * p.inner * kTileCols; }
+  // A packed panel's rows, moved together: they are read one by one, and must lie in the first cache.
+  void pack(int64_t group) const {
+    float* panel = panel_at(group);
+    weights.pack(panel, group, 0, static_cast<int>(s.out));
+    const int64_t width = panel_width(s.out);
+    for (int64_t k = 0; k < p.inner; k++)
+      for (int64_t o = 0; o < s.out; o++) panel[k * s.out + o] = panel[k * width + o];
+  }
+  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.weight_bytes); }
+  float* own(uint32_t worker) const {
+    return reinterpret_cast<float*>(scratch + p.weight_bytes + p.index_bytes + worker * p.band_bytes);
+  }
+  int64_t plane() const { return p.slice * slices_read(s.axis[0]); }
+
+  void make_index() const {
+    const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+    int64_t* to = index();
+    for (int64_t a = 0; a < d.taps; a++)
+      for (int64_t b = 0; b < h.taps; b++)
+        for (int64_t c = 0; c < w.taps; c++)
+          for (int64_t i = 0; i < s.in; i++)
+            *to++ = 4 * (i * plane() + (d.first + a * d.delta) * p.slice + (h.first + b * h.delta) * p.row + w.first +
+                         c * w.delta);
+  }
+
+  // The padded source of `rows` rows from padded row h0, of the slices from padded slice d0.
+  void copy(float* to, int64_t image, int64_t d0, int64_t h0, int64_t rows) const {
+    const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+    const int64_t channels = channels_in(s), left = least(w.pad, w.extent), body = most(0, least(w.size, w.extent - w.pad));
+    for (int64_t i = 0; i < slices_read(d); i++)
+      for (int64_t j = 0; j < rows; j++) {
+        float* line = to + i * p.slice + j * p.row;
+        const int64_t sd = d0 + i - d.pad, sh = h0 + j - h.pad;
+        const bool inside = sd >= 0 && sd < d.size && sh >= 0 && sh < h.size;
+        if (!inside || body < p.row)
+          for (int64_t c = 0; c < channels; c++) fill_zeros(line + c * plane(), p.row);
+        if (inside && body > 0)
+          to_planes(line + left, plane(), s.src + image * s.src_image + (sd * h.size + sh) * w.size * channels, body,
+                    channels);
+      }
+    fill_zeros(to + channels * plane(), kTileCols);
+  }
+
+  void band(const float* src, float* dst, int64_t rows) const {
+    alignas(64) float init[kTileRows * kTileCols];
+    for (int64_t g = 0; g < s.groups; g++) {
+      for (int64_t o = 0; o < s.out; o++)
+        for (int j = 0; j < kTileCols; j++) init[o * kTileCols + j] = s.bias ? s.bias[g * s.out + o] : 0.0f;
+      const float* from = src + g * s.in * plane();
+      float* to = dst + g * s.out;
+      if (s.axis[1].step == 1) {
+        run_on(g, init, from, to, (rows - 1) * p.row + s.axis[2].out);
+      } else {
+        for (int64_t y = 0; y < rows; y++)
+          run_on(g, init, from + y * s.axis[1].step * p.row, to + y * s.axis[1].dst, s.axis[2].out);
+      }
+    }
+  }
+
+  // n positions one after another, those between rows among them.
+  void run_on(int64_t group, const float* init, const float* src, float* dst, int64_t n) const {
+    alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kTileCols];
+    TileCall call;
+    call.a = panel_at(group);
+    call.a_row = 1;
+    call.a_step = s.out;
+    call.index = index();
+    call.k = p.inner;
+    call.init = init;
+    call.init_row = kTileCols;
+    call.c = out;
+    call.c_row = kTileCols;
+    call.floor = floor_of(s.activation);
+    int64_t y = 0, x = 0;
+    for (int64_t i = 0; i < n; i += kTileCols) {
+      call.cols = static_cast<int>(least(kTileCols, n - i));
+      call.b = src + i;
+      tile_function(kIndexB, static_cast<int>(s.out), call.cols)(call);
+      if (s.activation > kRelu)
+        for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kTileCols, call.cols);
+      for (int j = 0; j < call.cols; j += kLanes) turn(out + j, dst, y, x, static_cast<int>(least(kLanes, call.cols - j)));
+    }
+  }
+
+  // One vector a channel -> the channels of each position; (y, x) is the first position and moves on.
+  void turn(const float* out, float* dst, int64_t& y, int64_t& x, int here) const {
+    vf r[kLanes];
+    for (int o = 0; o < kLanes; o++) r[o] = o < s.out ? load(out + o * kTileCols) : zero();
+    transpose(r);
+    for (int j = 0; j < here; j++) {
+      if (x < s.axis[2].out) store_first(dst + y * s.axis[1].dst + x * s.axis[2].dst, r[j], static_cast<int>(s.out));
+      if (++x == p.row) {
+        x = 0;
+        y++;
+      }
+    }
+  }
+};
+
+template <typename Weights>
+TENON_INLINE void planar(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
+  const SweepPlan p = plan_planar(s, rt.threads);
+  if (p.taps == 0) return sweep(rt, scratch, s, weights);
+  const PlanarRun<Weights> run{s, p, weights, scratch};
+  run.make_index();
+  for (int64_t g = 0; g < s.groups; g++) run.pack(g);
+  for_bands(rt, s, p, [&](int64_t image, int64_t d, int64_t h, int64_t rows, int64_t, uint32_t worker) {
+    run.copy(run.own(worker), image, d * s.axis[0].step, h * s.axis[1].step, rows_read(s.axis[1], rows));
+    run.band(run.own(worker), s.dst + image * s.dst_image + d * s.axis[0].dst + h * s.axis[1].dst, rows);
+  });
+}
+
+}  // namespace tenon::TENON_ISA
