@@ -33,6 +33,7 @@ struct PlanStep {
   uint32_t outputs = 0;
   uint32_t first_word = 0;  // in Plan::words
   uint32_t name = kAbsent;
+  bool empty = false;  // no output has an element: nothing to do, however large the inputs say that they are
 };
 
 // What a run must bring: all views of one external, or of one name of the store, agree on it.

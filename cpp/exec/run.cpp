@@ -116,6 +116,7 @@ Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const St
                uint64_t* nanoseconds) {
   for (size_t i = 0; i < bound.steps.size(); i++) {
     if (stops.now()) return cancelled(s);
+    if (plan.steps[i].empty) continue;
     const auto start = nanoseconds ? Clock::now() : Clock::time_point();
     const Status status = plan.steps[i].kernel->run(bound.steps[i], rt);
     if (nanoseconds) nanoseconds[i] += static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());

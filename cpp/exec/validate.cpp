@@ -284,7 +284,7 @@ Fault check_kernel(const Plan& plan, const PlanStep& step) {
   std::vector<View> views;
   const Status status = step.kernel->check(shape_step(plan, step, &views));
   if (status.ok()) return Fault();
-  return fault(status.code, status.field, status.what);
+  return fault(status.code, *status.field ? status.field : "shapes", status.what);
 }
 
 Fault check_step(const Plan& plan, const PlanStep& step, Written* written) {
@@ -293,6 +293,12 @@ Fault check_step(const Plan& plan, const PlanStep& step, Written* written) {
   if (Fault f = check_overlaps(plan, step); !f.ok()) return f;
   if (Fault f = check_reads(plan, step, written); !f.ok()) return f;
   return check_kernel(plan, step);
+}
+
+bool writes_nothing(const Plan& plan, const PlanStep& step) {
+  for (uint32_t i = 0; i < step.outputs; i++)
+    if (plan.views[plan.slots[step.first_slot + step.inputs + i]].bytes > 0) return false;
+  return true;
 }
 
 }  // namespace
@@ -315,8 +321,10 @@ Fault at_step(const Plan& plan, size_t step, Fault f) {
 Fault validate_plan(Plan* plan) {
   if (Fault f = collect_buffers(plan); !f.ok()) return f;
   Written written;
-  for (size_t i = 0; i < plan->steps.size(); i++)
+  for (size_t i = 0; i < plan->steps.size(); i++) {
     if (Fault f = check_step(*plan, plan->steps[i], &written); !f.ok()) return at_step(*plan, i, std::move(f));
+    plan->steps[i].empty = writes_nothing(*plan, plan->steps[i]);
+  }
   uint64_t scratch;
   return scratch_bytes(*plan, 1, &scratch);
 }
@@ -326,7 +334,7 @@ Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes) {
   std::vector<View> views;
   for (size_t i = 0; i < plan.steps.size(); i++) {
     const PlanStep& step = plan.steps[i];
-    if (!step.kernel->scratch) continue;
+    if (!step.kernel->scratch || step.empty) continue;
     const uint64_t wanted = step.kernel->scratch(shape_step(plan, step, &views), threads);
     if (wanted > kMaxBytes)
       return at_step(plan, i, bad("scratch", "too much memory", "at most 2^46 bytes", number(wanted)));

@@ -2,14 +2,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
 import { prepare } from '../../src/native/native.ts';
-import type { PreparedPlan } from '../../src/native/native.ts';
-import type { ExternalArray } from '../../src/native/door.ts';
+import { attack, isNamed, mutate, runIt } from '../support/hostile.ts';
 import { errorOf, rawPlan } from '../support/raw-plan.ts';
-import type { DoorError } from '../support/raw-plan.ts';
 
 const COUNT = 10_000;
-const SLOWEST_MS = 2000;
-const WORTH_RUNNING = 1 << 20;
 
 const ints = (...values: number[]): bigint[] => values.map(BigInt);
 
@@ -82,83 +78,6 @@ const seeds = [
   }),
 ];
 
-const NASTY = [0, 1, 2, 3, 4, 7, 8, 63, 64, 127, 128, 255, 256, 65535, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
-const NASTY_LONG = [
-  0n,
-  1n,
-  2n ** 31n,
-  2n ** 32n,
-  2n ** 40n,
-  2n ** 40n + 1n,
-  2n ** 46n,
-  2n ** 62n,
-  2n ** 63n,
-  2n ** 64n - 1n,
-];
-
-// One to four changes: bytes, words of both sizes, stretches moved or swapped, tails cut.
-function mutate(seed: Uint8Array, random: Random): Uint8Array {
-  let bytes = seed.slice();
-  const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
-  for (let n = 1 + random.below(4); n > 0; n--) {
-    const data = new DataView(bytes.buffer);
-    const kind = random.below(7);
-    if (kind === 0) bytes[random.below(bytes.length)] = random.below(256);
-    if (kind === 1) data.setUint32(4 * random.below(bytes.length >> 2), pick(NASTY), true);
-    if (kind === 2) data.setBigUint64(8 * random.below(bytes.length >> 3), pick(NASTY_LONG), true);
-    if (kind === 3) data.setUint32(4 * random.below(bytes.length >> 2), random.below(12), true);
-    if (kind === 4) bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
-    if (kind === 5) {
-      const length = 8 * (1 + random.below(12));
-      const from = 8 * random.below(Math.max(1, (bytes.length - length) >> 3));
-      bytes.copyWithin(8 * random.below(Math.max(1, (bytes.length - length) >> 3)), from, from + length);
-    }
-    if (kind === 6 && random.below(10) === 0) {
-      bytes = bytes.slice(0, 8 * (1 + random.below(bytes.length >> 3)));
-      if (bytes.length >= 48) new DataView(bytes.buffer).setBigUint64(40, BigInt(bytes.length), true);
-    }
-  }
-  return bytes;
-}
-
-// Externals of a valid plan, small ones only. The layout of views is that of rawPlan without names before them.
-function externalsFor(bytes: Uint8Array, steps: number): ExternalArray[] | null {
-  const data = new DataView(bytes.buffer, bytes.byteOffset);
-  const [names, views, externals] = [data.getUint32(16, true), data.getUint32(20, true), data.getUint32(28, true)];
-  if (Number(data.getBigUint64(32, true)) > WORTH_RUNNING) return null;
-  let at = 64;
-  for (let i = 0; i < names; i++) at += 4 + Math.ceil(data.getUint32(at, true) / 4) * 4;
-  at = Math.ceil(at / 8) * 8;
-  const arrays: ExternalArray[] = new Array(externals);
-  for (let i = 0; i < views; i++, at += 88) {
-    if (bytes[at] !== 2) continue;
-    const rank = bytes[at + 2]!;
-    let n = bytes[at + 3]! & 1 ? steps : 1;
-    for (let d = 0; d < rank; d++) n *= Number(data.getBigUint64(at + 16 + 8 * d, true));
-    if (n > WORTH_RUNNING) return null;
-    const make = [Float32Array, Int32Array, Uint8Array][bytes[at + 1]!]!;
-    arrays[data.getUint32(at + 4, true)] = new make(Array.from({ length: n }, (_, k) => (k * 7) % 13));
-  }
-  return arrays;
-}
-
-function isNamed(error: DoorError): void {
-  assert.ok(error.code === 'TENON_BAD_PLAN', `${error.code} ${error.message}`);
-  assert.ok(error.argument !== '', error.message);
-}
-
-function runIt(plan: PreparedPlan, bytes: Uint8Array): boolean {
-  const externals = externalsFor(bytes, 2);
-  if (!externals) return false;
-  try {
-    plan.runSync(null, externals, { steps: 2, threads: 2 });
-  } catch (error) {
-    const { code } = error as DoorError;
-    assert.ok(['TENON_BAD_INDEX', 'TENON_BAD_ARGUMENT', 'TENON_NO_MEMORY'].includes(code), (error as Error).message);
-  }
-  return true;
-}
-
 const hostile = suite('hostile plans');
 
 hostile('the seeds are good', () => {
@@ -167,24 +86,9 @@ hostile('the seeds are good', () => {
 
 hostile(`${COUNT} mutated plans: an error that names the place, or a run without harm`, () => {
   const random = new Random('hostile plans');
-  let ran = 0,
-    refused = 0,
-    slowest = 0;
-  for (let i = 0; i < COUNT; i++) {
-    const bytes = mutate(seeds[i % seeds.length]!, random);
-    const start = performance.now();
-    let plan: PreparedPlan | null = null;
-    try {
-      plan = prepare(bytes);
-    } catch (error) {
-      isNamed(error as DoorError);
-      refused++;
-    }
-    if (plan && runIt(plan, bytes)) ran++;
-    plan?.close();
-    slowest = Math.max(slowest, performance.now() - start);
-  }
-  assert.ok(slowest < SLOWEST_MS, `one took ${slowest} ms`);
+  const { ran, refused } = attack(
+    Array.from({ length: COUNT }, (_, i) => () => mutate(seeds[i % seeds.length]!, random)),
+  );
   assert.ok(ran > COUNT / 100, `only ${ran} ran`);
   assert.ok(refused > COUNT / 2, `only ${refused} were refused`);
 });
