@@ -700,10 +700,10 @@ const AttrSpec k_transpose_attrs[] = {
 };
 
 const ArgSpec k_tril_in[] = {
-    {"x", DType::kF32, false, false, false, 0, 2, {{kSymbol, 1}, {kSymbol, 2}}},
+    {"x", DType::kF32, false, false, false, 0, 2, {{kSymbol, 1}, {kSymbol, 1}}},
 };
 const ArgSpec k_tril_out[] = {
-    {"y", DType::kF32, false, false, false, 0, 2, {{kSymbol, 1}, {kSymbol, 2}}},
+    {"y", DType::kF32, false, false, false, 0, 2, {{kSymbol, 1}, {kSymbol, 1}}},
 };
 const AttrSpec k_tril_attrs[] = {
     {"value", AttrKind::kF32, 1},
@@ -784,7 +784,7 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
 };
 const uint32_t kOpCount = 70;
-const uint64_t kOpTableHash = 0x8ccc37464f2a9b89u;
+const uint64_t kOpTableHash = 0x7a0688eaccd61131u;
 // clang-format on
 
 }  // namespace tenon

@@ -7,9 +7,9 @@ import { arrayAt } from './lib/types.ts';
 
 export const tril = defineOp({
   name: 'tril',
-  doc: 'Keeps the lower triangle of each matrix, column <= row, and puts `value` elsewhere: with -infinity before a softmax, causal attention.',
-  inputs: { x: 'f32[...lead, rows, cols]' },
-  outputs: { y: 'f32[...lead, rows, cols]' },
+  doc: 'Keeps the lower triangle of each square matrix, column <= row, and puts value elsewhere: with -infinity before a softmax, causal attention.',
+  inputs: { x: 'f32[...lead, n, n]' },
+  outputs: { y: 'f32[...lead, n, n]' },
   attrs: { value: 'f32' },
   grad: (g) => {
     const dy = g.dOutput(0);
@@ -18,20 +18,26 @@ export const tril = defineOp({
   cost: free,
   reference: (inputs, attrs) => {
     const x = arrayAt(inputs, 0);
-    const [rows, cols] = [x.shape.at(-2)!, x.shape.at(-1)!];
-    const y = ndArray(x.shape, x.data.slice());
+    const n = x.shape.at(-1)!;
     const value = numberOf(attrs, 'value');
-    for (let i = 0; i < y.data.length; i++) if (i % cols > Math.floor(i / cols) % rows) y.data[i] = value;
-    return [y];
+    return [
+      ndArray(
+        x.shape,
+        x.data.map((v, i) => (i % n > Math.floor(i / n) % n ? value : v)),
+      ),
+    ];
   },
   samples: [
     { inputs: [f32(3, 3)], attrs: { value: -1 } },
-    { inputs: [f32(2, 5, 17)], attrs: { value: 0 } },
-    { inputs: [f32(2, 3, 33, 16)], attrs: { value: 7 } },
+    { inputs: [f32(2, 17, 17)], attrs: { value: 0 } },
+    { inputs: [f32(2, 3, 33, 33)], attrs: { value: 7 } },
     { inputs: [f32(1, 1)], attrs: { value: 2 } },
+    { inputs: [f32(16, 16)], attrs: { value: -Infinity } },
+    { inputs: [f32(15, 15)], attrs: { value: -1 } },
+    { inputs: [f32(31, 31)], attrs: { value: -1 } },
     { inputs: [f32(0, 4, 4)], attrs: { value: 0 } },
-    { inputs: [f32(4, 0)], attrs: { value: 0 } },
-    { inputs: [f32(30, 65, 64)], attrs: { value: -3 }, note: 'several tasks' },
+    { inputs: [f32(3, 0, 0)], attrs: { value: 0 } },
+    { inputs: [f32(31, 65, 65)], attrs: { value: -3 }, note: 'several tasks' },
   ],
   inPlace: [0],
 });

@@ -14,6 +14,7 @@ import { dropout, fill } from '../../src/ops/random.ts';
 import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
+import { tril } from '../../src/ops/tril.ts';
 
 /** An application that does not fit, and what its message must say. */
 export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, RegExp];
@@ -99,6 +100,7 @@ export const OP_ERRORS: readonly OpError[] = [
   [concat, [f32(2), f32(2)], { axis: 1 }, /axis 1 of a tensor of rank 1/],
   [concat, [f32(2, 3), f32(3, 3)], { axis: 1 }, /concat of \[2, 3\] and \[3, 3\]/],
   [concat, [f32(2, 3), f32(2)], { axis: 1 }, /concat of \[2, 3\] and \[2\]/],
+  [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [layernorm, [f32(2, 3), f32(2), f32(3)], { eps: 1e-5 }, /c is 3/],
   [batchnorm, [f32(2, 2, 3), f32(3), f32(3)], { eps: 1e-5 }, /x must be f32\[rows, c\]/],
   [softmax, [f32()], {}, /x must be f32\[\.\.\.lead, n\]/],
