@@ -189,8 +189,10 @@ export class SpaceParser extends ExpressionRules {
 
   readonly path = this.RULE('path', (): Tree.Path => {
     const start = this.LA(1).startOffset;
-    this.OPTION(() => this.CONSUME(T.Dot));
-    const parts = [this.SUBRULE(this.part)];
+    const dot = this.OPTION(() => this.CONSUME(T.Dot));
+    const parts: Tree.PathPart[] = [];
+    if (dot) parts.push({ name: '', indices: [], start, end: start });
+    parts.push(this.SUBRULE(this.part));
     this.MANY(() => {
       this.CONSUME1(T.Dot);
       parts.push(this.SUBRULE1(this.part));

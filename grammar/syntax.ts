@@ -26,7 +26,7 @@ interface ExprBase extends Spanned {
 
 // ---- expressions -----------------------------------------------------------------------------------------------
 
-/** `relu`, `x`, `true`-less: any name in an expression; also the name that a statement defines. */
+/** Any name in an expression; also the name that a statement defines. */
 export interface Name extends ExprBase {
   readonly kind: 'name';
   readonly name: string;
@@ -277,7 +277,10 @@ export interface Binding extends Spanned {
   readonly value: Expr;
 }
 
-/** `body[1][*].conv.k`, or only the end of one: `.order`. Any word may be a part, keywords too. */
+/**
+ * `body[1][*].conv.k`. Any word may be a part, keywords too. `.order`, of a decision without a name, starts with a part
+ * whose name is empty.
+ */
 export interface Path extends Spanned {
   readonly parts: readonly PathPart[];
 }

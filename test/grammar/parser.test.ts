@@ -56,7 +56,10 @@ statements('a derived space', () => {
   assert.is(lisp(s.base), '(. my Deep)');
   assert.equal(
     s.bindings.map((b) => b.path.parts.map((p) => [p.name, ...p.indices])),
-    [[['body', 1, '*'], ['conv'], ['k']], [['in']]],
+    [
+      [['body', 1, '*'], ['conv'], ['k']],
+      [[''], ['in']],
+    ],
   );
   assert.equal(s.conditions.map(lisp), ['(<= params 1k)', '(< depth 3)']);
 });

@@ -53,17 +53,15 @@ export const { expression } = fc.letrec<{ expression: Expr; leaf: Expr; node: Ex
         .tuple(fc.constantFrom('-' as const, 'not' as const), sub)
         .map(([operator, value]): Expr => ({ kind: 'unary', operator, value, ...at })),
       fc.tuple(sub, sub).map(([value, prior]): Expr => ({ kind: 'prior', value, prior, ...at })),
-      fc
-        .tuple(sub, sub, maybe, fc.boolean(), fc.boolean())
-        .map(([from, to, step, log, pow2]): Expr => ({
-          kind: 'range',
-          from,
-          to,
-          ...(step && { step }),
-          log,
-          pow2,
-          ...at,
-        })),
+      fc.tuple(sub, sub, maybe, fc.boolean(), fc.boolean()).map(([from, to, step, log, pow2]): Expr => ({
+        kind: 'range',
+        from,
+        to,
+        ...(step && { step }),
+        log,
+        pow2,
+        ...at,
+      })),
       sub.map((value): Expr => ({ kind: 'optional', value, ...at })),
       fc
         .tuple(sub, sub, fc.boolean())
