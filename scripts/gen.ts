@@ -20,7 +20,7 @@ async function findOps(): Promise<OpExport[]> {
   const files = readdirSync(folder).filter((f) => f.endsWith('.ts') && f !== 'index.ts');
   const found = new Map<string, OpExport>();
   for (const file of files.sort()) {
-    const module: Record<string, unknown> = await import(pathToFileURL(join(folder, file)).href);
+    const module = (await import(pathToFileURL(join(folder, file)).href)) as Record<string, unknown>;
     for (const [exported, op] of Object.entries(module)) {
       if (!isOp(op)) continue;
       const old = found.get(op.name);

@@ -47,7 +47,7 @@ export interface OpDef {
   /** Snake case; the basename of the kernel and the prefix of `<name>_kernel`. */
   readonly name: string;
   readonly doc: string;
-  /** Name -> type pattern: `f32[rows, in]`, `f32[...lead, c]`, `i32[1]`; a name ending in `?` is optional (absent: null), in `*` takes the rest of the inputs. */
+  /** Name -> type pattern: `f32[rows, in]`, `f32[...lead, c]`, `i32[1]`; a name ending in `?` is optional (absent: null), in `*` takes the rest of the inputs, whose leading axes may differ. */
   readonly inputs: Readonly<Record<string, string>>;
   readonly outputs: Readonly<Record<string, string>>;
   readonly attrs: Readonly<Record<string, AttrKind>>;

@@ -55,7 +55,7 @@ export function graphBuilder(options: GraphOptions): GraphBuilder {
 
   const leafOf = (state: Value): Leaf => {
     const { kind } = state.source;
-    if (kind === 'param' || kind === 'state' || kind === 'slot') return state.source as Leaf;
+    if (kind === 'param' || kind === 'state' || kind === 'slot') return state.source;
     for (const [leaf, value] of updated) if (value === state) return leaf;
     throw new Error('bug: only a leaf of the store can be updated');
   };

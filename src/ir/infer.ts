@@ -42,7 +42,9 @@ function unifyInputs(op: OpDef, inputs: Inputs): Bindings {
     const last = argument.variadic ? inputs.length : next + 1;
     for (; next < last; next++) {
       const type = inputs[next];
-      if (type) unify(op, argument.name, text, type, bindings);
+      // The parts of a list need not agree in their leading axes: what they must agree in is for `infer` to say.
+      const leads = argument.variadic ? new Map<string, Bound<readonly number[]>>() : bindings.leads;
+      if (type) unify(op, argument.name, text, type, { ...bindings, leads });
       else if (type === undefined || !argument.optional)
         throw new Error(`bug: ${op.name} needs its input '${argument.name}'`);
     }

@@ -73,7 +73,7 @@ const MEMO_LIMIT = 4096;
 
 function readsOf(node: Node, flowing: readonly boolean[], wants: readonly boolean[]): Reads {
   let ofOp = memo.get(node.op);
-  if (!ofOp || ofOp.size > MEMO_LIMIT) memo.set(node.op, (ofOp = new Map()));
+  if (!ofOp || ofOp.size > MEMO_LIMIT) memo.set(node.op, (ofOp = new Map<string, Reads>()));
   const inputs = node.inputs.map((v) => (v ? showType(v.type) : '-')).join();
   const key = `${inputs}/${attrsKey(node.attrs)}/${flowing.join()}/${wants.join()}`;
   let reads = ofOp.get(key);

@@ -25,7 +25,7 @@ export class ValueMap<T> {
   }
   set(value: Value, item: T): this {
     let outputs = this.bySource.get(value.source);
-    if (!outputs) this.bySource.set(value.source, (outputs = new Map()));
+    if (!outputs) this.bySource.set(value.source, (outputs = new Map<number, { readonly value: Value; item: T }>()));
     const entry = outputs.get(value.index);
     if (entry) entry.item = item;
     else outputs.set(value.index, { value, item });

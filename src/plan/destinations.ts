@@ -78,7 +78,7 @@ function newWork(graph: Graph, copy: OpDef): WorkInProgress {
     const stack = [from];
     for (let node = stack.pop(); node; node = stack.pop()) {
       const next = [...(after.get(node) ?? [])];
-      node.types.forEach((type, index) => next.push(...(readers.get({ source: node!, index, type }) ?? [])));
+      node.types.forEach((type, index) => next.push(...(readers.get({ source: node, index, type }) ?? [])));
       for (const n of next) {
         if (targets.has(n)) return true;
         if (seen.has(n)) continue;

@@ -83,6 +83,8 @@ inference('variadic inputs take the rest', () => {
   assert.equal(infer(list, [f32(2), f32(2), f32(2)]), [f32(2)]);
   assert.throws(() => infer(list, [f32(2), null]), /bug: test needs its input 'xs'/);
   unfit(() => infer(list, [f32(2), f32(3)]));
+  const parts = op({ inputs: { 'xs*': 'f32[...s]' }, outputs: { y: 'f32[...t]' }, infer: () => [f32(5)] });
+  assert.equal(infer(parts, [f32(2), f32(3), f32(2, 2)]), [f32(5)]);
 });
 
 inference('a wrong number of inputs is a bug of the caller', () => {

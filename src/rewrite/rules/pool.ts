@@ -43,8 +43,8 @@ export const POOL: readonly Rule[] = [
 function poolOf(scatter: Node): Node | null {
   const { source, index } = inputOf(scatter, 1);
   if (source.kind !== 'node' || source.op !== maxpool || index !== 1) return null;
-  const { size: _, ...attrs } = scatter.attrs;
-  return attrsKey(attrs) === attrsKey(source.attrs) ? source : null;
+  const window = Object.fromEntries(Object.keys(source.attrs).map((name) => [name, scatter.attrs[name]!]));
+  return attrsKey(window) === attrsKey(source.attrs) ? source : null;
 }
 
 function behindShapes(value: Value): Value {
