@@ -112,8 +112,11 @@ export type NetExpr =
   | { readonly kind: 'shared'; readonly binding: SharedLet; readonly name: UseName; readonly span: Span }
   /** A `def` or a cell used as a network: its tensor parameters (a cell of one input, or a list for several) take the input. */
   | CallExpr
-  /** Bare `project`, last in a branch of a list that enters `add`: mends the shape to that of the first branch without one. */
-  | { readonly kind: 'project'; readonly name: UseName; readonly span: Span };
+  /**
+   * Bare `project`, last in a branch of a list that enters `add`: mends the shape to that of the first branch without one, by `layer`, whose argument `to` takes that
+   * shape (without the batch axis). Without a layer only equal shapes fit.
+   */
+  | { readonly kind: 'project'; readonly name: UseName; readonly layer?: LayerDef; readonly span: Span };
 
 export interface LayerExpr {
   readonly kind: 'layer';

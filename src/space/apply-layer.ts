@@ -1,0 +1,87 @@
+import { Unfit } from '../base/unfit.ts';
+import type { TensorType } from '../base/tensor-type.ts';
+import type { Args, LayerDef } from '../ir/layer.ts';
+import type { Context, Evaluator } from './evaluator.ts';
+import type { Cost } from './costs.ts';
+import { layerCost } from './layer-cost.ts';
+import type { AnyExpr } from './references.ts';
+import { costVector, unitEntry } from './table.ts';
+import type { Entry, Table } from './table.ts';
+
+/** The tensors that a layer takes, from one flow. Throws Unfit. */
+export function layerInputs<T extends object>(layer: LayerDef, flow: T | readonly T[]): readonly T[] {
+  const list = flow as readonly T[];
+  if (layer.takes === 'one' || layer.takes === 1) {
+    if (!Array.isArray(flow)) return [flow as T];
+    throw new Unfit(`${layer.name} takes one tensor`, 'a tensor', `a list of ${list.length}`);
+  }
+  if (!Array.isArray(flow)) throw new Unfit(`${layer.name} takes a list of tensors`, '[…, …]', 'one tensor');
+  if (typeof layer.takes === 'number' && list.length !== layer.takes) {
+    throw new Unfit(`${layer.name} takes ${layer.takes} tensors`, `${layer.takes}`, `${list.length}`);
+  }
+  if (list.some((item) => Array.isArray(item))) throw new Unfit(`${layer.name} takes tensors`, 'tensors', 'a list of lists');
+  return list;
+}
+
+interface Applied {
+  readonly flow: number;
+  readonly cost: Cost;
+}
+
+// One lane. Throws Unfit.
+function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Applied {
+  const flow = ev.flows.get(input);
+  const parts = flow.kind === 'list' ? flow.items.map((i) => ev.flows.get(i)) : flow;
+  const tensors = layerInputs(layer, parts as never) as readonly { kind: 'tensor'; type: TensorType; depth: number }[];
+  const found = layerCost(
+    layer,
+    args,
+    tensors.map((t) => t.type),
+  );
+  const depth = ev.tracksDepth ? Math.max(0, ...tensors.map((t) => t.depth)) + (layer.weighted ? 1 : 0) : 0;
+  return { flow: ev.flows.tensor(found.output, depth), cost: ev.layerCostOf(found) };
+}
+
+/** A layer with decided arguments. */
+export function applyLayer(ev: Evaluator, expr: AnyExpr, layer: LayerDef, args: Args, inputs: readonly number[], ctx: Context): Table {
+  for (const input of inputs) {
+    const cause = ev.flows.brokenIn(input);
+    if (cause !== null) return [settled(ev, inputs.map(() => ({ flow: ev.flows.broken(cause), cost: ev.tables.costs.zero })), ctx)!];
+  }
+  try {
+    const lanes = inputs.map((input) => applyOne(ev, layer, args, input));
+    const entry = settled(ev, lanes, ctx);
+    if (entry) return [entry];
+    throw new Unfit(`${layer.name}: uses of shared weights differ in shape`, 'weights of one shape', 'several');
+  } catch (e) {
+    if (!(e instanceof Unfit)) throw e;
+    const broken = ev.broken(expr, e);
+    if (broken === null) return [];
+    return [settled(ev, inputs.map(() => ({ flow: broken, cost: ev.tables.costs.zero })), ctx)!];
+  }
+}
+
+/** The entry of lanes that came out so; null where they share weights of different shapes. */
+export function settled(ev: Evaluator, lanes: readonly Applied[], ctx: Context): Entry | null {
+  const { tables } = ev;
+  const out = lanes.map((l) => l.flow);
+  switch (ctx.mode) {
+    case 'plain': {
+      const cost = lanes[0]!.cost;
+      return { ...unitEntry(tables, out, 0), cost: costVector(tables, cost), node: tables.nodes.cost(cost) };
+    }
+    case 'lanes':
+      return { ...unitEntry(tables, out, 0), uses: lanes.map((l) => l.cost) };
+    case 'shared': {
+      const first = lanes[0]!.cost;
+      if (lanes.some((l) => l.cost.shapes !== first.shapes)) return null;
+      const once = tables.costs.once(first);
+      return {
+        ...unitEntry(tables, out, 0),
+        uses: lanes.map((l) => tables.costs.perUse(l.cost)),
+        cost: costVector(tables, once),
+        node: tables.nodes.cost(once),
+      };
+    }
+  }
+}

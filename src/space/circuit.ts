@@ -1,0 +1,154 @@
+import type { Interval } from './decisions.ts';
+import type { Decided, Site } from './space.ts';
+import type { Cost } from './costs.ts';
+
+/**
+ * The members of a space as a circuit: an `or` is a disjoint union, an `and` a product of independent parts, an `at` a part of the path. Sub-circuits
+ * are shared wherever the same decisions stand under different paths, so a circuit is small where the space is huge; counting, ranks, samples
+ * and restrictions are sums and products over it. (Deterministic decomposable negation normal form: Darwiche 2001.)
+ */
+export type Node =
+  | { readonly kind: 'unit'; readonly id: number }
+  | { readonly kind: 'lit'; readonly id: number; readonly site: Site; readonly suffix: string; readonly value: Decided; readonly share: number }
+  /** A continuous decision: one member, whatever its number. */
+  | { readonly kind: 'open'; readonly id: number; readonly site: Site; readonly suffix: string; readonly interval: Interval }
+  | { readonly kind: 'cost'; readonly id: number; readonly cost: Cost }
+  | { readonly kind: 'and'; readonly id: number; readonly left: Node; readonly right: Node }
+  | { readonly kind: 'or'; readonly id: number; readonly items: readonly Node[] }
+  | { readonly kind: 'at'; readonly id: number; readonly segment: string; readonly item: Node };
+
+export interface NodeMaker {
+  readonly unit: Node;
+  lit(site: Site, suffix: string, value: Decided, share: number): Node;
+  open(site: Site, suffix: string, interval: Interval): Node;
+  cost(cost: Cost): Node;
+  and(left: Node, right: Node): Node;
+  or(items: readonly Node[]): Node;
+  at(segment: string, item: Node): Node;
+}
+
+/** Makes nodes whose ids rise from parts to wholes. */
+export function nodeMaker(): NodeMaker {
+  let id = 0;
+  const unit: Node = { kind: 'unit', id: id++ };
+  const costs = new Map<number, Node>();
+  const placed = new Map<string, Map<number, Node>>();
+  const at = (segment: string, item: Node): Node => {
+    if (segment === '' || item.kind === 'unit' || item.kind === 'cost') return item;
+    let here = placed.get(segment);
+    if (!here) placed.set(segment, (here = new Map()));
+    let node = here.get(item.id);
+    if (!node) here.set(item.id, (node = { kind: 'at', id: id++, segment, item }));
+    return node;
+  };
+  return {
+    unit,
+    lit: (site, suffix, value, share) => ({ kind: 'lit', id: id++, site, suffix, value, share }),
+    open: (site, suffix, interval) => ({ kind: 'open', id: id++, site, suffix, interval }),
+    cost: (cost) => {
+      if (cost.id === 0) return unit;
+      let node = costs.get(cost.id);
+      if (!node) costs.set(cost.id, (node = { kind: 'cost', id: id++, cost }));
+      return node;
+    },
+    and: (left, right) =>
+      left.kind === 'unit' ? right : right.kind === 'unit' ? left : { kind: 'and', id: id++, left, right },
+    or: (items) => (items.length === 1 ? items[0]! : { kind: 'or', id: id++, items }),
+    at,
+  };
+}
+
+/** A circuit with what is known of each of its nodes; `root` null: no members. */
+export interface Circuit {
+  readonly root: Node | null;
+  /** Every node that the root reaches, parts before wholes. */
+  readonly order: readonly Node[];
+  /** By node id: members below it, and the logarithm of their prior mass. */
+  readonly counts: ReadonlyMap<number, bigint>;
+  readonly logMasses: ReadonlyMap<number, number>;
+}
+
+export function childrenOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case 'and':
+      return [node.left, node.right];
+    case 'or':
+      return node.items;
+    case 'at':
+      return [node.item];
+    case 'unit':
+    case 'lit':
+    case 'open':
+    case 'cost':
+      return [];
+  }
+}
+
+export function reachable(root: Node | null): readonly Node[] {
+  if (!root) return [];
+  const seen = new Map<number, Node>([[root.id, root]]);
+  const stack = [root];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    for (const child of childrenOf(node)) {
+      if (!seen.has(child.id)) {
+        seen.set(child.id, child);
+        stack.push(child);
+      }
+    }
+  }
+  return [...seen.values()].sort((a, b) => a.id - b.id);
+}
+
+/** log(sum of exp): masses of large spaces are below the smallest double. */
+export function logSum(logs: readonly number[]): number {
+  let top = -Infinity;
+  for (const l of logs) if (l > top) top = l;
+  if (top === -Infinity) return top;
+  let sum = 0;
+  for (const l of logs) sum += Math.exp(l - top);
+  return top + Math.log(sum);
+}
+
+export function makeCircuit(root: Node | null): Circuit {
+  const order = reachable(root);
+  const counts = new Map<number, bigint>();
+  const logMasses = new Map<number, number>();
+  for (const node of order) {
+    counts.set(node.id, countOf(node, counts));
+    logMasses.set(node.id, logMassOf(node, logMasses));
+  }
+  return { root, order, counts, logMasses };
+}
+
+function countOf(node: Node, counts: ReadonlyMap<number, bigint>): bigint {
+  switch (node.kind) {
+    case 'and':
+      return counts.get(node.left.id)! * counts.get(node.right.id)!;
+    case 'or':
+      return node.items.reduce((n, item) => n + counts.get(item.id)!, 0n);
+    case 'at':
+      return counts.get(node.item.id)!;
+    case 'unit':
+    case 'lit':
+    case 'open':
+    case 'cost':
+      return 1n;
+  }
+}
+
+function logMassOf(node: Node, masses: ReadonlyMap<number, number>): number {
+  switch (node.kind) {
+    case 'and':
+      return masses.get(node.left.id)! + masses.get(node.right.id)!;
+    case 'or':
+      return logSum(node.items.map((item) => masses.get(item.id)!));
+    case 'at':
+      return masses.get(node.item.id)!;
+    case 'lit':
+      return Math.log(node.share);
+    case 'unit':
+    case 'open':
+    case 'cost':
+      return 0;
+  }
+}

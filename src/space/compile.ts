@@ -1,0 +1,282 @@
+import { Unfit } from '../base/unfit.ts';
+import { makeCircuit } from './circuit.ts';
+import type { Circuit, Node, NodeMaker } from './circuit.ts';
+import { valueContext } from './evaluator.ts';
+import type { Cause, Context, Evaluator } from './evaluator.ts';
+import { closeFrame, openFrame } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { BUDGET, Beyond } from './limits.ts';
+import { makeEvaluator } from './make-evaluator.ts';
+import type { WholeEvaluator } from './make-evaluator.ts';
+import { judge, optimizerSlots, trackedMeasures, tracksDepth } from './measures.ts';
+import type { TermValue, Verdict } from './measures.ts';
+import { freeOf, settingValues } from './references.ts';
+import type { AnyExpr, Bound } from './references.ts';
+import { fixedBy, restrict } from './restriction.ts';
+import { infoOf, makeEnv } from './scope.ts';
+import type { Cell } from './scope.ts';
+import type { Binding, RequireExpr, RequireTerm, Space, ValueExpr } from './space.ts';
+import { bind } from './table.ts';
+import type { Entry, Table } from './table.ts';
+import { trainTable } from './train-table.ts';
+
+export interface CompileOptions {
+  /** `architecture`: what counts. `train`: the settings of training alone. `all`: both. */
+  readonly part: 'architecture' | 'train' | 'all';
+  readonly requirements: boolean;
+  /** Tell members of different depth apart. */
+  readonly depth: boolean;
+  readonly keepsBroken: boolean;
+}
+
+export const ARCHITECTURE: CompileOptions = { part: 'architecture', requirements: true, depth: false, keepsBroken: false };
+export const ALL: CompileOptions = { ...ARCHITECTURE, part: 'all' };
+export const TRAIN: CompileOptions = { ...ARCHITECTURE, part: 'train' };
+
+/** One way for the whole space to come out. */
+export interface Outcome {
+  readonly node: Node;
+  readonly depth: number;
+  /** Number of the cause why these do not fit; null: they do. */
+  readonly cause: number | null;
+}
+
+/** A space as a circuit of its members. */
+export interface Compiled {
+  readonly circuit: Circuit;
+  /** How many members surely fit; all of the circuit's where `exact`, else the circuit has some more that may fail a requirement. */
+  readonly sure: bigint;
+  readonly exact: boolean;
+  readonly outcomes: readonly Outcome[];
+  readonly causes: readonly Cause[];
+}
+
+const compiled = new WeakMap<Space, Map<string, Compiled | Beyond>>();
+
+/** Compiled once; throws Beyond where tables do not suffice. */
+export function compile(space: Space, options: CompileOptions = ARCHITECTURE): Compiled {
+  let known = compiled.get(space);
+  if (!known) compiled.set(space, (known = new Map()));
+  const key = JSON.stringify(options);
+  let found = known.get(key);
+  if (!found) known.set(key, (found = tryCompile(space, options)));
+  if (found instanceof Beyond) throw found;
+  return found;
+}
+
+/** Null where tables do not suffice. */
+export function compileOrNull(space: Space, options: CompileOptions = ARCHITECTURE): Compiled | null {
+  try {
+    return compile(space, options);
+  } catch (e) {
+    if (e instanceof Beyond) return null;
+    throw e;
+  }
+}
+
+const BUCKETS = [0, 4096, 512, 64];
+
+// First exactly; past the budget, costs in ever wider buckets.
+function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
+  const measured = options.requirements && options.part !== 'train' && trackedMeasures(space.requirements, 0).length > 0;
+  let last = new Beyond('no tables were made');
+  for (const buckets of measured ? BUCKETS : [0]) {
+    try {
+      return makeCompiled(space, options, buckets);
+    } catch (e) {
+      if (e instanceof Beyond) last = e;
+      // The tables of deeply nested evaluations may be deeper than the stack.
+      else if (e instanceof RangeError) last = new Beyond('evaluations nested too deeply');
+      else throw e;
+    }
+  }
+  return last;
+}
+
+/** Bindings that are reached by reference, though they stand in the file and not in the space. */
+function allBindings(space: Space, texts: readonly AnyExpr[]): readonly Binding[] {
+  const out = new Set<Binding>(space.bindings);
+  const inTrain = new Set<Bound>(space.train.bindings);
+  const visit = (e: AnyExpr): void => {
+    for (const b of freeOf(e)) {
+      if (b.kind === 'valueLet' || b.kind === 'netLet' || b.kind === 'shared' || b.kind === 'wire') {
+        if (out.has(b) || inTrain.has(b)) continue;
+        out.add(b);
+        visit(b.expr);
+      }
+    }
+  };
+  for (const b of space.bindings) visit(b.expr);
+  for (const e of texts) visit(e);
+  return [...out];
+}
+
+export function requireValues(e: RequireExpr): readonly ValueExpr[] {
+  const term = (t: RequireTerm): readonly ValueExpr[] => (t.kind === 'value' ? [t.expr] : []);
+  switch (e.kind) {
+    case 'compare':
+      return [...term(e.left), ...term(e.right)];
+    case 'within':
+      return [...term(e.term), ...term(e.low), ...term(e.high)];
+    case 'and':
+    case 'or':
+      return [...requireValues(e.left), ...requireValues(e.right)];
+    case 'not':
+      return requireValues(e.operand);
+  }
+}
+
+/** Value expressions of the settings of training. */
+export function trainValues(space: Space): readonly ValueExpr[] {
+  const t = space.train;
+  const settings = [...(t.data ? [t.data] : []), t.loss, t.optimizer, t.schedule];
+  return [...settings.flatMap(settingValues), t.batch, t.epochs];
+}
+
+/** All bindings that the space's own scope holds. */
+export function rootBindings(space: Space): readonly Binding[] {
+  const texts: AnyExpr[] = [...space.outputs.map((o) => o.expr), ...space.requirements.flatMap((r) => requireValues(r.expr))];
+  return allBindings(space, [...texts, ...trainValues(space), ...space.train.bindings.map((b) => b.expr)]);
+}
+
+function makeCompiled(space: Space, options: CompileOptions, buckets: number): Compiled {
+  const requirements = options.requirements && options.part !== 'train' ? space.requirements : [];
+  const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
+  const ev = makeEvaluator({
+    tracked: trackedMeasures(requirements, buckets),
+    tracksDepth: options.depth || tracksDepth(requirements),
+    keepsBroken: options.keepsBroken,
+    budget: BUDGET.products,
+    memory,
+  });
+  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
+  const inputs = new Map<Bound, Cell>(
+    space.inputs.map((i) => [i, { kind: 'tensor', flows: [ev.flows.tensor({ dtype: i.dtype, shape: [1, ...i.shape] }, 0)] }]),
+  );
+  const texts = space.outputs.map((o) => o.expr);
+  const frame = openFrame(ev, outer, rootBindings(space), texts, inputs);
+  const ctx: Context = { ...outer, env: frame.env };
+  memory.batch = batchIn(ev, space, ctx);
+  const kept = keptSlots(space, requirements.length > 0, ctx);
+  const table = closeFrame(ev, frame, rootTable(ev, space, options, ctx), kept);
+  return settle(ev, space, requirements.length > 0, frame, table);
+}
+
+const batches = new WeakMap<Space, number>();
+
+/** The largest batch that `train` allows. */
+export function largestBatch(space: Space): number {
+  let batch = batches.get(space);
+  if (batch === undefined) {
+    const e = space.train.batch;
+    batch = e.kind === 'const' ? Number(e.value) || 1 : measuredBatch(space);
+    batches.set(space, batch);
+  }
+  return batch;
+}
+
+function measuredBatch(space: Space): number {
+  const ev = makeEvaluator({ tracked: [], tracksDepth: false, keepsBroken: false, budget: BUDGET.products, memory: { slots: 0, batch: 1 } });
+  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
+  const frame = openFrame(ev, outer, rootBindings(space).filter((b) => b.kind === 'valueLet'), []);
+  return batchIn(ev, space, { ...outer, env: frame.env });
+}
+
+function batchIn(ev: Evaluator, space: Space, ctx: Context): number {
+  const own = openFrame(ev, ctx, space.train.bindings, []);
+  const table = ev.value(space.train.batch, valueContext({ ...ctx, env: own.env }));
+  return Math.max(1, ...table.map((e) => Number(ev.data.get(e.out[0]!)) || 1));
+}
+
+function keptSlots(space: Space, judged: boolean, ctx: Context): ReadonlySet<number> {
+  if (!judged) return new Set();
+  return new Set(space.requirements.flatMap((r) => requireValues(r.expr)).flatMap((e) => [...infoOf(e, ctx.env).slots]));
+}
+
+function rootTable(ev: Evaluator, space: Space, options: CompileOptions, ctx: Context): Table {
+  const { tables } = ev;
+  let table: Table = [{ out: [ev.flows.list([])], uses: [], reads: tables.reads.none, cost: tables.free, node: tables.nodes.unit }];
+  const after = (entry: Entry): Context => ({ ...ctx, known: entry.reads });
+  if (options.part !== 'train') {
+    for (const output of space.outputs) {
+      table = bind(tables, table, (entry) =>
+        ev.tensor(output.expr, after(entry)).map((found) => ({ ...found, out: [ev.flows.list([entry.out[0]!, found.out[0]!])] })),
+      );
+    }
+  }
+  if (options.part !== 'architecture') {
+    table = bind(tables, table, (entry) => trainTable(ev, space.train, after(entry)).map((found) => ({ ...found, out: entry.out })));
+  }
+  return table;
+}
+
+function depthOf(ev: Evaluator, id: number): number {
+  const flow = ev.flows.get(id);
+  if (flow.kind === 'tensor') return flow.depth;
+  return flow.kind === 'list' ? Math.max(0, ...flow.items.map((item) => depthOf(ev, item))) : 0;
+}
+
+function termIn(ev: Evaluator, frame: Frame, entry: Entry, t: RequireTerm): TermValue {
+  if (t.kind === 'measure') {
+    if (t.measure === 'depth') return { exact: depthOf(ev, entry.out[0]!) };
+    const at = ev.tables.tracked.findIndex((m) => m.measure === t.measure);
+    return { low: entry.cost[at]!, high: entry.cost[ev.tables.tracked.length + at]! };
+  }
+  const { reads, nodes } = ev.tables;
+  const table = ev.value(t.expr, { env: frame.env, known: entry.reads, mode: 'plain', lanes: 0 });
+  const only = table.length === 1 ? table[0]! : null;
+  if (!only || only.node !== nodes.unit || only.reads.slots.some((s) => reads.get(entry.reads, s) === undefined)) return null;
+  return { exact: ev.data.get(only.out[0]!) };
+}
+
+function verdict(ev: Evaluator, space: Space, frame: Frame, entry: Entry): Verdict {
+  let out: Verdict = 'yes';
+  for (const r of space.requirements) {
+    let v: Verdict;
+    try {
+      v = judge(r.expr, (t) => termIn(ev, frame, entry, t));
+    } catch (e) {
+      if (!(e instanceof Unfit)) throw e;
+      v = 'no';
+    }
+    if (v === 'no') return 'no';
+    if (v === 'open') out = 'open';
+  }
+  return out;
+}
+
+function settle(ev: WholeEvaluator, space: Space, judged: boolean, frame: Frame, table: Table): Compiled {
+  const groups = new Map<string, { depth: number; cause: number | null; nodes: Node[] }>();
+  const sure: Node[] = [];
+  let exact = true;
+  for (const entry of table) {
+    const cause = ev.flows.brokenIn(entry.out[0]!);
+    const v = judged && cause === null ? verdict(ev, space, frame, entry) : 'yes';
+    if (v === 'no') continue;
+    if (v === 'open') exact = false;
+    else sure.push(entry.node);
+    const depth = depthOf(ev, entry.out[0]!);
+    const key = `${depth},${cause}`;
+    const group = groups.get(key);
+    if (group) group.nodes.push(entry.node);
+    else groups.set(key, { depth, cause, nodes: [entry.node] });
+  }
+  const { nodes } = ev.tables;
+  const fixed = space.fixed.length > 0 ? fixedBy(space.fixed) : null;
+  const narrowed = (node: Node): Node | null => (fixed ? restrict(node, fixed, nodes) : node);
+  const outcomes: Outcome[] = [];
+  for (const g of [...groups.values()].sort((a, b) => a.depth - b.depth || Number(a.cause) - Number(b.cause))) {
+    const node = narrowed(nodes.or(g.nodes));
+    if (node) outcomes.push({ node, depth: g.depth, cause: g.cause });
+  }
+  const fit = outcomes.filter((o) => o.cause === null).map((o) => o.node);
+  const circuit = makeCircuit(whole(nodes, fit));
+  return { circuit, sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))), exact, outcomes, causes: ev.causes };
+}
+
+function whole(maker: NodeMaker, nodes: readonly (Node | null)[]): Node | null {
+  const items = nodes.filter((n): n is Node => n !== null);
+  return items.length === 0 ? null : maker.or(items);
+}
+
+export const totalOf = (circuit: Circuit): bigint => (circuit.root ? circuit.counts.get(circuit.root.id)! : 0n);

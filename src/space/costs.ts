@@ -1,0 +1,67 @@
+/**
+ * What layer applications cost, interned. `weights` is 4 bytes for every parameter, its gradient and optimizer slots, and for state; `kept` is 4 bytes for every
+ * value kept for backward at the largest batch. Memory is their sum. `shapes` tells weights of different shapes apart where they are shared.
+ */
+export interface Cost {
+  readonly id: number;
+  readonly params: number;
+  readonly flops: number;
+  readonly macs: number;
+  readonly weights: number;
+  readonly kept: number;
+  readonly shapes: number;
+}
+
+export interface Costs {
+  readonly zero: Cost;
+  make(params: number, flops: number, macs: number, weights: number, kept: number, shapes: readonly string[]): Cost;
+  add(a: Cost, b: Cost): Cost;
+  /** The part that is paid once for shared weights, and the part that every use pays. */
+  once(cost: Cost): Cost;
+  perUse(cost: Cost): Cost;
+  get(id: number): Cost;
+}
+
+export function makeCosts(): Costs {
+  const all: Cost[] = [];
+  const byKey = new Map<string, Cost>();
+  const shapeIds = new Map<string, number>([['', 0]]);
+  const sums = new Map<number, Map<number, Cost>>();
+  const shapesOf = (key: string): number => {
+    let id = shapeIds.get(key);
+    if (id === undefined) shapeIds.set(key, (id = shapeIds.size));
+    return id;
+  };
+  const intern = (params: number, flops: number, macs: number, weights: number, kept: number, shapes: number): Cost => {
+    const key = `${params},${flops},${macs},${weights},${kept},${shapes}`;
+    let cost = byKey.get(key);
+    if (!cost) {
+      cost = { id: all.length, params, flops, macs, weights, kept, shapes };
+      all.push(cost);
+      byKey.set(key, cost);
+    }
+    return cost;
+  };
+  const zero = intern(0, 0, 0, 0, 0, 0);
+  return {
+    zero,
+    make: (params, flops, macs, weights, kept, shapes) =>
+      intern(params, flops, macs, weights, kept, shapes.length === 0 ? 0 : shapesOf(shapes.join(';'))),
+    add: (a, b) => {
+      if (a === zero) return b;
+      if (b === zero) return a;
+      let row = sums.get(a.id);
+      if (!row) sums.set(a.id, (row = new Map()));
+      let sum = row.get(b.id);
+      if (!sum) {
+        const shapes = a.shapes === 0 ? b.shapes : b.shapes === 0 ? a.shapes : shapesOf(`${a.shapes}>${b.shapes}`);
+        sum = intern(a.params + b.params, a.flops + b.flops, a.macs + b.macs, a.weights + b.weights, a.kept + b.kept, shapes);
+        row.set(b.id, sum);
+      }
+      return sum;
+    },
+    once: (c) => intern(c.params, 0, 0, c.weights, 0, 0),
+    perUse: (c) => intern(0, c.flops, c.macs, 0, c.kept, c.shapes),
+    get: (id) => all[id]!,
+  };
+}

@@ -1,0 +1,21 @@
+import { ALL, ARCHITECTURE, compileOrNull, totalOf } from './compile.ts';
+import { estimateCount } from './estimate.ts';
+import type { Space } from './space.ts';
+
+/** How many architectures a space has. `exact` null: between `low` and `high`, as the tables were cut short. */
+export interface Count {
+  readonly exact: bigint | null;
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/**
+ * The ways to make every finite decision of the space such that all shapes fit and every requirement holds; with `train`, also those of training. Past the budget of
+ * the tables the bounds are proven where costs could not be told apart, and else an estimate from random members.
+ */
+export function count(space: Space, options: { readonly train?: boolean } = {}): Count {
+  const compiled = compileOrNull(space, options.train ? ALL : ARCHITECTURE);
+  if (!compiled) return estimateCount(space);
+  const total = totalOf(compiled.circuit);
+  return compiled.exact ? { exact: total, low: total, high: total } : { exact: null, low: compiled.sure, high: total };
+}

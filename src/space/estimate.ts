@@ -1,0 +1,130 @@
+import { Random } from '../base/philox.ts';
+import { Unfit } from '../base/unfit.ts';
+import type { Count } from './count.ts';
+import { drawInterval } from './decisions.ts';
+import { judge } from './measures.ts';
+import type { TermValue } from './measures.ts';
+import { Beyond } from './limits.ts';
+import { depthOf, measuring } from './measure.ts';
+import type { Decider } from './member.ts';
+import { byAssignment } from './member.ts';
+import type { Assignment, Decided, Requirement, RequireTerm, Space } from './space.ts';
+
+/** One random walk through the decisions of a space. */
+export interface Walk {
+  readonly assignment: Assignment;
+  readonly fits: boolean;
+  /** Product of the numbers of options: the weight of the walk in Knuth's estimate. */
+  readonly branching: bigint;
+}
+
+/** Decides by the prior (or evenly), without a look ahead; what is `given` stays. */
+export function walk(space: Space, random: Random, measure: 'choice' | 'uniform', given: Assignment = {}, train = false): Walk {
+  const assignment: Record<string, Decided> = {};
+  let branching = 1n;
+  const fixed = byAssignment(given);
+  const decider: Decider = {
+    choose: (path, options, site) => {
+      let at: number;
+      if (given[path] !== undefined) at = fixed.choose(path, options, site);
+      else {
+        branching *= BigInt(options.length);
+        at = measure === 'uniform' ? random.below(options.length) : byShare(options, random.uniform());
+      }
+      assignment[path] = options[at]!.value;
+      return at;
+    },
+    number: (path, interval, site) => {
+      const v = given[path] === undefined ? drawInterval(interval, random) : fixed.number(path, interval, site);
+      assignment[path] = v;
+      return v;
+    },
+  };
+  try {
+    const { member, sums } = measuring(space, decider);
+    const depth = Math.max(0, ...member.outputs().map((o) => depthOf(o.flow)));
+    if (train) member.train();
+    const fits = failing(space.requirements, { ...sums(), depth }, byAssignment(assignment), space).length === 0;
+    return { assignment, fits, branching };
+  } catch (e) {
+    if (e instanceof Unfit) return { assignment, fits: false, branching };
+    throw e;
+  }
+}
+
+function byShare(options: readonly { readonly share: number }[], u: number): number {
+  let rest = u;
+  for (let i = 0; i < options.length; i++) {
+    rest -= options[i]!.share;
+    if (rest < 0) return i;
+  }
+  return options.length - 1;
+}
+
+/** Requirements that a member with these measures fails, each with what its terms are. */
+export function failing(
+  requirements: readonly Requirement[],
+  measured: Readonly<Record<string, number>>,
+  decider: Decider,
+  space: Space,
+): readonly { readonly requirement: Requirement; readonly terms: readonly TermValue[] }[] {
+  if (requirements.length === 0) return [];
+  const { member } = measuring(space, decider);
+  return requirements.flatMap((requirement) => {
+    const terms: TermValue[] = [];
+    const term = (t: RequireTerm): TermValue => {
+      let value: TermValue;
+      if (t.kind === 'measure') value = { exact: measured[t.measure]! };
+      else {
+        try {
+          value = { exact: member.value(t.expr) };
+        } catch (e) {
+          // A value that the member does not decide binds nothing.
+          if (e instanceof Unfit || (e instanceof Error && e.name === 'Undecided')) value = null;
+          else throw e;
+        }
+      }
+      terms.push(value);
+      return value;
+    };
+    return judge(requirement.expr, term) === 'no' ? [{ requirement, terms }] : [];
+  });
+}
+
+const WALKS = 400;
+
+/**
+ * Where tables do not suffice: Knuth's estimate (1975) of the number of members from random walks, with its 95 % interval. The walks are always the
+ * same ones.
+ */
+export function estimateCount(space: Space): Count {
+  const random = new Random('estimate', space.name);
+  const weights: bigint[] = [];
+  for (let i = 0; i < WALKS; i++) {
+    try {
+      const w = walk(space, random, 'uniform');
+      weights.push(w.fits ? w.branching : 0n);
+    } catch (e) {
+      if (!(e instanceof Beyond)) throw e;
+      weights.push(0n);
+    }
+  }
+  const n = BigInt(weights.length);
+  const sum = weights.reduce((a, b) => a + b, 0n);
+  const mean = sum / n;
+  const variance = weights.reduce((a, w) => a + (w - mean) * (w - mean), 0n) / (n * n);
+  const spread = 2n * squareRoot(variance);
+  const found = weights.some((w) => w > 0n) ? 1n : 0n;
+  const low = mean > spread ? mean - spread : found;
+  return { exact: null, low: low > found ? low : found, high: mean + spread > found ? mean + spread : 1n };
+}
+
+function squareRoot(v: bigint): bigint {
+  if (v < 2n) return v;
+  let x = 1n << BigInt((v.toString(2).length + 1) >> 1);
+  for (;;) {
+    const next = (x + v / x) >> 1n;
+    if (next >= x) return x;
+    x = next;
+  }
+}

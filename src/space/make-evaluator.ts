@@ -1,0 +1,105 @@
+import type { Unfit } from '../base/unfit.ts';
+import { nodeMaker } from './circuit.ts';
+import { makeCosts } from './costs.ts';
+import type { Cost } from './costs.ts';
+import { evaluateBare, evaluateNet } from './evaluate-net.ts';
+import { evaluateTensor } from './evaluate-tensor.ts';
+import { evaluateValue, fitting } from './evaluate-value.ts';
+import type { Cause, Context, Evaluator, Outcome } from './evaluator.ts';
+import { makeReads } from './reads.ts';
+import type { AnyExpr } from './references.ts';
+import { idOf, infoOf } from './scope.ts';
+import type { Info } from './scope.ts';
+import type { NetExpr } from './space.ts';
+import { makeTables } from './table.ts';
+import type { Table, Tracked } from './table.ts';
+import { makeData, makeFlows } from './types.ts';
+
+export interface EvaluatorOptions {
+  readonly tracked: readonly Tracked[];
+  readonly tracksDepth: boolean;
+  /** Keep members that do not fit, as broken flows with a cause. */
+  readonly keepsBroken: boolean;
+  readonly budget: number;
+  /** What memory counts: slots of the optimizer for each parameter, examples in a batch. */
+  readonly memory: { slots: number; batch: number };
+}
+
+export interface WholeEvaluator extends Evaluator {
+  readonly causes: readonly Cause[];
+}
+
+/** Evaluates with memory: an expression is evaluated once for what it depends on. */
+export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
+  const costs = makeCosts();
+  const tables = makeTables(nodeMaker(), costs, makeReads(), options.tracked, options.budget);
+  const flows = makeFlows();
+  const outcomes: Outcome[] = [];
+  const outcomeIds = new Map<string, number>();
+  const causes: Cause[] = [];
+  const causeIds = new Map<AnyExpr, number>();
+  const memo = new Map<string, Table>();
+
+  const remembered = (key: string, make: () => Table): Table => {
+    let table = memo.get(key);
+    if (!table) memo.set(key, (table = fitting(make)));
+    return table;
+  };
+  const placeKey = (what: string, e: AnyExpr, info: Info, ctx: Context): { key: string; ctx: Context } => {
+    const known = tables.reads.only(ctx.known, info.slots);
+    return { key: `${what}${idOf(e)} ${info.key}|${known.id}|${ctx.mode}${ctx.lanes}`, ctx: known === ctx.known ? ctx : { ...ctx, known } };
+  };
+  // Depths shift through networks that read no tensor from outside.
+  const applied = (what: string, e: NetExpr, inputs: readonly number[], ctx: Context, make: (inputs: readonly number[], ctx: Context) => Table): Table => {
+    const info = infoOf(e, ctx.env);
+    const at = placeKey(what, e, info, ctx);
+    const least = options.tracksDepth && ctx.lanes === 1 && !info.tensors ? flows.minDepth(inputs[0]!) : 0;
+    if (least === 0 || !Number.isFinite(least)) return remembered(`${at.key}|${inputs.join()}`, () => make(inputs, at.ctx));
+    const lowered = inputs.map((i) => flows.raise(i, -least));
+    const table = remembered(`${at.key}|${lowered.join()}`, () => make(lowered, at.ctx));
+    return table.map((entry) => ({ ...entry, out: entry.out.map((f) => flows.raise(f, least)) }));
+  };
+
+  const ev: WholeEvaluator = {
+    tables,
+    flows,
+    data: makeData(),
+    tracksDepth: options.tracksDepth,
+    causes,
+    value: (e, ctx) => {
+      if (e.kind === 'const') return evaluateValue(ev, e, ctx);
+      const at = placeKey('v', e, infoOf(e, ctx.env), ctx);
+      return remembered(`${at.key}|${ctx.env.own ?? ''}`, () => evaluateValue(ev, e, at.ctx));
+    },
+    tensor: (e, ctx) => {
+      const at = placeKey('t', e, infoOf(e, ctx.env), ctx);
+      return remembered(at.key, () => evaluateTensor(ev, e, at.ctx));
+    },
+    net: (e, inputs, ctx) => applied('n', e, inputs, ctx, (ins, at) => evaluateNet(ev, e, ins, at)),
+    bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
+    layerCostOf: (c): Cost => {
+      const { slots, batch } = options.memory;
+      return costs.make(c.params, c.flops, c.macs, 4 * (c.params * (2 + slots) + c.state), 4 * batch * c.kept, c.shapes);
+    },
+    outcome: (flow, cost) => {
+      const key = `${flow},${cost.id}`;
+      let id = outcomeIds.get(key);
+      if (id === undefined) {
+        outcomeIds.set(key, (id = outcomes.length));
+        outcomes.push({ flow, cost });
+      }
+      return id;
+    },
+    outcomeOf: (id) => outcomes[id]!,
+    broken: (expr: AnyExpr, unfit: Unfit) => {
+      if (!options.keepsBroken) return null;
+      let id = causeIds.get(expr);
+      if (id === undefined) {
+        causeIds.set(expr, (id = causes.length));
+        causes.push({ expr, unfit });
+      }
+      return flows.broken(id);
+    },
+  };
+  return ev;
+}

@@ -1,0 +1,154 @@
+import { Unfit } from '../base/unfit.ts';
+import type { TensorType } from '../base/tensor-type.ts';
+import { rootBindings } from './compile.ts';
+import { choiceOptions, middle, sameDecided } from './decisions.ts';
+import type { Interval, Option } from './decisions.ts';
+import { Follower } from './follow.ts';
+import type { Flow, FollowScope, Guide } from './follow.ts';
+import { Beyond } from './limits.ts';
+import { finishPath } from './naming.ts';
+import type { Assignment, Binding, Decided, SettingChoice, Site, Space, ValueExpr } from './space.ts';
+import { SETTING_KEYS } from './train-table.ts';
+import type { Datum } from './values.ts';
+
+/** Who decides: a position among options, or a number within an interval. Paths are stored paths. */
+export interface Decider {
+  choose(path: string, options: readonly Option[], site: Site): number;
+  number(path: string, interval: Interval, site: Site): number;
+}
+
+/** What makes tensors of layers. */
+export type Maker<T extends { readonly type: TensorType }> = Pick<Guide<T>, 'layer'>;
+
+/** A decided setting, such as an optimizer with its arguments. */
+export interface DecidedSetting {
+  readonly name: string;
+  readonly args: Readonly<Record<string, Datum | DecidedSetting>>;
+}
+
+/** How one candidate is trained. */
+export interface DecidedTrain {
+  readonly data: DecidedSetting | null;
+  readonly loss: DecidedSetting;
+  readonly optimizer: DecidedSetting;
+  readonly schedule: DecidedSetting;
+  readonly batch: number;
+  readonly epochs: number;
+}
+
+/** One member being followed: its outputs, values and settings, each on demand. */
+export interface Member<T> {
+  outputs(): readonly { readonly name: string; readonly flow: Flow<T> }[];
+  value(e: ValueExpr): Datum;
+  train(): DecidedTrain;
+}
+
+const roots = new WeakMap<Space, readonly Binding[]>();
+function bindingsOf(space: Space): readonly Binding[] {
+  let found = roots.get(space);
+  if (!found) roots.set(space, (found = rootBindings(space)));
+  return found;
+}
+
+export function followMember<T extends { readonly type: TensorType }>(
+  space: Space,
+  inputs: readonly T[],
+  decider: Decider,
+  maker: Maker<T>,
+): Member<T> {
+  const follower = new Follower<T>({
+    choose: (path, options, site) => decider.choose(finishPath(path), options, site),
+    number: (path, interval, site) => decider.number(finishPath(path), interval, site),
+    layer: (path, layer, args, given, expr) => maker.layer(finishPath(path), layer, args, given, expr),
+  });
+  const root = follower.root(space, bindingsOf(space), inputs);
+  return {
+    outputs: () => sheltered(() => space.outputs.map((o) => ({ name: o.name, flow: follower.tensor(o.expr, root) }))),
+    value: (e) => sheltered(() => follower.value(e, root)),
+    train: () => sheltered(() => trainOf(follower, space, root)),
+  };
+}
+
+// A member may be nested deeper than the stack.
+function sheltered<V>(make: () => V): V {
+  try {
+    return make();
+  } catch (e) {
+    if (e instanceof RangeError) throw new Beyond('a member nested too deeply');
+    throw e;
+  }
+}
+
+function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>, space: Space, root: FollowScope<T>): DecidedTrain {
+  const { train } = space;
+  const scope = follower.open(follower.below(root, '.train', null), train.bindings, []);
+  const setting = (s: SettingChoice, path: string, own: string | null): DecidedSetting => {
+    const at = follower.below(scope, path, own);
+    if (s.kind === 'choice') {
+      const chosen = follower.pick(s.site, choiceOptions(s.alternatives), at);
+      return setting(s.alternatives[chosen]!.expr, path, own);
+    }
+    const inner = follower.below(scope, `${path}.${s.name}`, null);
+    const args: Record<string, Datum | DecidedSetting> = {};
+    for (const a of s.args) {
+      args[a.name] =
+        a.value.kind === 'setting' ? setting(a.value, `${path}.${s.name}.${a.name}`, null) : follower.value(a.value, inner);
+    }
+    return { name: s.name, args };
+  };
+  const decided: Record<string, DecidedSetting | null> = {};
+  for (const key of SETTING_KEYS) decided[key] = train[key] ? setting(train[key], `.train.${key}`, key) : null;
+  const number = (key: 'batch' | 'epochs'): number => Number(follower.value(train[key], follower.below(scope, `.train.${key}`, key)));
+  return {
+    data: decided['data'] ?? null,
+    loss: decided['loss']!,
+    optimizer: decided['optimizer']!,
+    schedule: decided['schedule']!,
+    batch: number('batch'),
+    epochs: number('epochs'),
+  };
+}
+
+/** A decision that an assignment does not make. */
+export class Undecided extends Error {
+  override readonly name = 'Undecided';
+  readonly path: string;
+  readonly options: readonly Option[] | Interval;
+  readonly site: Site;
+  constructor(path: string, options: readonly Option[] | Interval, site: Site) {
+    super(`${path} is not decided`);
+    this.path = path;
+    this.options = options;
+    this.site = site;
+  }
+}
+
+const show = (v: Decided): string => (typeof v === 'object' ? `[${v.join(', ')}]` : String(v));
+
+/** Decides as assigned. What is missing throws Undecided, or takes its first alternative where `defaults`. `met` collects the paths. */
+export function byAssignment(assignment: Assignment, options: { readonly defaults?: boolean; readonly met?: Set<string> } = {}): Decider {
+  return {
+    choose: (path, choices, site) => {
+      options.met?.add(path);
+      const wanted = assignment[path];
+      if (wanted === undefined) {
+        if (options.defaults) return 0;
+        throw new Undecided(path, choices, site);
+      }
+      const at = choices.findIndex((o) => sameDecided(wanted, o.value));
+      if (at >= 0) return at;
+      const known = choices.slice(0, 12).map((o) => show(o.value));
+      throw new Unfit(`${path} has no alternative ${show(wanted)}`, `one of ${known.join(', ')}${choices.length > 12 ? ', …' : ''}`, show(wanted));
+    },
+    number: (path, interval, site) => {
+      options.met?.add(path);
+      const wanted = assignment[path];
+      if (wanted === undefined) {
+        if (options.defaults) return middle(interval);
+        throw new Undecided(path, interval, site);
+      }
+      if (typeof wanted === 'number' && wanted >= interval.low && wanted <= interval.high) return wanted;
+      throw new Unfit(`${path} is outside its range`, `${interval.low}..${interval.high}`, show(wanted));
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import { Beyond } from './limits.ts';
+import { withKnown } from './evaluator.ts';
+import type { Context, Evaluator, Outcome } from './evaluator.ts';
+import type { Cost } from './costs.ts';
+import { settled } from './apply-layer.ts';
+import { withValues } from './evaluate-value.ts';
+import { named, useSegment } from './naming.ts';
+import type { Lanes, Reads } from './reads.ts';
+import { infoOf, unowned } from './scope.ts';
+import type { Slot } from './scope.ts';
+import type { RepeatExpr } from './space.ts';
+import { addCosts, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
+import type { Entry, Table } from './table.ts';
+import { Unfit } from '../base/unfit.ts';
+import { BUDGET } from './limits.ts';
+import type { Datum } from './values.ts';
+
+const MAX_LANES = 64;
+
+type NetSlot = Extract<Slot, { what: 'net' | 'shared' }>;
+
+/**
+ * A use of a network that is decided once: guesses what it makes of the input of each lane, consistently with what is known of it.
+ */
+export function readOnce(ev: Evaluator, slot: NetSlot, inputs: readonly number[], ctx: Context): Table {
+  const { reads } = ev.tables;
+  const knownId = reads.get(ctx.known, slot.id);
+  const shiftable = ev.tracksDepth && !infoOf(slot.expr, slot.env).tensors;
+  const shifts = inputs.map((input) => {
+    const depth = shiftable ? ev.flows.minDepth(input) : 0;
+    return Number.isFinite(depth) ? depth : 0;
+  });
+  let rows: { lanes: Lanes; outcomes: Outcome[] }[] = [
+    { lanes: knownId === undefined ? reads.noLanes : reads.lanes(knownId), outcomes: [] },
+  ];
+  inputs.forEach((input, lane) => {
+    const at = ev.flows.raise(input, -shifts[lane]!);
+    rows = rows.flatMap((row) => {
+      const known = row.lanes.inputs.indexOf(at);
+      const ids = known >= 0 ? [row.lanes.outcomes[known]!] : guesses(ev, slot, row.lanes, at, ctx);
+      return ids.map((id) => {
+        const o = ev.outcomeOf(id);
+        return {
+          lanes: known >= 0 ? row.lanes : reads.withLane(row.lanes, at, id),
+          outcomes: [...row.outcomes, { flow: ev.flows.raise(o.flow, shifts[lane]!), cost: o.cost }],
+        };
+      });
+    });
+  });
+  const made = tableMaker(ev.tables);
+  for (const row of rows) {
+    const entry = slot.what === 'shared' ? sharedUse(ev, row.outcomes, ctx) : settled(ev, row.outcomes, ctx);
+    if (entry) made.add({ ...entry, reads: reads.one(slot.id, row.lanes.id) });
+  }
+  return made.done();
+}
+
+// Weights of a shared network are paid where it is defined: a use pays the rest, whatever shares it.
+function sharedUse(ev: Evaluator, outcomes: readonly Outcome[], ctx: Context): Entry | null {
+  const { costs } = ev.tables;
+  const bare = outcomes.map((o) => ({ flow: o.flow, cost: costs.make(0, o.cost.flops, o.cost.macs, 0, o.cost.kept, []) }));
+  return settled(ev, bare, ctx);
+}
+
+// Outcomes that some decisions give for one more input, together with what is known for the others.
+function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx: Context): readonly number[] {
+  const inputs = [...lanes.inputs, input];
+  if (inputs.length > MAX_LANES) throw new Beyond(`'${slot.name}' is decided once and meets more than ${MAX_LANES} different inputs`);
+  const table = ev.net(slot.expr, inputs, {
+    ...ctx,
+    env: slot.env,
+    mode: slot.what === 'shared' ? 'shared' : 'lanes',
+    lanes: inputs.length,
+  });
+  const found = new Set<number>();
+  for (const e of table) {
+    const ids = e.out.map((flow, i) => ev.outcome(flow, e.uses[i]!));
+    if (lanes.outcomes.every((o, i) => o === ids[i])) found.add(ids.at(-1)!);
+  }
+  return [...found];
+}
+
+export function copiesOf(times: Datum): number {
+  if (typeof times !== 'number' || !Number.isInteger(times) || times < 0) {
+    throw new Unfit('a repetition takes a whole number from 0', 'a whole number from 0', String(times));
+  }
+  if (times > BUDGET.copies) throw new Beyond(`a repetition of ${times} copies`);
+  return times;
+}
+
+interface Chain {
+  readonly flows: readonly number[];
+  readonly step: number;
+  readonly spent: Entry;
+}
+
+/**
+ * `A{tied n}`: the body's decisions are made once, each copy has weights of its own. Follows the chain of inputs; whenever a copy meets a new one, the body is
+ * evaluated anew over all inputs met so far, under the same decisions.
+ */
+export function tiedRepeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number[], ctx: Context): Table {
+  const base = useSegment(named(e.body).name);
+  const made = tableMaker(ev.tables);
+  const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [unitEntry(ev.tables, [ev.data.id(copiesOf(n!))], 0)]);
+  for (const [reads, group] of byReads(placed(ev.tables, base, times))) {
+    const wanted = new Map<number, Entry[]>();
+    for (const t of group) {
+      const n = ev.data.get(t.out[0]!) as number;
+      wanted.set(n, [...(wanted.get(n) ?? []), t]);
+    }
+    const inner = withKnown(ev, ctx, reads);
+    const emit = (n: number, chain: Chain, body: Entry | null): void => {
+      for (const t of wanted.get(n) ?? []) {
+        const start: Entry = { ...chain.spent, out: chain.flows };
+        const lead = product(ev.tables, t, start);
+        const whole = lead && body ? product(ev.tables, lead, { ...body, out: chain.flows, uses: [] }, ev.tables.nodes.at(`${base}[0]`, body.node)) : lead;
+        if (whole) made.add(whole);
+      }
+    };
+    const zero = unitEntry(ev.tables, inputs, ctx.mode === 'plain' ? 0 : ctx.lanes);
+    emit(0, { flows: inputs, step: 0, spent: zero }, null);
+    const most = Math.max(...wanted.keys());
+    if (most > 0) explore(ev, e, { flows: inputs, step: 0, spent: zero }, [...new Set(inputs)], [], most, inner, emit);
+  }
+  return made.done();
+}
+
+export function byReads(table: Table): ReadonlyMap<Reads, Table> {
+  const groups = new Map<Reads, Entry[]>();
+  for (const e of table) groups.set(e.reads, [...(groups.get(e.reads) ?? []), e]);
+  return groups;
+}
+
+function explore(
+  ev: Evaluator,
+  e: RepeatExpr,
+  chain: Chain,
+  lanes: readonly number[],
+  known: readonly number[],
+  most: number,
+  ctx: Context,
+  emit: (n: number, chain: Chain, body: Entry) => void,
+): void {
+  if (lanes.length > MAX_LANES) throw new Beyond(`a tied repetition meets more than ${MAX_LANES} different inputs`);
+  const table = ev.bare(named(e.body), lanes, { ...ctx, mode: 'lanes', lanes: lanes.length });
+  const groups = new Map<string, Entry[]>();
+  for (const entry of table) {
+    if (!known.every((o, i) => o === ev.outcome(entry.out[i]!, entry.uses[i]!))) continue;
+    const key = keyOf(entry.out, entry.uses);
+    groups.set(key, [...(groups.get(key) ?? []), entry]);
+  }
+  for (const group of groups.values()) {
+    const first = group[0]!;
+    const outcomes = first.out.map((flow, i) => ({ flow, cost: first.uses[i]! }));
+    const end = run(ev, chain, lanes, outcomes, most, ctx, (at) => {
+      for (const body of group) emit(at.step, at, body);
+    });
+    if (!end) continue;
+    const more = [...lanes, ...new Set(end.flows.filter((f) => !lanes.includes(f)))];
+    explore(ev, e, end, more, outcomes.map((o) => ev.outcome(o.flow, o.cost)), most, ctx, emit);
+  }
+}
+
+// Follows the chain as far as the lanes go; null where it ended.
+function run(
+  ev: Evaluator,
+  from: Chain,
+  lanes: readonly number[],
+  outcomes: readonly { readonly flow: number; readonly cost: Cost }[],
+  most: number,
+  ctx: Context,
+  reached: (at: Chain) => void,
+): Chain | null {
+  let chain = from;
+  while (chain.step < most) {
+    const at = chain.flows.map((f) => lanes.indexOf(f));
+    if (at.includes(-1)) return chain;
+    const copy = settled(
+      ev,
+      at.map((i) => outcomes[i]!),
+      ctx,
+    );
+    if (!copy) return null;
+    ev.tables.spend(1);
+    const { spent } = chain;
+    chain = {
+      flows: copy.out,
+      step: chain.step + 1,
+      spent: {
+        ...copy,
+        uses: copy.uses.map((u, i) => ev.tables.costs.add(spent.uses[i]!, u)),
+        cost: addCosts(spent.cost, copy.cost),
+        node: sumNode(ev, spent, copy),
+      },
+    };
+    reached(chain);
+  }
+  return null;
+}
+
+// Both nodes are costs or the unit: one node says their sum.
+function sumNode(ev: Evaluator, a: Entry, b: Entry): Entry['node'] {
+  const { nodes, costs } = ev.tables;
+  const cost = (n: Entry['node']): Cost => (n.kind === 'cost' ? n.cost : costs.zero);
+  return nodes.cost(costs.add(cost(a.node), cost(b.node)));
+}

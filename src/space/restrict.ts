@@ -1,0 +1,94 @@
+import type { Random } from '../base/philox.ts';
+import { Unfit } from '../base/unfit.ts';
+import { ALL, compileOrNull } from './compile.ts';
+import type { Compiled } from './compile.ts';
+import { isInterval } from './decisions.ts';
+import type { Interval } from './decisions.ts';
+import { walk } from './estimate.ts';
+import { Beyond } from './limits.ts';
+import { measuring } from './measure.ts';
+import { Undecided, byAssignment } from './member.ts';
+import { drawFrom, meets, sample } from './sample.ts';
+import type { SampleMeasure } from './sample.ts';
+import type { Assignment, Decided, Space } from './space.ts';
+import { weighed } from './weigh.ts';
+
+/** The next decision of a partial assignment. A continuous one has no alternatives but an interval. */
+export interface NextDecision {
+  readonly path: string;
+  readonly kind: 'choice' | 'range' | 'order' | 'pick';
+  readonly alternatives: readonly Decided[];
+  /** Members (architecture and training) that are left with each alternative; where tables do not suffice 1, or 0 where it cannot fit. */
+  readonly feasible: readonly bigint[];
+  readonly weights: readonly number[];
+  readonly continuous: Interval | null;
+}
+
+/**
+ * The first undecided decision, in the order of evaluation: the architecture's from the outputs backwards, then those of training. Null where the assignment is complete.
+ */
+export function next(space: Space, partial: Assignment): NextDecision | null {
+  const open = firstUndecided(space, partial);
+  if (!open) return null;
+  const { path, options } = open;
+  if (isInterval(options)) return { path, kind: 'range', alternatives: [], feasible: [], weights: [], continuous: options };
+  const alternatives = options.map((o) => o.value);
+  const compiled = compileOrNull(space, ALL);
+  const feasible = alternatives.map((v) => membersGiven(space, compiled, { ...partial, [path]: v }));
+  const { label } = open.site;
+  const kind = label === 'order' || label === 'pick' ? label : typeof alternatives[0] === 'number' ? 'range' : 'choice';
+  return { path, kind, alternatives, feasible, weights: options.map((o) => o.share), continuous: null };
+}
+
+function firstUndecided(space: Space, partial: Assignment): Undecided | null {
+  const { member } = measuring(space, byAssignment(partial));
+  try {
+    member.outputs();
+    member.train();
+    return null;
+  } catch (e) {
+    if (e instanceof Undecided) return e;
+    throw e;
+  }
+}
+
+function membersGiven(space: Space, compiled: Compiled | null, given: Assignment): bigint {
+  if (compiled) return compiled.circuit.root ? weighed(compiled.circuit, compiled.circuit.root, given).count(compiled.circuit.root, '') : 0n;
+  try {
+    firstUndecided(space, given);
+    return 1n;
+  } catch (e) {
+    if (e instanceof Unfit) return 0n;
+    throw e;
+  }
+}
+
+/** Members (architecture and training together; continuous decisions count as 1) that agree with a partial assignment. */
+export function countGiven(space: Space, partial: Assignment): bigint {
+  return membersGiven(space, compileOrNull(space, ALL), partial);
+}
+
+const TRIES = 2000;
+
+/** A member that agrees with a partial assignment. Throws Beyond where none was found. */
+export function sampleGiven(
+  space: Space,
+  partial: Assignment,
+  options: { readonly random: Random; readonly measure?: SampleMeasure },
+): Assignment {
+  const { random, measure = 'choice' } = options;
+  if (Object.keys(partial).length === 0) return sample(space, { random, measure });
+  const compiled = compileOrNull(space, ALL);
+  for (let i = 0; i < TRIES; i++) {
+    if (compiled) {
+      const found = compiled.circuit.root && drawFrom(compiled.circuit, compiled.circuit.root, partial, random, measure);
+      if (!found) break;
+      if (compiled.exact || meets(space, found)) return found;
+    } else {
+      const w = walk(space, random, measure === 'uniform' ? 'uniform' : 'choice', partial, true);
+      if (w.fits) return w.assignment;
+    }
+  }
+  throw new Beyond(`no member of ${space.name} agrees with what is given`);
+}
+

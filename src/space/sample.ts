@@ -1,0 +1,127 @@
+import { Random } from '../base/philox.ts';
+import type { Circuit, Node } from './circuit.ts';
+import { ARCHITECTURE, TRAIN, compileOrNull } from './compile.ts';
+import type { CompileOptions } from './compile.ts';
+import { drawInterval } from './decisions.ts';
+import { failing, walk } from './estimate.ts';
+import { descend } from './fold.ts';
+import { Beyond } from './limits.ts';
+import { depthOf, measuring } from './measure.ts';
+import { byAssignment } from './member.ts';
+import { finishPath } from './naming.ts';
+import type { Assignment, Decided, Space } from './space.ts';
+import { weighed } from './weigh.ts';
+
+/** `choice`: each decision by its prior, given that the member fits; `uniform`: each architecture alike; `balanced`: each depth alike, then by prior. */
+export type SampleMeasure = 'choice' | 'uniform' | 'balanced';
+
+export interface SampleOptions {
+  readonly seed?: number;
+  /** Goes on where it is; else a fresh stream of the seed. */
+  readonly random?: Random;
+  readonly measure?: SampleMeasure;
+}
+
+const TRIES = 2000;
+
+/** A member with its decisions of training. Throws Beyond where none was found, Error('empty') never: an empty space throws Beyond too. */
+export function sample(space: Space, options: SampleOptions = {}): Assignment {
+  const random = options.random ?? new Random('sample', options.seed ?? 0);
+  const measure = options.measure ?? 'choice';
+  const architecture = sampleArchitecture(space, random, measure);
+  return { ...architecture, ...sampleTrain(space, architecture, random) };
+}
+
+function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure): Assignment {
+  const compiled = compileOrNull(space, ARCHITECTURE);
+  if (!compiled) return walkUntilFit(space, random, measure);
+  if (!compiled.circuit.root) throw new Beyond(`${space.name} has no members`);
+  const root = measure === 'balanced' ? balancedRoot(space, random) : null;
+  for (let i = 0; i < TRIES; i++) {
+    const found = root ? drawFrom(root.circuit, root.node, {}, random, 'choice') : drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
+    if (found && ((compiled.exact && !root) || meets(space, found))) return found;
+  }
+  throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
+}
+
+function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment {
+  for (let i = 0; i < TRIES; i++) {
+    const w = walk(space, random, measure === 'uniform' ? 'uniform' : 'choice');
+    if (w.fits) return w.assignment;
+  }
+  throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
+}
+
+const BY_DEPTH: CompileOptions = { ...ARCHITECTURE, depth: true };
+
+// One depth of those that occur.
+function balancedRoot(space: Space, random: Random): { circuit: Circuit; node: Node } | null {
+  const compiled = compileOrNull(space, BY_DEPTH);
+  if (!compiled || compiled.outcomes.length === 0) return null;
+  return { circuit: compiled.circuit, node: compiled.outcomes[random.below(compiled.outcomes.length)]!.node };
+}
+
+/** Whether a member meets the requirements; for circuits that have some more. */
+export function meets(space: Space, assignment: Assignment): boolean {
+  if (space.requirements.length === 0) return true;
+  const { member, sums } = measuring(space, byAssignment(assignment));
+  const depth = Math.max(0, ...member.outputs().map((o) => depthOf(o.flow)));
+  return failing(space.requirements, { ...sums(), depth }, byAssignment(assignment), space).length === 0;
+}
+
+/** Decisions of training, given those of the architecture: by their prior. */
+function sampleTrain(space: Space, architecture: Assignment, random: Random): Assignment {
+  const compiled = compileOrNull(space, TRAIN);
+  if (!compiled) {
+    const w = walk(space, random, 'choice', architecture, true);
+    return w.assignment;
+  }
+  const { circuit } = compiled;
+  return (circuit.root && drawFrom(circuit, circuit.root, architecture, random, 'choice')) ?? {};
+}
+
+/** A member below a node, given some decisions; null where there is none. */
+export function drawFrom(circuit: Circuit, root: Node, given: Assignment, random: Random, measure: SampleMeasure): Assignment | null {
+  const scale = weighed(circuit, root, given);
+  if (scale.count(root, '') === 0n) return null;
+  const out: Record<string, Decided> = {};
+  descend<null>(root, null, {
+    and: () => ({ left: null, right: null }),
+    or: (node, path) => {
+      const item = measure === 'uniform' ? byCount(node.items, path, scale.count, random) : byMass(node.items, path, scale.logMass, random);
+      return { item, state: null };
+    },
+    leaf: (node, path) => {
+      const name = finishPath(path + node.suffix);
+      if (node.kind === 'lit') out[name] = node.value;
+      else {
+        const fixed = given[name];
+        out[name] = typeof fixed === 'number' ? fixed : drawInterval(node.interval, random);
+      }
+    },
+  });
+  return out;
+}
+
+function byCount(items: readonly Node[], path: string, count: (n: Node, path: string) => bigint, random: Random): Node {
+  const counts = items.map((i) => count(i, path));
+  let at = random.belowBig(counts.reduce((a, b) => a + b, 0n));
+  for (let i = 0; i < items.length; i++) {
+    if (at < counts[i]!) return items[i]!;
+    at -= counts[i]!;
+  }
+  throw new Error('bug: counts do not add up');
+}
+
+function byMass(items: readonly Node[], path: string, logMass: (n: Node, path: string) => number, random: Random): Node {
+  const logs = items.map((i) => logMass(i, path));
+  const top = Math.max(...logs);
+  const masses = logs.map((l) => Math.exp(l - top));
+  let at = random.uniform() * masses.reduce((a, b) => a + b, 0);
+  for (let i = 0; i < items.length; i++) {
+    at -= masses[i]!;
+    if (at < 0 && masses[i]! > 0) return items[i]!;
+  }
+  return items[masses.findLastIndex((m) => m > 0)]!;
+}
+

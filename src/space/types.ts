@@ -1,0 +1,84 @@
+import type { TensorType } from '../base/tensor-type.ts';
+import type { Datum } from './values.ts';
+
+/** What flows through a network, interned: tables compare whole numbers. The batch axis is 1. `depth` is 0 unless depth is tracked. */
+export type Flow =
+  | { readonly kind: 'tensor'; readonly type: TensorType; readonly depth: number }
+  | { readonly kind: 'list'; readonly items: readonly number[] }
+  /** In analyses only: a layer that did not fit was met on the way; `cause` numbers it. */
+  | { readonly kind: 'broken'; readonly cause: number };
+
+export interface Flows {
+  tensor(type: TensorType, depth: number): number;
+  list(items: readonly number[]): number;
+  broken(cause: number): number;
+  get(id: number): Flow;
+  /** The cause of the first broken tensor in it, or null. */
+  brokenIn(id: number): number | null;
+  /** The least depth of a tensor in it, and the same flow with every depth raised. */
+  minDepth(id: number): number;
+  raise(id: number, by: number): number;
+}
+
+export function makeFlows(): Flows {
+  const all: Flow[] = [];
+  const ids = new Map<string, number>();
+  const intern = (key: string, flow: Flow): number => {
+    let id = ids.get(key);
+    if (id === undefined) {
+      ids.set(key, (id = all.length));
+      all.push(flow);
+    }
+    return id;
+  };
+  const brokenIn = (id: number): number | null => {
+    const flow = all[id]!;
+    if (flow.kind === 'broken') return flow.cause;
+    if (flow.kind === 'list') for (const item of flow.items) if (brokenIn(item) !== null) return brokenIn(item);
+    return null;
+  };
+  const tensor = (type: TensorType, depth: number): number =>
+    intern(`${type.dtype}[${type.shape.join(',')}]${depth}`, { kind: 'tensor', type, depth });
+  const list = (items: readonly number[]): number => intern(`(${items.join(',')})`, { kind: 'list', items });
+  const minDepth = (id: number): number => {
+    const flow = all[id]!;
+    if (flow.kind === 'tensor') return flow.depth;
+    return flow.kind === 'list' ? Math.min(...flow.items.map(minDepth)) : Infinity;
+  };
+  const raise = (id: number, by: number): number => {
+    const flow = all[id]!;
+    if (by === 0 || flow.kind === 'broken') return id;
+    return flow.kind === 'tensor' ? tensor(flow.type, flow.depth + by) : list(flow.items.map((item) => raise(item, by)));
+  };
+  return {
+    tensor,
+    list,
+    broken: (cause) => intern(`!${cause}`, { kind: 'broken', cause }),
+    get: (id) => all[id]!,
+    brokenIn,
+    minDepth,
+    raise,
+  };
+}
+
+export interface Data {
+  id(value: Datum): number;
+  get(id: number): Datum;
+}
+
+export function makeData(): Data {
+  const all: Datum[] = [];
+  const ids = new Map<string | Datum, number>();
+  return {
+    id: (value) => {
+      const key = typeof value === 'object' ? JSON.stringify(value) : typeof value === 'string' ? `"${value}` : value;
+      let id = ids.get(key);
+      if (id === undefined) {
+        ids.set(key, (id = all.length));
+        all.push(value);
+      }
+      return id;
+    },
+    get: (id) => all[id]!,
+  };
+}
