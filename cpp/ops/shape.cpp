@@ -1,4 +1,4 @@
-// Data movement: repeats, transposes, cuts and joins along an axis, triangles.
+// Data movement: repeats, transposes, cuts and joins along an axis.
 #include "gen/attrs.h"
 #include "ops/rows.h"
 #include "ops/walk.h"
@@ -219,25 +219,6 @@ Status run_concat(const Step& step, const Runtime& rt) {
   return {};
 }
 
-// ---- tril
-
-Status run_tril(const Step& step, const Runtime& rt) {
-  const float value = TrilAttrs::read(step.attrs).value;
-  const View& out = step.out[0];
-  const float* x = f32(step.in[0]);
-  float* y = f32(out);
-  if (numel(out) == 0) return {};
-  const uint64_t n = out.dims[out.rank - 1];
-  for_parts(rt, parts_of(numel(out) / n, n), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (uint64_t row = begin; row < end; row++) {
-      const uint64_t kept = row % n + 1;
-      if (x != y) copy_row(y + row * n, x + row * n, kept);
-      fill_row(y + row * n + kept, value, n - kept);
-    }
-  });
-  return {};
-}
-
 }  // namespace
 
 extern const Kernel broadcast_to_kernel = {check_broadcast, nullptr, run_broadcast};
@@ -245,6 +226,5 @@ extern const Kernel transpose_kernel = {check_transpose, nullptr, run_transpose}
 extern const Kernel slice_kernel = {check_slice, nullptr, run_slice};
 extern const Kernel pad_kernel = {check_pad, nullptr, run_pad};
 extern const Kernel concat_kernel = {check_concat, nullptr, run_concat};
-extern const Kernel tril_kernel = {nullptr, nullptr, run_tril};
 
 }  // namespace tenon::TENON_ISA
