@@ -35,34 +35,34 @@ function printPart(print: (printer: Printer) => Doc): string {
 
 /** How tight an expression binds as it stands; 0 for those that reach as far to the right as they can. */
 function levelOf(node: Expr): number {
-  switch (node.kind) {
-    case 'choice':
-    case 'order':
-    case 'chain':
-    case 'via':
-    case 'prior':
-    case 'range':
-      return levels[node.kind];
-    case 'binary':
-      return binaryLevel(node.operator);
-    case 'unary':
-      return node.operator === 'not' ? levels.not : levels.negation;
-    case 'each':
-      return levels.negation;
-    case 'if':
-    case 'letin':
-      return 0;
-    case 'optional':
-    case 'repeat':
-    case 'call':
-    case 'index':
-    case 'member':
-    case 'labelled':
-      return levels.postfix;
-    default:
-      return levels.operand;
-  }
+  if (node.kind === 'binary') return binaryLevel(node.operator);
+  if (node.kind === 'unary') return node.operator === 'not' ? levels.not : levels.negation;
+  return kindLevels[node.kind];
 }
+
+const kindLevels: Readonly<Record<Exclude<Expr['kind'], 'binary' | 'unary'>, number>> = {
+  if: 0,
+  letin: 0,
+  choice: levels.choice,
+  order: levels.order,
+  chain: levels.chain,
+  via: levels.via,
+  prior: levels.prior,
+  range: levels.range,
+  each: levels.negation,
+  optional: levels.postfix,
+  repeat: levels.postfix,
+  call: levels.postfix,
+  index: levels.postfix,
+  member: levels.postfix,
+  labelled: levels.postfix,
+  name: levels.operand,
+  number: levels.operand,
+  text: levels.operand,
+  truth: levels.operand,
+  list: levels.operand,
+  tensor: levels.operand,
+};
 
 const isLiteral = (node: Expr): boolean => node.kind === 'number' || node.kind === 'text' || node.kind === 'truth';
 const isLeaf = (node: Expr): boolean => isLiteral(node) || node.kind === 'name';
@@ -71,31 +71,20 @@ const isBlock = (s: Tree.Statement): boolean => ['space', 'cell', 'train', 'sear
 /** The part that an expression starts with, as far as it stands without parentheses. */
 function leftmost(node: Expr): Expr | undefined {
   if (node.parens) return undefined;
-  switch (node.kind) {
-    case 'choice':
-      return leftmost(node.alternatives[0]!.value);
-    case 'order':
-      return leftmost(node.items[0]!);
-    case 'chain':
-      return leftmost(node.steps[0]!);
-    case 'binary':
-      return leftmost(node.left);
-    case 'range':
-      return leftmost(node.from);
-    case 'call':
-      return leftmost(node.callee);
-    case 'repeat':
-      return node.value.kind === 'name' ? node : leftmost(node.value);
-    case 'via':
-    case 'prior':
-    case 'optional':
-    case 'index':
-    case 'member':
-    case 'labelled':
-      return leftmost(node.value);
-    default:
-      return node;
-  }
+  const first = firstPart(node);
+  if (!first || (node.kind === 'repeat' && first.kind === 'name')) return node;
+  return leftmost(first);
+}
+
+function firstPart(node: Expr): Expr | undefined {
+  if (node.kind === 'choice') return node.alternatives[0]?.value;
+  if (node.kind === 'order') return node.items[0];
+  if (node.kind === 'chain') return node.steps[0];
+  if (node.kind === 'binary') return node.left;
+  if (node.kind === 'range') return node.from;
+  if (node.kind === 'call') return node.callee;
+  if (node.kind === 'unary' || node.kind === 'each' || node.kind === 'letin') return undefined;
+  return 'value' in node && typeof node.value === 'object' ? node.value : undefined;
 }
 
 class Printer {
@@ -327,7 +316,12 @@ class Printer {
         const value = this.withoutIn(true, () => this.expression(node.value));
         return group([`let ${node.name.name} = `, value, ' in', line, this.expression(node.body)]);
       }
-      default:
+      case 'optional':
+      case 'repeat':
+      case 'call':
+      case 'index':
+      case 'member':
+      case 'labelled':
         return this.postfix(node);
     }
   }

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exactInteger } from '../../grammar/literals.ts';
 import { parse, parseBindings, parseExpression } from '../../grammar/parser.ts';
-import type { Expr, NumberLiteral, Spanned, Statement, SyntaxProblem } from '../../grammar/syntax.ts';
+import type { NumberLiteral, Spanned, Statement, SyntaxProblem } from '../../grammar/syntax.ts';
 import { MAX_NESTING } from '../../grammar/syntax.ts';
 import { childrenOf } from '../../grammar/walk.ts';
 import { lisp } from './lisp.ts';
@@ -17,7 +17,7 @@ const codes = (errors: readonly SyntaxProblem[]): string[] => errors.map((e) => 
 const number = (text: string): NumberLiteral => {
   const parsed = parseExpression(text);
   assert.ok('value' in parsed && parsed.value.kind === 'number');
-  return parsed.value as Expr & NumberLiteral;
+  return parsed.value;
 };
 
 const literals = suite('numbers');

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from '../../grammar/parser.ts';
+import { MAX_NESTING } from '../../grammar/syntax.ts';
 import { tokenize } from '../../grammar/tokens.ts';
 import { Random } from '../../src/base/philox.ts';
 import { format } from '../../src/lang/format.ts';
@@ -78,6 +79,18 @@ layout('100 columns', () => {
       `def a = f([${names.join(', ')}]) -> g(${names.join(joint)})${joint}${names.join(joint)}`,
     ).split('\n'))
       assert.ok(line.length <= 100, line);
+});
+
+layout('as deep as allowed', () => {
+  const deep = MAX_NESTING - 1;
+  for (const [open, close] of [
+    ['f(x -> ', ')'],
+    ['(a | b -> ', ')'],
+    ['a{', '}'],
+    ['if a then b else ', ''],
+  ] as const)
+    assertFormats(`let x = ${open.repeat(deep)}1${close.repeat(deep)}`);
+  assertFormats(`${'cell a(s) {'.repeat(deep)}${'}'.repeat(deep)}`);
 });
 
 const properties = suite('properties');

@@ -10,7 +10,7 @@ const name = fc.constantFrom(...names, ...words).map((n): Name => ({ kind: 'name
 const number = fc.constantFrom('0', '3', '0.5', '1e-3', '60_466', '500k', '512MB', '3ms', '2h').map((text) => {
   const parsed = parseExpression(text);
   if (!('value' in parsed)) throw new Error(text);
-  return { ...parsed.value, ...at } as Expr;
+  return { ...parsed.value, ...at };
 });
 const text = fc.string({ unit: 'grapheme', maxLength: 8 }).map((value): Expr => ({ kind: 'text', value, ...at }));
 const truth = fc.boolean().map((value): Expr => ({ kind: 'truth', value, ...at }));
