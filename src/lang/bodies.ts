@@ -130,6 +130,8 @@ export function elaborateBody(
 }
 
 function warnUnused(cx: Context): void {
+  // A cell that nothing calls is read with parameters of no kind.
+  if ([...cx.scope.names.values()].some((entity) => entity.kind === 'broken')) return;
   for (const entity of cx.scope.names.values()) {
     if (entity.used || !entity.at || entity.at.source !== cx.source) continue;
     const severity = 'warning';

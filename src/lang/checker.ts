@@ -50,7 +50,6 @@ export function makeChecker(): CheckerState {
       return false;
     },
     placedProjects: new Set(),
-    projects: [],
     fileBindings: [],
     depth: 0,
   };

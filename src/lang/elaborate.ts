@@ -1,5 +1,5 @@
 import type { Argument, Expr, IndexExpr, LabelledExpr, MemberExpr, Name, TensorExpr as TensorType, ViaExpr } from '../../grammar/syntax.ts';
-import { project as projectTo } from '../layers/blocks.ts';
+import { projectLike, project as projectTo } from '../layers/blocks.ts';
 import { inputDecl } from './bodies.ts';
 import { inner, labelled, quote, report, spanOf, takeNumber, useName, want } from './context.ts';
 import { callDef } from './def-calls.ts';
@@ -283,8 +283,13 @@ function loose(at: Expr, cx: Context): Meaning {
 function project(args: readonly Expr[], at: Expr, cx: Context, wrong: () => Meaning): Meaning {
   if (args.length === 1 && at.kind === 'call') return callLayer(projectTo, at.args, at, cx);
   if (args.length > 0 || at.kind !== 'name') return wrong();
-  const expr = { kind: 'project', name: useName(cx, 'project'), span: spanOf(cx, at) } as const;
-  cx.checker.projects.push({ expr, cx, at });
-  return { kind: 'net', expr };
+  if (!cx.checker.placedProjects.has(at)) {
+    report(cx, 'E208', at, 'bare `project` may stand only last in a branch of a list that enters `add`', {
+      expected: '`[f, id -> project] -> add`',
+      hint: '`project(64)` names the width itself',
+    });
+    return ERROR;
+  }
+  return { kind: 'net', expr: { kind: 'project', name: useName(cx, 'project'), layer: projectLike, span: spanOf(cx, at) } };
 }
 

@@ -1,3 +1,4 @@
+import type { Span } from '../base/span.ts';
 import type { ArgDef, ArgType, LayerDef } from '../ir/layer.ts';
 import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/space.ts';
 import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
@@ -40,20 +41,17 @@ export function callSetting(setting: SettingDef, args: readonly Argument[], at: 
     report(cx, 'E105', at, `\`${setting.name}\` is part of the language, but is not supported yet`);
     return ERROR;
   }
-  const name = useName(cx, setting.name);
-  const path = name.use === 0 ? name.label : `${name.label}[${name.use}]`;
-  const given = elaborateArgs(setting, args, at, cx, (a) => `train.${path}.${a.name}`);
+  const given = elaborateArgs(setting, args, at, cx, (a) => a.name);
   if (!given) return ERROR;
-  const all = setting.args.map((a) => given.find((g) => g.name === a.name) ?? defaultArg(a, at, cx));
+  const all = setting.args.flatMap((a) => given.find((g) => g.name === a.name) ?? defaultArg(a, spanOf(cx, at)));
   return { kind: 'setting', expr: { kind: 'setting', name: setting.name, args: all, span: spanOf(cx, at) } };
 }
 
-function defaultArg(a: ArgDef, at: Spanned, cx: Context): SettingExpr['args'][number] {
+/** The default of an argument; none where it may be left out. */
+export function defaultArg(a: ArgDef, span: Span): SettingExpr['args'] {
   const value = a.default;
-  if (typeof value !== 'number' && typeof value !== 'string' && typeof value !== 'boolean') {
-    throw new Error(`bug: setting argument ${a.name} has no default`);
-  }
-  return { name: a.name, value: { kind: 'const', value, span: spanOf(cx, at) } };
+  const plain = typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean';
+  return plain ? [{ name: a.name, value: { kind: 'const', value, span } }] : [];
 }
 
 interface Callee {

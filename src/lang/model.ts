@@ -167,9 +167,8 @@ export interface Checker {
   errorCount(): number;
   /** Whether there is work left in the budget; says so once where not. */
   spend(cx: Context, at: Spanned): boolean;
-  /** Uses of bare `project` that stand where they may. */
-  readonly placedProjects: Set<NetExpr>;
-  readonly projects: { readonly expr: NetExpr; readonly cx: Context; readonly at: Spanned }[];
+  /** Where bare `project` may stand. */
+  readonly placedProjects: Set<Spanned>;
   readonly fileBindings: Binding[];
   depth: number;
 }

@@ -13,7 +13,8 @@ export function nearest(name: string, names: Iterable<string>): string | null {
       best = candidate;
     }
   }
-  return least <= Math.max(1, Math.floor(name.length / 3)) ? best : null;
+  const limit = name.length < 4 ? 1 : name.length < 8 ? 2 : 3;
+  return least <= limit ? best : null;
 }
 
 /** A hint with the nearest name, or ''. */

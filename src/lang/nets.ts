@@ -24,6 +24,7 @@ import {
   want,
 } from './context.ts';
 import { constantNumber, elaborateValue } from './values.ts';
+import { lookup } from './scope.ts';
 import { isNamedUse, scoped } from './scoped.ts';
 import type { Context, Meaning } from './model.ts';
 import { ERROR, KIND_WORDS } from './model.ts';
@@ -111,8 +112,8 @@ function warnEqual(e: ChoiceExpr, cx: Context): void {
 export function chain(e: ChainExpr, cx: Context): Meaning {
   const at = inner(cx);
   const first = e.steps[0]!;
+  placeProjects(e, cx);
   const meanings = e.steps.map((step) => cx.checker.elaborate(step, at));
-  placeProjects(cx, meanings);
   const head = meanings[0]!;
   const nets = meanings
     .slice(1)
@@ -135,16 +136,22 @@ const hintForStep = (m: Meaning): { hint: string } => ({
 });
 
 // Bare `project` may stand last in a branch of a list that enters `add`.
-function placeProjects(cx: Context, meanings: readonly Meaning[]): void {
-  meanings.forEach((m, i) => {
-    const nextStep = meanings[i + 1];
-    if (nextStep?.kind !== 'net' || nextStep.expr.kind !== 'layer' || nextStep.expr.layer.name !== 'add') return;
-    if (m.kind !== 'net' || m.expr.kind !== 'branches') return;
-    for (const branch of m.expr.items) {
-      const last = branch.kind === 'seq' ? branch.items.at(-1)! : branch;
-      if (last.kind === 'project') cx.checker.placedProjects.add(last);
+function placeProjects(e: ChainExpr, cx: Context): void {
+  e.steps.forEach((step, i) => {
+    const following = e.steps[i + 1];
+    if (step.kind !== 'list' || following?.kind !== 'name') return;
+    const entity = lookup(cx.scope, following.name);
+    if (entity?.kind !== 'layer' || entity.layer.name !== 'add') return;
+    for (const branch of step.items) {
+      const last = branch.kind === 'chain' ? branch.steps.at(-1)! : branch;
+      cx.checker.placedProjects.add(bare(last));
     }
   });
+}
+
+// `project as name[1]` is bare too.
+function bare(e: Expr): Expr {
+  return e.kind === 'labelled' || e.kind === 'index' ? bare(e.value) : e;
 }
 
 export function order(e: OrderExpr, cx: Context): Meaning {

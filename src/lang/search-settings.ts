@@ -3,6 +3,7 @@ import { MEASURES } from '../space/space.ts';
 import type { SearchStatement, ValueSetting } from '../../grammar/syntax.ts';
 import { report, textOf } from './context.ts';
 import { notYet } from './elaborate.ts';
+import { defaultArg } from './layer-calls.ts';
 import { didYouMean, oneOf } from './nearest.ts';
 import { SETTINGS, settingNames } from './setting-defs.ts';
 import { fixedWhole, forEachKey, onlyItem, settingOf } from './train.ts';
@@ -20,12 +21,7 @@ function defaultSearcher(): SettingExpr {
   const def = SETTINGS.get('evolution');
   if (!def) throw new Error('bug: no searcher evolution');
   const span = { source: PRELUDE, start: 0, end: 0 };
-  return {
-    kind: 'setting',
-    name: def.name,
-    args: def.args.map((a) => ({ name: a.name, value: { kind: 'const', value: a.default as number, span } })),
-    span,
-  };
+  return { kind: 'setting', name: def.name, args: def.args.flatMap((a) => defaultArg(a, span)), span };
 }
 
 /** What holds where a file says nothing. */

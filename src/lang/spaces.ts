@@ -13,9 +13,11 @@ export interface CheckedSpace {
   readonly space: Space;
   readonly scope: Scope;
   readonly checks: readonly { readonly statement: CheckStatement; readonly cx: Context }[];
+  /** Errors were found in it: it is not analysed. */
+  readonly broken: boolean;
 }
 
-export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace | null {
+export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace {
   const scope = newScope(fileCx.scope);
   const cx: Context = { ...fileCx, scope, numbers: newNumbers(), body: { place: 'space', wires: [], inputs: null } };
   const requirements: Requirement[] = [];
@@ -43,7 +45,6 @@ export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: 
     if (!s.body.some((b) => b.kind === 'input')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no input`, { expected: '`input x: f32[B, 784]`' });
     if (!s.body.some((b) => b.kind === 'output')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no output`, { expected: '`output y = x -> dense(10)`' });
   }
-  if (cx.checker.errorCount() !== errors) return null;
   const space: Space = {
     name: s.name.name,
     inputs: body.inputs,
@@ -54,7 +55,7 @@ export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: 
     fixed: [],
     span: spanOf(cx, s.name),
   };
-  return { space, scope, checks };
+  return { space, scope, checks, broken: cx.checker.errorCount() !== errors };
 }
 
 /** `space Small = Base where params <= 500k`: the base with more requirements, without its checks. */

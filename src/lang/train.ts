@@ -4,6 +4,7 @@ import type { Span } from '../base/span.ts';
 import type { Expr, Setting, SettingItem, TrainStatement, ValueSetting } from '../../grammar/syntax.ts';
 import { labelled, report, spanOf, textOf, want } from './context.ts';
 import { notYet } from './elaborate.ts';
+import { defaultArg } from './layer-calls.ts';
 import { didYouMean, oneOf } from './nearest.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import { PRELUDE } from './prelude.ts';
@@ -19,11 +20,7 @@ const constant = (value: number, span: Span): ValueExpr => ({ kind: 'const', val
 function defaultSetting(name: string, at: Span): SettingExpr {
   const def = SETTINGS.get(name);
   if (!def) throw new Error(`bug: no setting ${name}`);
-  const args = def.args.flatMap((a): SettingExpr['args'] => {
-    const value = a.default;
-    const plain = typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean';
-    return plain ? [{ name: a.name, value: { kind: 'const', value, span: at } }] : [];
-  });
+  const args = def.args.flatMap((a) => defaultArg(a, at));
   return { kind: 'setting', name, args, span: at };
 }
 
@@ -140,7 +137,7 @@ function later(what: string, item: SettingItem, cx: Context): null {
 
 /** A setting of one group, such as an optimizer; null after a report. */
 export function settingOf(e: Expr, group: SettingGroup, cx: Context): SettingChoice | null {
-  const own: Context = { ...cx, own: `train.${group}` };
+  const own: Context = { ...cx, own: group };
   const found = want(own, cx.checker.elaborate(e, own), 'setting', e, `\`${group}\``, {
     expected: oneOf(settingNames(group)),
     hint: e.kind === 'name' ? didYouMean(e.name, settingNames(group)) : '',
@@ -160,7 +157,7 @@ function inGroup(s: SettingChoice, group: SettingGroup, cx: Context, at: Expr): 
 }
 
 function wholeOf(key: string, e: Expr, cx: Context): ValueExpr | null {
-  return labelled(cx, `train.${key}`, (c) => elaborateValue(e, c, `\`${key}\``));
+  return labelled(cx, key, (c) => elaborateValue(e, c, `\`${key}\``));
 }
 
 /** A whole number with nothing open in it; null after a report. */

@@ -9,13 +9,6 @@ import type { Context, Scope } from './model.ts';
 /** What is said once every statement has its meaning. */
 export function validate(statements: readonly Statement[], program: Program, cx: Context): void {
   testUncalled(cx.scope, cx);
-  for (const { expr, cx: at, at: node } of cx.checker.projects) {
-    if (cx.checker.placedProjects.has(expr)) continue;
-    report(at, 'E208', node, 'bare `project` may stand only last in a branch of a list that enters `add`', {
-      expected: '`[f, id -> project] -> add`',
-      hint: '`project(64)` names the width itself',
-    });
-  }
   for (const space of new Set<Space>(program.spaces)) walkSpace(space, cx.checker);
   walkSetting(program.search.searcher, EMPTY_ENV(), cx);
   if (program.spaces.length > 0) warnUnused(cx.scope, cx);

@@ -4,6 +4,7 @@ import type { Builder } from '../ir/builder.ts';
 import type { ArgDef, Args, LayerDef } from '../ir/layer.ts';
 import type { Value } from '../ir/graph.ts';
 import { activations } from './activation.ts';
+import { conv } from './conv.ts';
 import { dense } from './dense.ts';
 import { globalmean } from './reduce.ts';
 import { mul } from '../ops/elementwise.ts';
@@ -41,6 +42,27 @@ export const project: LayerDef = {
   build: (b, [x], args) => {
     const n = number(args, 'n');
     return x!.type.shape.at(-1) === n ? x! : apply(b, dense, x!, { out: n }, 'dense');
+  },
+};
+
+/** What bare `project` becomes: brings a tensor to the shape of another branch. */
+export const projectLike: LayerDef = {
+  kind: 'layer',
+  name: 'project',
+  doc: 'A 1x1 convolution with whole strides, or a dense layer, to the shape of another branch.',
+  args: [{ name: 'to', doc: 'the shape wanted, without the batch axis', type: { kind: 'wholes', min: 1 }, positional: true }],
+  takes: 'one',
+  weighted: true,
+  build: (b, [x], args) => {
+    const to = args['to'] as readonly number[];
+    const from = x!.type.shape.slice(1);
+    const out = to.at(-1)!;
+    const clash = (): Unfit => new Unfit('project: the shape cannot be mended', `[B, ${to.join(', ')}]`, showType(x!.type, true));
+    if (from.length !== to.length) throw clash();
+    const strides = from.slice(0, -1).map((size, i) => size / to[i]!);
+    if (strides.some((s) => !Number.isInteger(s))) throw clash();
+    if (strides.length < 1 || (strides.length === 1 && strides[0] === 1)) return apply(b, dense, x!, { out }, 'dense');
+    return apply(b, conv, x!, { out, k: 1, stride: strides }, 'conv');
   },
 };
 
