@@ -1,4 +1,4 @@
-import type { IToken } from 'chevrotain';
+import type { IOrAlt, IToken } from 'chevrotain';
 import { ExpressionRules, nameOf } from './expression-rules.ts';
 import type { Block, Place } from './recovery.ts';
 import type * as Tree from './syntax.ts';
@@ -100,8 +100,14 @@ export class SpaceParser extends ExpressionRules {
 
   // ---- statements ----------------------------------------------------------------------------------------------
 
-  readonly statement = this.RULE('statement', (): Tree.Statement =>
-    this.OR<Tree.Statement>([
+  // Made once: a list of closures at every statement would cost more than the reading.
+  private kinds: IOrAlt<Tree.Statement>[] | undefined;
+
+  readonly statement = this.RULE('statement', (): Tree.Statement => this.OR((this.kinds ??= this.statementKinds())));
+
+  private statementKinds(): IOrAlt<Tree.Statement>[] {
+    const notWire = (): boolean => this.LA(2).tokenType !== T.Is;
+    return [
       { ALT: () => this.SUBRULE(this.spaceStatement) },
       { ALT: () => this.SUBRULE(this.letStatement) },
       { ALT: () => this.SUBRULE(this.defStatement) },
@@ -113,13 +119,13 @@ export class SpaceParser extends ExpressionRules {
       { ALT: () => this.SUBRULE(this.preferStatement) },
       { ALT: () => this.SUBRULE(this.checkStatement) },
       { ALT: () => this.SUBRULE(this.useStatement) },
-      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.cellStatement) },
-      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.trainStatement) },
-      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.searchStatement) },
-      { GATE: () => this.LA(2).tokenType !== T.Is, ALT: () => this.SUBRULE(this.modelStatement) },
+      { GATE: notWire, ALT: () => this.SUBRULE(this.cellStatement) },
+      { GATE: notWire, ALT: () => this.SUBRULE(this.trainStatement) },
+      { GATE: notWire, ALT: () => this.SUBRULE(this.searchStatement) },
+      { GATE: notWire, ALT: () => this.SUBRULE(this.modelStatement) },
       { ALT: () => this.SUBRULE(this.wireStatement) },
-    ]),
-  );
+    ];
+  }
 
   readonly spaceStatement = this.RULE('spaceStatement', (): Tree.SpaceStatement | Tree.DeriveStatement => {
     const start = this.CONSUME(T.Space).startOffset;
