@@ -8,6 +8,7 @@ import { evaluateDecomposed, evaluateOp } from '../src/ir/evaluate.ts';
 import { inferTypes } from '../src/ir/infer.ts';
 import type { NdArray, OpDef, Sample } from '../src/ir/op.ts';
 import { checkOpTable, info } from '../src/native/native.ts';
+import { convInputGrad } from '../src/ops/conv.ts';
 import { OPS } from '../src/ops/index.ts';
 import { maxpoolGrad } from '../src/ops/pool.ts';
 import { randomNormal } from '../src/ops/random.ts';
@@ -164,10 +165,11 @@ errors.run();
 
 const kernels = suite('ops: kernels against references');
 
-// Where costs do not tell the roundings: Box-Muller takes logarithms of numbers near 1, and windows of a pool overlap.
+// Where costs do not tell the roundings: Box-Muller takes logarithms of numbers near 1, and windows overlap in some elements more than in others.
 const LOOSE: ReadonlyMap<OpDef, number> = new Map([
   [randomNormal, 10],
   [maxpoolGrad, 3],
+  [convInputGrad, 2],
 ]);
 
 // Every further run must give the same bits, however many threads share the work and wherever the arrays lie.

@@ -50,7 +50,7 @@ const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: R
   [
     batchnormGrad,
     ([x, scale, , , dy], sample) => {
-      const [, mean, variance] = forward(batchnorm, [x!, scale!, scale!], sample.attrs!);
+      const [, mean, variance] = forward(batchnorm, [x!, scale!, scale!], sample.attrs);
       return [x!, scale!, mean!, variance!, dy!];
     },
   ],
