@@ -1,14 +1,15 @@
 import { Random } from '../base/philox.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { Count } from './count.ts';
-import { drawInterval } from './decisions.ts';
-import { judge } from './measures.ts';
-import type { TermValue } from './measures.ts';
+import { drawInterval, sameDecided } from './decisions.ts';
+import type { Option } from './decisions.ts';
+import { judge } from './requirement.ts';
+import type { TermValue } from './requirement.ts';
 import { Beyond } from './limits.ts';
-import { depthOf, measuring } from './measure.ts';
+import { depthOf, measuring } from './measures.ts';
 import type { Decider } from './member.ts';
 import { byAssignment } from './member.ts';
-import type { Assignment, Decided, Requirement, RequireTerm, Space } from './space.ts';
+import type { Assignment, Decided, Requirement, RequireTerm, Site, Space } from './space.ts';
 
 /** One random walk through the decisions of a space. */
 export interface Walk {
@@ -18,24 +19,47 @@ export interface Walk {
   readonly branching: bigint;
 }
 
-/** Decides by the prior (or evenly), without a look ahead; what is `given` stays. */
-export function walk(space: Space, random: Random, measure: 'choice' | 'uniform', given: Assignment = {}, train = false): Walk {
+export interface WalkOptions {
+  readonly measure: 'choice' | 'uniform';
+  /** Decisions that stay; `soft`: those that are still possible. */
+  readonly given?: Assignment;
+  readonly soft?: boolean;
+  /** A path that must not keep what is given. */
+  readonly avoid?: string;
+  readonly train?: boolean;
+}
+
+/** Decides by the prior (or evenly), without a look ahead. */
+export function walk(space: Space, random: Random, how: WalkOptions): Walk {
+  const { given = {}, soft = false, avoid = null, train = false } = how;
   const assignment: Record<string, Decided> = {};
   let branching = 1n;
   const fixed = byAssignment(given);
+  const draw = (options: readonly Option[]): number => {
+    branching *= BigInt(options.length);
+    return how.measure === 'uniform' ? random.below(options.length) : byShare(options, random.uniform());
+  };
+  const choose = (path: string, options: readonly Option[], site: Site): number => {
+    const wanted = given[path];
+    if (wanted === undefined) return draw(options);
+    const at = options.findIndex((o) => sameDecided(wanted, o.value));
+    if (path === avoid) {
+      if (options.length < 2 || at < 0) return draw(options);
+      return (at + 1 + random.below(options.length - 1)) % options.length;
+    }
+    return soft && at < 0 ? draw(options) : fixed.choose(path, options, site);
+  };
   const decider: Decider = {
     choose: (path, options, site) => {
-      let at: number;
-      if (given[path] !== undefined) at = fixed.choose(path, options, site);
-      else {
-        branching *= BigInt(options.length);
-        at = measure === 'uniform' ? random.below(options.length) : byShare(options, random.uniform());
-      }
+      const at = choose(path, options, site);
       assignment[path] = options[at]!.value;
       return at;
     },
     number: (path, interval, site) => {
-      const v = given[path] === undefined ? drawInterval(interval, random) : fixed.number(path, interval, site);
+      const wanted = given[path];
+      const inside = typeof wanted === 'number' && wanted >= interval.low && wanted <= interval.high;
+      const fresh = wanted === undefined || path === avoid || (soft && !inside);
+      const v = fresh ? drawInterval(interval, random) : fixed.number(path, interval, site);
       assignment[path] = v;
       return v;
     },
@@ -102,7 +126,7 @@ export function estimateCount(space: Space): Count {
   const weights: bigint[] = [];
   for (let i = 0; i < WALKS; i++) {
     try {
-      const w = walk(space, random, 'uniform');
+      const w = walk(space, random, { measure: 'uniform' });
       weights.push(w.fits ? w.branching : 0n);
     } catch (e) {
       if (!(e instanceof Beyond)) throw e;

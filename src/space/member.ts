@@ -7,7 +7,7 @@ import { Follower } from './follow.ts';
 import type { Flow, FollowScope, Guide } from './follow.ts';
 import { Beyond } from './limits.ts';
 import { finishPath } from './naming.ts';
-import type { Assignment, Binding, Decided, SettingChoice, Site, Space, ValueExpr } from './space.ts';
+import type { Assignment, Binding, Decided, Scalar, SettingChoice, Site, Space, ValueExpr } from './space.ts';
 import { SETTING_KEYS } from './train-table.ts';
 import type { Datum } from './values.ts';
 
@@ -23,24 +23,26 @@ export type Maker<T extends { readonly type: TensorType }> = Pick<Guide<T>, 'lay
 /** A decided setting, such as an optimizer with its arguments. */
 export interface DecidedSetting {
   readonly name: string;
-  readonly args: Readonly<Record<string, Datum | DecidedSetting>>;
+  readonly args: Readonly<Record<string, Scalar>>;
 }
 
 /** How one candidate is trained. */
-export interface DecidedTrain {
+export interface TrainDecided {
   readonly data: DecidedSetting | null;
   readonly loss: DecidedSetting;
   readonly optimizer: DecidedSetting;
   readonly schedule: DecidedSetting;
   readonly batch: number;
   readonly epochs: number;
+  readonly precision: string;
+  readonly seed: number;
 }
 
 /** One member being followed: its outputs, values and settings, each on demand. */
 export interface Member<T> {
   outputs(): readonly { readonly name: string; readonly flow: Flow<T> }[];
   value(e: ValueExpr): Datum;
-  train(): DecidedTrain;
+  train(): TrainDecided;
 }
 
 const roots = new WeakMap<Space, readonly Binding[]>();
@@ -79,7 +81,7 @@ function sheltered<V>(make: () => V): V {
   }
 }
 
-function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>, space: Space, root: FollowScope<T>): DecidedTrain {
+function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>, space: Space, root: FollowScope<T>): TrainDecided {
   const { train } = space;
   const scope = follower.open(follower.below(root, '.train', null), train.bindings, []);
   const setting = (s: SettingChoice, path: string, own: string | null): DecidedSetting => {
@@ -89,10 +91,11 @@ function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>,
       return setting(s.alternatives[chosen]!.expr, path, own);
     }
     const inner = follower.below(scope, `${path}.${s.name}`, null);
-    const args: Record<string, Datum | DecidedSetting> = {};
+    const args: Record<string, Scalar> = {};
     for (const a of s.args) {
-      args[a.name] =
-        a.value.kind === 'setting' ? setting(a.value, `${path}.${s.name}.${a.name}`, null) : follower.value(a.value, inner);
+      const value = a.value.kind === 'setting' ? null : follower.value(a.value, inner);
+      if (value === null || typeof value === 'object') throw new Unfit(`${s.name}: ${a.name} must be a number, a text or a truth`);
+      args[a.name] = value;
     }
     return { name: s.name, args };
   };
@@ -106,6 +109,8 @@ function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>,
     schedule: decided['schedule']!,
     batch: number('batch'),
     epochs: number('epochs'),
+    precision: train.precision,
+    seed: train.seed,
   };
 }
 

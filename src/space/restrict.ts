@@ -6,7 +6,7 @@ import { isInterval } from './decisions.ts';
 import type { Interval } from './decisions.ts';
 import { walk } from './estimate.ts';
 import { Beyond } from './limits.ts';
-import { measuring } from './measure.ts';
+import { measuring } from './measures.ts';
 import { Undecided, byAssignment } from './member.ts';
 import { drawFrom, meets, sample } from './sample.ts';
 import type { SampleMeasure } from './sample.ts';
@@ -85,7 +85,7 @@ export function sampleGiven(
       if (!found) break;
       if (compiled.exact || meets(space, found)) return found;
     } else {
-      const w = walk(space, random, measure === 'uniform' ? 'uniform' : 'choice', partial, true);
+      const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice', given: partial, train: true });
       if (w.fits) return w.assignment;
     }
   }

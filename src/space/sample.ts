@@ -6,7 +6,7 @@ import { drawInterval } from './decisions.ts';
 import { failing, walk } from './estimate.ts';
 import { descend } from './fold.ts';
 import { Beyond } from './limits.ts';
-import { depthOf, measuring } from './measure.ts';
+import { depthOf, measuring } from './measures.ts';
 import { byAssignment } from './member.ts';
 import { finishPath } from './naming.ts';
 import type { Assignment, Decided, Space } from './space.ts';
@@ -24,7 +24,7 @@ export interface SampleOptions {
 
 const TRIES = 2000;
 
-/** A member with its decisions of training. Throws Beyond where none was found, Error('empty') never: an empty space throws Beyond too. */
+/** A member with its decisions of training. Throws Beyond where there is none, or none was found. */
 export function sample(space: Space, options: SampleOptions = {}): Assignment {
   const random = options.random ?? new Random('sample', options.seed ?? 0);
   const measure = options.measure ?? 'choice';
@@ -46,7 +46,7 @@ function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure
 
 function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment {
   for (let i = 0; i < TRIES; i++) {
-    const w = walk(space, random, measure === 'uniform' ? 'uniform' : 'choice');
+    const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice' });
     if (w.fits) return w.assignment;
   }
   throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
@@ -73,7 +73,7 @@ export function meets(space: Space, assignment: Assignment): boolean {
 function sampleTrain(space: Space, architecture: Assignment, random: Random): Assignment {
   const compiled = compileOrNull(space, TRAIN);
   if (!compiled) {
-    const w = walk(space, random, 'choice', architecture, true);
+    const w = walk(space, random, { measure: 'choice', given: architecture, train: true });
     return w.assignment;
   }
   const { circuit } = compiled;

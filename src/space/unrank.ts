@@ -1,3 +1,4 @@
+import { Unfit } from '../base/unfit.ts';
 import { ALL, ARCHITECTURE, compile, totalOf } from './compile.ts';
 import type { Node } from './circuit.ts';
 import { middle } from './decisions.ts';
@@ -38,8 +39,15 @@ export function unrank(space: Space, rank: bigint, part: Part = {}): Assignment 
   return out;
 }
 
-/** The rank of a member: the inverse of `unrank` on finite decisions. Null where the assignment is no member. */
-export function rank(space: Space, assignment: Assignment, part: Part = {}): bigint | null {
+/** The rank of a member: the inverse of `unrank` on finite decisions. Throws Unfit where the assignment is no member, Beyond where tables do not suffice. */
+export function rank(space: Space, assignment: Assignment, part: Part = {}): bigint {
+  const found = rankOrNull(space, assignment, part);
+  if (found === null) throw new Unfit(`this is no member of ${space.name}`);
+  return found;
+}
+
+/** The same; null where the assignment is no member. Decisions that the member does not make are overlooked. */
+export function rankOrNull(space: Space, assignment: Assignment, part: Part = {}): bigint | null {
   const { circuit } = compile(space, part.train ? ALL : ARCHITECTURE);
   if (!circuit.root) return null;
   const by = assigned(assignment);

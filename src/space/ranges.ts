@@ -1,0 +1,132 @@
+import { Random } from '../base/philox.ts';
+import type { Circuit, Node } from './circuit.ts';
+import { ARCHITECTURE, compileOrNull } from './compile.ts';
+import type { Cost } from './costs.ts';
+import { middle } from './decisions.ts';
+import { walk } from './estimate.ts';
+import { descend } from './fold.ts';
+import { measures } from './measures.ts';
+import { finishPath } from './naming.ts';
+import type { Assignment, Decided, Measure, Space } from './space.ts';
+import { MEASURES } from './space.ts';
+import { measureOf } from './table.ts';
+
+/** `proven` false: seen in random members only. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+  readonly proven: boolean;
+}
+
+export type Ranges = Readonly<Record<Measure, Range>>;
+
+type Additive = Exclude<Measure, 'depth'>;
+type End = 'min' | 'max';
+
+const known = new WeakMap<Space, Ranges>();
+
+/** The least and the greatest of each measure over all members. Zeros for an empty space. */
+export function ranges(space: Space): Ranges {
+  let found = known.get(space);
+  if (!found) {
+    found = { ...additiveRanges(space), depth: depthRange(space) };
+    known.set(space, found);
+  }
+  return found;
+}
+
+const EMPTY: Range = { min: 0, max: 0, proven: true };
+
+function additiveRanges(space: Space): Record<Additive, Range> {
+  const compiled = compileOrNull(space);
+  if (!compiled) return seenRanges(space);
+  const { circuit } = compiled;
+  const of = (measure: Additive): Range => {
+    if (!circuit.root) return EMPTY;
+    const low = extremes(circuit, measure, 'min').get(circuit.root.id)!;
+    return { min: low, max: extremes(circuit, measure, 'max').get(circuit.root.id)!, proven: true };
+  };
+  return { params: of('params'), flops: of('flops'), macs: of('macs'), memory: of('memory') };
+}
+
+function depthRange(space: Space): Range {
+  const compiled = compileOrNull(space, { ...ARCHITECTURE, depth: true });
+  if (!compiled) return seenRanges(space).depth;
+  const depths = compiled.outcomes.map((o) => o.depth);
+  return depths.length === 0 ? EMPTY : { min: Math.min(...depths), max: Math.max(...depths), proven: true };
+}
+
+const WALKS = 200;
+
+function seenRanges(space: Space): Record<Measure, Range> {
+  const random = new Random('ranges', space.name);
+  const out = Object.fromEntries(MEASURES.map((m) => [m, { min: Infinity, max: -Infinity, proven: false }])) as Record<Measure, { min: number; max: number; proven: boolean }>;
+  for (let i = 0; i < WALKS; i++) {
+    const w = walk(space, random, { measure: i % 2 === 0 ? 'choice' : 'uniform' });
+    if (!w.fits) continue;
+    const m = measures(space, w.assignment);
+    for (const name of MEASURES) {
+      out[name].min = Math.min(out[name].min, m[name]);
+      out[name].max = Math.max(out[name].max, m[name]);
+    }
+  }
+  for (const name of MEASURES) if (out[name].min === Infinity) out[name] = { min: 0, max: 0, proven: false };
+  return out;
+}
+
+/** The extreme of a measure below every node. */
+function extremes(circuit: Circuit, measure: Additive, end: End): ReadonlyMap<number, number> {
+  const out = new Map<number, number>();
+  const at = (node: Node): number => out.get(node.id)!;
+  const of = (cost: Cost): number => measureOf(cost, measure);
+  for (const node of circuit.order) {
+    switch (node.kind) {
+      case 'and':
+        out.set(node.id, at(node.left) + at(node.right));
+        break;
+      case 'or':
+        out.set(node.id, node.items.map(at).reduce((a, b) => (end === 'min' ? Math.min(a, b) : Math.max(a, b))));
+        break;
+      case 'at':
+        out.set(node.id, at(node.item));
+        break;
+      case 'cost':
+        out.set(node.id, of(node.cost));
+        break;
+      case 'unit':
+      case 'lit':
+      case 'open':
+        out.set(node.id, 0);
+    }
+  }
+  return out;
+}
+
+/** A member at an end of a range; null where tables do not suffice or the space is empty. */
+export function witness(space: Space, measure: Measure, end: End): Assignment | null {
+  if (measure === 'depth') return depthWitness(space, end);
+  const compiled = compileOrNull(space);
+  const root = compiled?.circuit.root;
+  if (!compiled || !root) return null;
+  const best = extremes(compiled.circuit, measure, end);
+  return firstMember(root, (items) => items.find((i) => items.every((o) => (end === 'min' ? best.get(i.id)! <= best.get(o.id)! : best.get(i.id)! >= best.get(o.id)!)))!);
+}
+
+function depthWitness(space: Space, end: End): Assignment | null {
+  const outcomes = compileOrNull(space, { ...ARCHITECTURE, depth: true })?.outcomes ?? [];
+  const outcome = end === 'min' ? outcomes[0] : outcomes.at(-1);
+  return outcome ? firstMember(outcome.node, (items) => items[0]!) : null;
+}
+
+/** One member below a node; `choose` picks at each union. */
+export function firstMember(root: Node, choose: (items: readonly Node[]) => Node): Assignment {
+  const out: Record<string, Decided> = {};
+  descend<null>(root, null, {
+    and: () => ({ left: null, right: null }),
+    or: (node) => ({ item: choose(node.items), state: null }),
+    leaf: (node, path) => {
+      out[finishPath(path + node.suffix)] = node.kind === 'lit' ? node.value : middle(node.interval);
+    },
+  });
+  return out;
+}
