@@ -294,8 +294,7 @@ export class MemberPrinter {
         if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
         const inside = { ...cell.scope, parent: cell.scope, cells: new Map(), path: scope.path, own: null, block: scope.block };
         const { piece, out } = this.net(cell.expr, input, inside);
-        const body = finalise(piece, new Map());
-        return isGroup(body) ? { base: body, auto: null, out, silent: false } : this.define('def', e.binding.name, body, out, scope.block);
+        return this.named(e.binding.name, { piece, out }, true, scope.block);
       }
       case 'once':
       case 'shared': {
@@ -303,7 +302,8 @@ export class MemberPrinter {
         if (cell.kind !== 'once') throw new Error(`bug: '${e.binding.name}' is not a network`);
         const block = cell.shared ? cell.scope.block : scope.block;
         const { piece, out } = this.net(cell.expr, input, { ...cell.scope, block });
-        return this.define(cell.shared ? 'shared' : 'def', e.binding.name, finalise(piece, new Map()), out, block);
+        if (!cell.shared) return this.named(e.binding.name, { piece, out }, false, block);
+        return this.define('shared', e.binding.name, finalise(piece, new Map()), out, block);
       }
       case 'call':
         return this.call(e, input, scope, caller);
@@ -325,10 +325,27 @@ export class MemberPrinter {
     if (def.body.kind === 'tensor') return this.cell(e, input, scope, caller).made;
     const cells = this.argumentCells(e, scope, caller);
     const inside = this.open(scope, def.body.bindings, cells);
-    const { piece, out } = this.net(def.body.net, input ?? 'one', inside);
+    return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isAnonymous(e), scope.block);
+  }
+
+  /** A network with a scope of its own: a group in parentheses where it may be one, else a definition. */
+  private named(wanted: string, { piece, out }: Emitted, mayGroup: boolean, block: Block): Made {
+    const each = beginsWithEach(piece);
+    if (each) return this.overElements(wanted, each, { piece, out }, block);
     const body = finalise(piece, new Map());
-    if (isAnonymous(e) && isGroup(body)) return { base: body, auto: null, out, silent: false };
-    return this.define('def', def.name, body, out, scope.block);
+    if (mayGroup && isGroup(body)) return { base: body, auto: null, out, silent: false };
+    return this.define('def', wanted, body, out, block);
+  }
+
+  // Different networks for the elements of a list that flows in: a cell with a tensor for each.
+  private overElements(wanted: string, each: ListPiece, { piece, out }: Emitted, block: Block): Made {
+    const tensors = each.items.map((_, i) => `item${i}`);
+    const list: Emitted = { piece: { kind: 'list', items: tensors.map((t): Piece => ({ kind: 'tensor', name: t })) }, out };
+    const value = finalise(follow(list, { piece, out }).piece, new Map());
+    const params = tensors.map((t): Parameter => ({ name: name(t), ...none }));
+    const body: Statement[] = [{ kind: 'return', value, ...none }];
+    const label = this.enter(block, wanted, (as) => ({ kind: 'cell', name: name(as), params, body, ...none }));
+    return { base: name(label), auto: label, out, silent: false };
   }
 
   private argumentCells(e: CallExpr, scope: Scope, caller: Scope): Map<Bound, Cell> {
@@ -499,20 +516,26 @@ const together = (items: readonly Emitted[]): Emitted => ({
   out: items.map((i) => i.out),
 });
 
+const stepsOf = (p: Piece): readonly Piece[] => (p.kind === 'chain' ? p.items : [p]);
+
 /** What flows on. Networks that differ from element to element are joined to the elements of the list before them. */
 function follow(before: Emitted, next: Emitted): Emitted {
-  const items = before.piece.kind === 'chain' ? before.piece.items : [before.piece];
-  if (isEach(next.piece)) {
-    const last = items.at(-1);
-    if (last?.kind !== 'list' || last.items.length !== next.piece.items.length) {
-      throw new Unprintable('networks that differ from element to element of a list which is made elsewhere');
-    }
-    const joined: Piece = { kind: 'list', items: last.items.map((item, i) => ({ kind: 'chain', items: [item, (next.piece as ListPiece).items[i]!] })) };
-    return { piece: { kind: 'chain', items: [...items.slice(0, -1), joined] }, out: next.out };
+  const items = stepsOf(before.piece);
+  const more = stepsOf(next.piece);
+  const last = items.at(-1);
+  if (!last || !more[0] || !isEach(more[0])) return { piece: { kind: 'chain', items: [...items, ...more] }, out: next.out };
+  const { items: networks } = more[0];
+  if (last.kind !== 'list' || last.each || last.items.length !== networks.length) {
+    throw new Unprintable('networks that differ from element to element of a list which is made elsewhere');
   }
-  const more = next.piece.kind === 'chain' ? next.piece.items : [next.piece];
-  return { piece: { kind: 'chain', items: [...items, ...more] }, out: next.out };
+  const joined: Piece = { kind: 'list', items: last.items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] })) };
+  return { piece: { kind: 'chain', items: [...items.slice(0, -1), joined, ...more.slice(1)] }, out: next.out };
 }
+
+const beginsWithEach = (p: Piece): ListPiece | null => {
+  const [first] = stepsOf(p);
+  return first && isEach(first) ? first : null;
+};
 
 type ListPiece = Extract<Piece, { kind: 'list' }>;
 const isEach = (p: Piece): p is ListPiece => p.kind === 'list' && p.each === true;

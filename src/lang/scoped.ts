@@ -10,7 +10,8 @@ export function isNamedUse(e: Expr, scope: Scope): boolean {
   if (e.kind === 'index') return isNamedUse(e.value, scope);
   if (e.kind === 'optional' || e.kind === 'repeat') return false;
   const name = e.kind === 'name' ? e : e.kind === 'call' && e.callee.kind === 'name' ? e.callee : null;
-  const entity = name && lookup(scope, name.name);
+  if (!name) return false;
+  const entity = lookup(scope, name.name);
   return !entity || entity.kind !== 'builtin' || entity.builtin === 'project';
 }
 
