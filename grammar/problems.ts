@@ -238,11 +238,13 @@ export function hintFor({ rule, expected, token, previous, next }: Situation): s
     return `nothing follows the \`${previous.image}\``;
   if (expected === expression && tokenMatcher(token, Keyword) && isOperator(previous))
     return `nothing follows the \`${previous.image}\``;
-  if (text === '}' && rule === 'if' && expected.includes('else')) return elseHint;
   if (rule === 'if' && expected.includes('else')) return elseHint;
+  if (rule === 'letin' && expected.includes('`in`')) return inHint;
   return undefined;
 }
 
+const inHint =
+  'a `let` inside an expression needs its `in`: let h = 128 in dense(h); or is what stands before the `let` not complete?';
 const elseHint = 'every `if` has an `else`; `id` changes nothing: if w >= 64 then se(ratio: 4) else id';
 
 const isOperator = (token: IToken): boolean => tokenMatcher(token, Infix) || tokenMatcher(token, Prefix);

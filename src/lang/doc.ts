@@ -61,49 +61,84 @@ interface Command {
 
 /** Lays a document out; without recursion, in time linear in its size. */
 export function render(doc: Doc, width: number): string {
-  const out: string[] = [];
+  const page = new Page();
   const stack: Command[] = [{ doc, indent: 0, flat: false }];
-  let column = 0;
-  let suffixes: string[] = [];
-  const write = (text: string): void => {
-    out.push(text);
-    const at = text.lastIndexOf('\n');
-    column = at < 0 ? column + text.length : text.length - at - 1;
-  };
-  let fresh = true; // nothing stands on the line yet
-  const flush = (): void => {
-    for (const text of suffixes) {
-      out.push(fresh ? text : ` ${text}`);
-      fresh = false;
-    }
-    suffixes = [];
-  };
-  const newline = (by: number, blank: boolean): void => {
-    flush();
-    out.push(blank ? '\n\n' : '\n', ' '.repeat(by));
-    column = by;
-    fresh = true;
-  };
   for (let top = stack.pop(); top; top = stack.pop()) {
     const { doc: d, indent: by, flat } = top;
-    if (typeof d === 'string') {
-      if (suffixes.length > 0 && endsLine(suffixes)) newline(by, false);
-      write(d);
-      fresh &&= d === '';
-    } else if (isList(d)) for (let i = d.length - 1; i >= 0; i--) stack.push({ doc: d[i]!, indent: by, flat });
+    if (typeof d === 'string') page.write(d, by);
+    else if (isList(d)) for (let i = d.length - 1; i >= 0; i--) stack.push({ doc: d[i]!, indent: by, flat });
     else if (d.kind === 'indent') stack.push({ doc: d.doc, indent: by + d.by, flat });
-    else if (d.kind === 'suffix') {
-      if (endsLine(suffixes)) newline(by, false);
-      suffixes.push(d.text);
-    } else if (d.kind === 'group') stack.push({ doc: d.doc, indent: by, flat: flat || fits(d, width - column, stack) });
-    else if (d.hard || !flat) newline(by, d.blank);
-    else write(d.flat);
+    else if (d.kind === 'suffix') page.comment(d.text, by);
+    else if (d.kind === 'group')
+      stack.push({ doc: d.doc, indent: by, flat: flat || fits(d, width - page.column, stack) });
+    else if (d.hard || !flat) page.newline(by, d.blank);
+    else page.write(d.flat, by);
   }
-  flush();
-  return out.join('').replace(/[ \t]+$/gm, '');
+  return page.text(width);
 }
 
-const endsLine = (suffixes: readonly string[]): boolean => suffixes.some((text) => text.startsWith('//'));
+interface Row {
+  code: string;
+  comment: string;
+}
+
+/** Lines as they are written, each with the comment at its end. */
+class Page {
+  private readonly rows: Row[] = [{ code: '', comment: '' }];
+
+  private get row(): Row {
+    return this.rows.at(-1)!;
+  }
+
+  get column(): number {
+    return this.row.code.length - this.row.code.lastIndexOf('\n') - 1;
+  }
+
+  write(text: string, indent: number): void {
+    if (text !== '' && this.isClosed()) this.newline(indent, false);
+    this.row.code += text;
+  }
+
+  comment(text: string, indent: number): void {
+    if (this.isClosed()) this.newline(indent, false);
+    this.row.comment += this.row.comment === '' ? text : ` ${text}`;
+  }
+
+  newline(indent: number, blank: boolean): void {
+    if (blank) this.rows.push({ code: '', comment: '' });
+    this.rows.push({ code: ' '.repeat(indent), comment: '' });
+  }
+
+  // Nothing goes on after a comment to the end of the line.
+  private isClosed(): boolean {
+    return /(^|\*\/ )\/\//.test(this.row.comment);
+  }
+
+  /** Comments at the ends of neighbouring lines stand under each other, where that fits. */
+  text(width: number): string {
+    const out: string[] = [];
+    for (let i = 0; i < this.rows.length;) {
+      const { code } = this.rows[i]!;
+      let end = i + 1;
+      if (hasTail(this.rows[i]!))
+        while (end < this.rows.length && hasTail(this.rows[end]!) && indentOf(this.rows[end]!.code) === indentOf(code))
+          end++;
+      const run = this.rows.slice(i, end);
+      const column = Math.max(...run.map((row) => row.code.length));
+      const aligned = run.every((row) => column + 1 + row.comment.length <= width);
+      for (const row of run) out.push(lineOf(row, aligned ? column : 0));
+      i = end;
+    }
+    return out.join('\n').replace(/[ \t]+$/gm, '');
+  }
+}
+
+const hasTail = ({ code, comment }: Row): boolean => comment !== '' && code.trim() !== '' && !code.includes('\n');
+const indentOf = (code: string): number => code.search(/\S|$/);
+const lineOf = ({ code, comment }: Row, column: number): string => {
+  if (comment === '') return code;
+  return code.trim() === '' ? code + comment : `${code.padEnd(column)} ${comment}`;
+};
 
 /** Whether a group fits on the line, with what follows it up to the next place for a break. */
 function fits(from: Group, space: number, rest: readonly Command[]): boolean {
