@@ -343,21 +343,32 @@ bool spread_line(const Pool& p, const Taps& t, const float* dy, const int32_t* i
   return any == 0;
 }
 
-// The same element by element: for few channels.
-bool spread_few(const Pool& p, const Taps& t, const float* dy, const int32_t* index, uint64_t place, float* dx) {
-  int lost = 0;
-  for (uint64_t o = 0; o < p.w.outputs; o++, place += p.w.stride)
-    for (uint64_t c = 0; c < p.channels; c++) {
-      const int32_t from = index[o * p.channels + c] - static_cast<int32_t>(place);
-      int found = 0;
-      for (int k = 0; k < t.count; k++) {
-        const bool here = from == t.place[k];
-        found |= here;
-        dx[place * p.channels + static_cast<uint64_t>(t.offset[k]) + c] = here ? dy[o * p.channels + c] : 0.0f;
+// The same with a vector over the elements of a row of dx: lane l belongs to window l / (kernel * channels). An output
+// has at most one place in its window, so all are found where there are as many hits as outputs.
+bool spread_few(const Pool& p, const float* dy, const int32_t* index, const Line& at, float* dx) {
+  const int c = static_cast<int>(p.channels), kernel = static_cast<int>(p.w.kernel), each = kernel * c;
+  const uint64_t windows = static_cast<uint64_t>(kLanes / each);
+  vi from = {}, pixel = {};
+  for (int l = 0; l < kLanes / each * each; l++) {
+    from[l] = l / each * c + l % c;
+    pixel[l] = l / c;
+  }
+  vi hits = {};
+  for (uint64_t d = at.d0; d < at.d1; d++)
+    for (uint64_t h = at.h0; h < at.h1; h++)
+      for (uint64_t o = 0; o < p.w.outputs; o += windows) {
+        const int lanes = static_cast<int>(at_most(windows, p.w.outputs - o)) * each;
+        const vi in_use = lane_index() < lanes, source = from & in_use;
+        const uint64_t place = (d * p.h.size + h) * p.w.size + o * p.w.stride;
+        const vf value = gather(dy + o * p.channels, source);
+        const vi winner = bits(gather(reinterpret_cast<const float*>(index) + o * p.channels, source));
+        const vi here = in_use & (winner == pixel + static_cast<int32_t>(place));
+        hits -= here;
+        store_part(dx + place * p.channels, select(here, value, zero()), lanes);
       }
-      lost |= found ^ 1;
-    }
-  return lost == 0;
+  uint64_t all = 0;
+  for (int i = 0; i < kLanes; i++) all += static_cast<uint64_t>(hits[i]);
+  return all == p.w.outputs * p.channels;
 }
 
 // False where it is not known to be right: then everything is to be scattered.
@@ -369,14 +380,15 @@ bool spread(const Runtime& rt, const Pool& p, const float* dy, const int32_t* in
   if (!covers(p.d) || !covers(p.h) || !covers(p.w))
     for_parts(rt, parts_of(all, 1),
               [&](uint64_t begin, uint64_t end, uint32_t) { fill_row(dx + begin, 0.0f, end - begin); });
+  const bool few = p.channels <= kFewChannels && p.channels * p.w.kernel <= kLanes;
   Flag lost;
   for_lines(rt, p, [&](uint64_t line) {
     const Line at = line_of(p, line);
     const uint64_t place = (at.d0 * p.h.size + at.h0) * p.w.size, from = line * p.w.outputs * p.channels;
     float* to = dx + at.b * p.plane() * p.channels;
     bool whole;
-    if (p.channels <= kFewChannels)
-      whole = spread_few(p, t, dy + from, index + from, place, to);
+    if (few)
+      whole = spread_few(p, dy + from, index + from, at, to);
     else if (t.count == 4)
       whole = spread_line<4>(p, t, dy + from, index + from, place, to);
     else
@@ -444,6 +456,22 @@ void mean_window(const Pool& p, const float* x, const Line& at, uint64_t w0, uin
   });
 }
 
+// Windows that lie inside the row, `count` of them; kTaps of 0: as many as there are.
+template <int kTaps>
+void mean_inside(const Pool& p, const Taps& t, const float* x, uint64_t place, uint64_t count, float* y) {
+  const int taps = kTaps == 0 ? t.count : kTaps;
+  const float share = 1.0f / static_cast<float>(taps);
+  for (uint64_t i = 0; i < count; i++, place += p.w.stride, y += p.channels) {
+    const float* window = x + place * p.channels;
+    for_lanes(p.channels, [&](uint64_t c, int some) {
+      vf all = load_part(window + c, some);
+      for (int k = 1; k < taps; k++) all += load_part(window + t.offset[k] + c, some);
+      store_part(y + c, all * share, some);
+    });
+  }
+}
+
+// The same with a vector over several windows.
 void mean_inside_few(const Pool& p, const Taps& t, const FewChannels& f, const float* x, uint64_t place, uint64_t count,
                      float* y) {
   const uint64_t pixels = static_cast<uint64_t>(f.pixels);
@@ -471,11 +499,17 @@ Status run_avgpool(const Step& step, const Runtime& rt) {
     const Line at = line_of(p, line);
     const float* x = f32(step.in[0]) + at.b * p.plane() * p.channels;
     float* y = f32(step.out[0]) + line * p.w.outputs * p.channels;
-    const Taps t = p.channels <= kFewChannels ? taps_of(p, at.d1 - at.d0, at.h1 - at.h0) : Taps{};
+    const Taps t = taps_of(p, at.d1 - at.d0, at.h1 - at.h0);
     for (uint64_t o = 0; o < p.w.outputs; o++) {
-      if (o == inside && o < inside_end && takes_few(p, t)) {
-        const uint64_t place = (at.d0 * p.h.size + at.h0) * p.w.size + p.w.first(o);
-        mean_inside_few(p, t, few, x, place, inside_end - inside, y + o * p.channels);
+      if (o == inside && o < inside_end && t.count > 0) {
+        const uint64_t place = (at.d0 * p.h.size + at.h0) * p.w.size + p.w.first(o), n = inside_end - inside;
+        float* to = y + o * p.channels;
+        if (takes_few(p, t))
+          mean_inside_few(p, t, few, x, place, n, to);
+        else if (t.count == 4)
+          mean_inside<4>(p, t, x, place, n, to);
+        else
+          mean_inside<0>(p, t, x, place, n, to);
         o = inside_end - 1;
         continue;
       }
@@ -487,29 +521,34 @@ Status run_avgpool(const Step& step, const Runtime& rt) {
 
 Status check_avgpool_grad(const Step& step) { return check_size<AvgpoolGradAttrs>(step); }
 
-// One row of dx, each element gathered from the windows that cover it: no order of writes to keep.
-void gather_means(const Pool& p, const float* dy, uint64_t d, uint64_t h, float* dx) {
-  const uint64_t d0 = p.d.cover(d), d1 = p.d.cover_end(d), h0 = p.h.cover(h), h1 = p.h.cover_end(h);
-  uint64_t w0 = 0, w1 = 0;
-  for (uint64_t w = 0; w < p.w.size; w++, dx += p.channels) {
-    while (w1 < p.w.outputs && w1 * p.w.stride <= w + p.w.before) w1++;
-    while (w0 < w1 && w0 * p.w.stride + p.w.kernel <= w + p.w.before) w0++;
+// dx (+)= dy times its share, for one row of dx and one row of outputs whose windows it meets.
+template <bool kAdds>
+void spread_means(const Pool& p, const float* dy, uint64_t area, float* dx) {
+  for (uint64_t o = 0; o < p.w.outputs; o++, dy += p.channels) {
+    const uint64_t w0 = p.w.first(o), w1 = p.w.end(o);
+    const float share = 1.0f / static_cast<float>(area * (w1 - w0));
     for_lanes(p.channels, [&](uint64_t c, int count) {
-      vf all = zero();
-      for (uint64_t od = d0; od < d1; od++)
-        for (uint64_t oh = h0; oh < h1; oh++) {
-          const uint64_t area = (p.d.end(od) - p.d.first(od)) * (p.h.end(oh) - p.h.first(oh));
-          const float* row = dy + (od * p.h.outputs + oh) * p.w.outputs * p.channels + c;
-          vf some = zero();
-          for (uint64_t ow = w0; ow < w1; ow++) {
-            const float share = 1.0f / static_cast<float>(area * (p.w.end(ow) - p.w.first(ow)));
-            some += load_part(row + ow * p.channels, count) * share;
-          }
-          all += some;
-        }
-      store_part(dx + c, all, count);
+      const vf part = load_part(dy + c, count) * share;
+      for (uint64_t w = w0; w < w1; w++) {
+        float* to = dx + w * p.channels + c;
+        store_part(to, kAdds ? load_part(to, count) + part : part, count);
+      }
     });
   }
+}
+
+// One row of dx. Where windows tile, all of it is written once.
+void row_of_means(const Pool& p, const float* dy, uint64_t d, uint64_t h, bool tiled, float* dx) {
+  if (!tiled) fill_row(dx, 0.0f, p.w.size * p.channels);
+  for (uint64_t od = p.d.cover(d); od < p.d.cover_end(d); od++)
+    for (uint64_t oh = p.h.cover(h); oh < p.h.cover_end(h); oh++) {
+      const uint64_t area = (p.d.end(od) - p.d.first(od)) * (p.h.end(oh) - p.h.first(oh));
+      const float* from = dy + (od * p.h.outputs + oh) * p.w.outputs * p.channels;
+      if (tiled)
+        spread_means<false>(p, from, area, dx);
+      else
+        spread_means<true>(p, from, area, dx);
+    }
 }
 
 Status run_avgpool_grad(const Step& step, const Runtime& rt) {
@@ -517,12 +556,13 @@ Status run_avgpool_grad(const Step& step, const Runtime& rt) {
   if (numel(step.out[0]) == 0) return {};
   const uint64_t rows = p.batch * p.d.size * p.h.size;
   const uint64_t weight = ceil_div(p.d.kernel, p.d.stride) * ceil_div(p.h.kernel, p.h.stride);
+  const bool tiled = tiles(p.d) && tiles(p.h) && tiles(p.w) && covers(p.d) && covers(p.h) && covers(p.w);
   for_parts(rt, parts_of(rows, p.w.size * p.channels * at_most(weight, kPart)),
             [&](uint64_t begin, uint64_t end, uint32_t) {
               for (uint64_t row = begin; row < end; row++) {
                 const uint64_t h = row % p.h.size, d = row / p.h.size % p.d.size, b = row / p.h.size / p.d.size;
                 const float* dy = f32(step.in[0]) + b * p.outputs() * p.channels;
-                gather_means(p, dy, d, h, f32(step.out[0]) + row * p.w.size * p.channels);
+                row_of_means(p, dy, d, h, tiled, f32(step.out[0]) + row * p.w.size * p.channels);
               }
             });
   return {};

@@ -23,9 +23,25 @@ struct SumFold {
       if (count < kLanes) store(some, load_first(x, count));
       const float* p = count < kLanes ? some : x;
       low += widen(p);
-      high += widen(p + kLanes / 2);
+      high += widen(p + kWideLanes);
     }
-    double at(int i) const { return i < kLanes / 2 ? low[i] : high[i - kLanes / 2]; }
+    void take(const Lanes& other) {
+      low += other.low;
+      high += other.high;
+    }
+    // Element i of an array of kLanes.
+    void give(double* lanes) const {
+      __builtin_memcpy(lanes, &low, sizeof low);
+      __builtin_memcpy(lanes + kWideLanes, &high, sizeof high);
+    }
+    double all() const {
+      double lanes[kWideLanes];
+      const vd both = low + high;
+      __builtin_memcpy(lanes, &both, sizeof both);
+      for (int half = kWideLanes / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+      return lanes[0];
+    }
   };
 };
 
@@ -38,7 +54,13 @@ struct MaxFold {
     void take(const float* x, int count) {
       most = max_nan(most, count == kLanes ? load(x) : first_lanes_of(load_first(x, count), count, kFirst));
     }
-    double at(int i) const { return static_cast<double>(most[i]); }
+    void take(const Lanes& other) { most = max_nan(most, other.most); }
+    void give(double* lanes) const {
+      float narrow[kLanes];
+      store(narrow, most);
+      for (int i = 0; i < kLanes; i++) lanes[i] = static_cast<double>(narrow[i]);
+    }
+    double all() const { return static_cast<double>(max_lanes(most)); }
   };
 };
 
@@ -110,8 +132,11 @@ void fold_group(const float* x, uint64_t rows, uint64_t stride, int count, doubl
   typename Fold::Lanes lanes[kVectors];
   for (uint64_t row = 0; row < rows; row++)
     for (int k = 0; k < kVectors; k++) lanes[k].take(x + row * stride + k * kLanes, count);
-  for (int k = 0; k < kVectors; k++)
-    for (int i = 0; i < count; i++) acc[k * kLanes + i] = Fold::join(acc[k * kLanes + i], lanes[k].at(i));
+  for (int k = 0; k < kVectors; k++) {
+    double given[kLanes];
+    lanes[k].give(given);
+    for (int i = 0; i < count; i++) acc[k * kLanes + i] = Fold::join(acc[k * kLanes + i], given[i]);
+  }
 }
 
 template <class Fold>
@@ -127,21 +152,26 @@ void fold_block(const float* x, uint64_t rows, uint64_t stride, uint64_t c, doub
 }
 
 template <class Fold>
-double fold_row(const float* x, uint64_t n) {
-  double all = static_cast<double>(Fold::kFirst);
-  if (n < kLanes) {
+TENON_INLINE double fold_row(const float* x, uint64_t n) {
+  if (n < 4) {
+    double all = static_cast<double>(Fold::kFirst);
     for (uint64_t i = 0; i < n; i++) all = Fold::join(all, static_cast<double>(x[i]));
     return all;
   }
-  typename Fold::Lanes lanes[4];
+  typename Fold::Lanes one;
   uint64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
-    for (int k = 0; k < 4; k++) lanes[k].take(x + i + k * kLanes, kLanes);
-  for (; i < n; i += kLanes) lanes[0].take(x + i, static_cast<int>(at_most(kLanes, n - i)));
-  for (int j = 0; j < kLanes; j++)
-    all = Fold::join(
-        all, Fold::join(Fold::join(lanes[0].at(j), lanes[1].at(j)), Fold::join(lanes[2].at(j), lanes[3].at(j))));
-  return all;
+  if (n >= 4 * kLanes) {
+    typename Fold::Lanes lanes[4];
+    for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+      for (int k = 0; k < 4; k++) lanes[k].take(x + i + k * kLanes, kLanes);
+    lanes[0].take(lanes[1]);
+    lanes[2].take(lanes[3]);
+    lanes[0].take(lanes[2]);
+    one = lanes[0];
+  }
+  for (; i + kLanes <= n; i += kLanes) one.take(x + i, kLanes);
+  if (i < n) one.take(x + i, static_cast<int>(n - i));
+  return one.all();
 }
 
 // The same for few columns of a dense block.
@@ -189,6 +219,12 @@ Status run_reduce(const Step& step, const Runtime& rt, uint32_t axes) {
     return {};
   }
   const Reduction r = plan_reduction(step.in[0], axes);
+  if (r.columns == 1 && r.lines == r.rows && r.splits == 1) {  // rows alone
+    for_parts(rt, parts_of(r.outputs, r.rows), [&](uint64_t begin, uint64_t end, uint32_t) {
+      for (uint64_t i = begin; i < end; i++) y[i] = static_cast<float>(fold_row<Fold>(x + i * r.rows, r.rows));
+    });
+    return {};
+  }
   const uint64_t width = at_most(r.columns, kColumnBlock);
   const Parts parts = parts_of(r.outputs * r.column_blocks * r.splits, r.lines_each * width);
   double* partial = reinterpret_cast<double*>(rt.scratch);

@@ -75,10 +75,25 @@ TENON_INLINE double sum_row(const float* x, uint64_t n) {
 TENON_INLINE vf max_nan(vf a, vf b) { return select((a > b) | (a != a), a, b); }
 TENON_INLINE float max_nan(float a, float b) { return a > b || a != a ? a : b; }
 
+// v with lanes i and i ^ kDistance in each other's place.
+template <int kDistance>
+TENON_INLINE vf swap_lanes(vf v) {
+  constexpr int d = kDistance;
+#if TENON_VBYTES == 64
+  return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, 8 ^ d, 9 ^ d, 10 ^ d,
+                                 11 ^ d, 12 ^ d, 13 ^ d, 14 ^ d, 15 ^ d);
+#elif TENON_VBYTES == 32
+  return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
+#else
+  return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
+#endif
+}
+
 TENON_INLINE float max_lanes(vf v) {
-  float m = v[0];
-  for (int i = 1; i < kLanes; i++) m = max_nan(m, v[i]);
-  return m;
+  if constexpr (kLanes > 8) v = max_nan(v, swap_lanes<8 % kLanes>(v));
+  if constexpr (kLanes > 4) v = max_nan(v, swap_lanes<4 % kLanes>(v));
+  v = max_nan(v, swap_lanes<2>(v));
+  return max_nan(v, swap_lanes<1>(v))[0];
 }
 
 // -infinity for an empty row, NaN where one is in it.
