@@ -14,7 +14,8 @@ import { freeOf, settingValues } from './references.ts';
 import type { AnyExpr, Bound } from './references.ts';
 import { fixedBy, restrict } from './restriction.ts';
 import { infoOf, makeEnv } from './scope.ts';
-import type { Cell } from './scope.ts';
+import type { Cell, Env } from './scope.ts';
+import type { Reads } from './reads.ts';
 import type { Binding, RequireExpr, RequireTerm, Space, ValueExpr } from './space.ts';
 import { bind } from './table.ts';
 import type { Entry, Table } from './table.ts';
@@ -222,11 +223,29 @@ function termIn(ev: Evaluator, frame: Frame, entry: Entry, t: RequireTerm): Term
     const at = ev.tables.tracked.findIndex((m) => m.measure === t.measure);
     return { low: entry.cost[at]!, high: entry.cost[ev.tables.tracked.length + at]! };
   }
+  const found = settledValue(ev, t.expr, frame.env, withPlainLets(ev, frame, entry.reads));
+  return found === null ? null : { exact: ev.data.get(found) };
+}
+
+// The value of an expression where what is known leaves nothing open; else null.
+function settledValue(ev: Evaluator, e: ValueExpr, env: Env, known: Reads): number | null {
   const { reads, nodes } = ev.tables;
-  const table = ev.value(t.expr, { env: frame.env, known: entry.reads, mode: 'plain', lanes: 0 });
+  const table = ev.value(e, { env, known, mode: 'plain', lanes: 0 });
   const only = table.length === 1 ? table[0]! : null;
-  if (!only || only.node !== nodes.unit || only.reads.slots.some((s) => reads.get(entry.reads, s) === undefined)) return null;
-  return { exact: ev.data.get(only.out[0]!) };
+  const settled = only && only.node === nodes.unit && only.reads.slots.every((s) => reads.get(known, s) !== undefined);
+  return settled ? only.out[0]! : null;
+}
+
+// Lets that decide nothing are known, whether or not the member reads them.
+function withPlainLets(ev: Evaluator, frame: Frame, known: Reads): Reads {
+  const { reads } = ev.tables;
+  let all = known;
+  for (const slot of frame.slots) {
+    if (slot.what !== 'value' || reads.get(all, slot.id) !== undefined) continue;
+    const value = settledValue(ev, slot.expr, slot.env, all);
+    if (value !== null) all = reads.merge(all, reads.one(slot.id, value))!;
+  }
+  return all;
 }
 
 function verdict(ev: Evaluator, space: Space, frame: Frame, entry: Entry): Verdict {

@@ -1,0 +1,204 @@
+import fc from 'fast-check';
+import type { Binding, Def, NetExpr, NetLet, Requirement, SharedLet, Space, TensorExpr, ValueExpr, ValueLet, ValueParameter, Wire } from '../../src/space/space.ts';
+import {
+  apply,
+  branches,
+  call,
+  callOf,
+  cell,
+  cond,
+  def,
+  each,
+  either,
+  eitherTensor,
+  fan,
+  ifNet,
+  input,
+  layer,
+  letNet,
+  letValue,
+  loose,
+  maybe,
+  measure,
+  netParameter,
+  netRef,
+  once,
+  oneOf,
+  op,
+  perm,
+  pick,
+  range,
+  read,
+  ref,
+  repeat,
+  require,
+  seq,
+  shared,
+  space,
+  tensorParameter,
+  tensors,
+  term,
+  uses,
+  useShared,
+  val,
+  valueParameter,
+  wire,
+  within,
+} from './support.ts';
+import type { Uses } from './support.ts';
+
+/** Draws from a stream of numbers that fast-check makes and shrinks. */
+interface Dice {
+  below(n: number): number;
+}
+function dice(numbers: readonly number[]): Dice {
+  let i = 0;
+  return { below: (n) => (i < numbers.length ? numbers[i++]! % n : 0) };
+}
+
+interface Known {
+  readonly values: (ValueLet | ValueParameter)[];
+  readonly onces: NetLet[];
+  readonly shareds: SharedLet[];
+}
+
+const widths = [4, 6, 8];
+
+function value(d: Dice, known: Known, label: string): ValueExpr {
+  switch (d.below(7)) {
+    case 0:
+    case 1:
+      return val(widths[d.below(3)]!);
+    case 2:
+      return oneOf(label, widths[d.below(3)]!, widths[d.below(3)]!);
+    case 3:
+      return range(label, 4, 8, { step: 2 });
+    case 4:
+    case 5:
+      return known.values.length > 0 ? ref(known.values[d.below(known.values.length)]!) : val(4);
+    default:
+      return known.values.length > 0 ? cond(op('>', ref(known.values[d.below(known.values.length)]!), 5), oneOf(label, 4, 8), 6) : val(6);
+  }
+}
+
+function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
+  const dense = (): NetExpr => layer(u, 'dense', { out: value(d, known, 'out') });
+  if (depth <= 0) return d.below(3) === 0 ? layer(u, 'relu') : dense();
+  const inner = (): NetExpr => net(d, u, known, depth - 1);
+  const scope = (name: string): NetExpr => call(u, def(name, (c) => net(d, c, known, depth - 1)));
+  switch (d.below(16)) {
+    case 0:
+    case 1:
+      return seq(inner(), inner());
+    case 2:
+      return either(u.site('choice'), inner(), inner());
+    case 3:
+      return seq(branches(inner(), inner()), layer(u, d.below(2) === 0 ? 'add' : 'concat'));
+    case 4:
+      return repeat(scope('rep'), oneOf('repeat', 0, 1, 2));
+    case 5:
+      return repeat(scope('tie'), oneOf('repeat', 1, 3), true);
+    case 6:
+      return maybe(scope('opt'));
+    case 7:
+      return perm(u.site('order'), inner(), layer(u, 'relu'));
+    case 8:
+      return seq(fan(scope('fan'), oneOf('fan', 1, 2)), layer(u, 'concat'));
+    case 9: {
+      if (known.onces.length === 0) return dense();
+      return once(u, known.onces[d.below(known.onces.length)]!);
+    }
+    case 10: {
+      if (known.shareds.length === 0) return dense();
+      return useShared(u, known.shareds[d.below(known.shareds.length)]!);
+    }
+    case 11: {
+      const h = letValue(`h${d.below(1000)}`, oneOf('x', 4, 8));
+      const own: ValueLet = { ...h, expr: oneOf(h.name, 4, 8) };
+      return call(u, def('let', (c) => within([own], net(d, c, { ...known, values: [...known.values, own] }, depth - 1))));
+    }
+    case 12: {
+      const p = valueParameter('p');
+      const made = def('withp', (c) => net(d, c, { ...known, values: [...known.values, p] }, depth - 1), [p]);
+      return call(u, made, [{ kind: 'value', parameter: p, expr: value(d, known, 'p') }]);
+    }
+    case 13: {
+      const f = netParameter('f');
+      const made = def('withf', (c) => seq(netRef(c, f), branches(netRef(c, f), layer(c, 'id')), layer(c, 'concat')), [f]);
+      return call(u, made, [{ kind: 'net', parameter: f, expr: net(d, uses(), known, depth - 1) }]);
+    }
+    case 14:
+      return known.values.length > 0 ? ifNet(op('==', ref(known.values[0]!), 4), inner(), inner()) : inner();
+    default:
+      return call(u, wireCell(d, known, depth - 1));
+  }
+}
+
+function wireCell(d: Dice, known: Known, depth: number): Def {
+  const s = tensorParameter('s');
+  return cell('graph', [s], (u) => {
+    const wires: Wire[] = [];
+    const source = (): TensorExpr => read(wires.length > 0 && d.below(3) > 0 ? wires[d.below(wires.length)]! : s);
+    for (let i = 0; i < 1 + d.below(3); i++) {
+      const from = d.below(3) === 0 ? eitherTensor(u.site('choice'), source(), source()) : source();
+      wires.push(wire(`w${i}`, apply(from, net(d, u, known, depth - 1))));
+    }
+    const joined = (list: TensorExpr): TensorExpr => apply(list, layer(u, 'concat'));
+    const results: (() => TensorExpr)[] = [
+      () => read(wires.at(-1)!),
+      () => joined(loose(...wires)),
+      () => joined(tensors(source(), source())),
+      () => joined(apply(pick(u.site('pick'), oneOf('pickn', 1, 2), source(), source(), read(s)), each(call(u, def('arm', (c) => net(d, c, known, depth - 1)))))),
+    ];
+    return { bindings: wires, result: results[d.below(results.length)]!() };
+  });
+}
+
+function requirements(d: Dice, known: Known): readonly Requirement[] {
+  switch (d.below(5)) {
+    case 0:
+      return [require(measure('params'), '<=', term(60 + 20 * d.below(10)))];
+    case 1:
+      return [require(measure('depth'), '<=', term(1 + d.below(3)))];
+    case 2: {
+      const first = known.values[0];
+      return first ? [require(term(ref(first)), '>=', term(6)), require(measure('flops'), '>', term(100))] : [];
+    }
+    default:
+      return [];
+  }
+}
+
+function build(numbers: readonly number[]): Space {
+  const d = dice(numbers);
+  const x = input('x', 4 + 2 * d.below(2));
+  const known: Known = { values: [], onces: [], shareds: [] };
+  const bindings: Binding[] = [];
+  for (let i = 0; i < d.below(3); i++) {
+    const made = letValue(`v${i}`, value(d, known, `v${i}`));
+    bindings.push(made);
+    known.values.push(made);
+  }
+  const depth = 1 + d.below(2);
+  if (d.below(2) === 0) {
+    const made = letNet('f', net(d, uses(), known, depth));
+    bindings.push(made);
+    known.onces.push(made);
+  }
+  if (d.below(3) === 0) {
+    const made = shared('g', net(d, uses(), known, depth));
+    bindings.push(made);
+    known.shareds.push(made);
+  }
+  const u = uses();
+  const outputs: TensorExpr[] = [apply(read(x), net(d, u, known, 3))];
+  if (d.below(4) === 0) outputs.push(callOf(call(u, def2(d, known, x))));
+  return space('Random', { inputs: [x], outputs, bindings, requirements: requirements(d, known) });
+}
+
+// A cell without parameters that reads the input of the space.
+const def2 = (d: Dice, known: Known, x: ReturnType<typeof input>): Def =>
+  cell('second', [], (u) => ({ bindings: [], result: apply(read(x), net(d, u, known, 1)) }));
+
+/** Small random spaces over the core of the language. */
+export const randomSpaces: fc.Arbitrary<Space> = fc.array(fc.nat(5039), { minLength: 4, maxLength: 90 }).map(build);
