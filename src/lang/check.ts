@@ -19,7 +19,7 @@ import { defaultSearch, elaborateSearch } from './search-settings.ts';
 import { deriveSpace, elaborateSpace } from './spaces.ts';
 import type { CheckedSpace } from './spaces.ts';
 import { defaultTrain, elaborateTrain } from './train.ts';
-import { runChecks } from './self-tests.ts';
+import { analyse } from './analyse.ts';
 import { validate } from './validate.ts';
 
 export interface CheckOptions {
@@ -84,7 +84,7 @@ function checkFile(
   // What was not read well is not judged: names would seem unused, spaces empty.
   if (!broken) {
     validate(statements, program, cx);
-    runChecks(statements, spaces, cx, options.analyse ?? true);
+    if (checker.errorCount() === 0 && (options.analyse ?? true)) analyse(statements, program, spaces, cx);
   }
   return program;
 }

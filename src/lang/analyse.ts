@@ -1,0 +1,97 @@
+import { Unfit } from '../base/unfit.ts';
+import { measure } from '../ir/measure-builder.ts';
+import { LOSSES } from '../recipes/losses.ts';
+import { count } from '../space/count.ts';
+import { instantiate } from '../space/instantiate.ts';
+import { sample } from '../space/sample.ts';
+import type { Program, Space } from '../space/space.ts';
+import type { Statement } from '../../grammar/syntax.ts';
+import { report } from './context.ts';
+import { runCheck } from './self-tests.ts';
+import type { CheckedSpace } from './spaces.ts';
+import type { Context } from './model.ts';
+
+/** What counting says of spaces without errors: whether anything fits, whether checks hold, whether the budget makes sense. */
+export function analyse(statements: readonly Statement[], program: Program, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): void {
+  for (const { space } of spaces.values()) testFit(space, cx);
+  if (cx.checker.errorCount() > 0) return;
+  for (const s of statements) {
+    if (s.kind === 'check') runCheck(s, null, spaces, cx);
+  }
+  for (const { space, checks } of spaces.values()) {
+    for (const { statement, cx: at } of checks) runCheck(statement, space, spaces, at);
+  }
+  const meant = program.spaces.at(-1);
+  if (!meant) return;
+  testLoss(meant, cx);
+  testBudget(statements, program, meant, cx);
+}
+
+function testFit(space: Space, cx: Context): void {
+  if (count(space).high > 0n) return;
+  const free: Space = { ...space, requirements: [] };
+  const [first] = space.requirements;
+  if (first && count(free).high > 0n) {
+    cx.checker.report('E601', first.span.source, first.span, `nothing in \`${space.name}\` satisfies its requirements`, {
+      expected: 'a requirement that some member satisfies',
+      found: space.requirements.map((r) => r.text).join(', '),
+    });
+    return;
+  }
+  cx.checker.report('E301', space.span.source, space.span, `no member of \`${space.name}\` fits: the shapes clash on every path`);
+}
+
+/** E702: the output against the loss, on one member. */
+function testLoss(space: Space, cx: Context): void {
+  const loss = LOSSES.get(space.train.loss.name);
+  const output = space.outputs[0];
+  if (!space.train.data || !loss || !output) return;
+  const types = space.inputs.map((i) => ({ dtype: i.dtype, shape: [1, ...i.shape] }));
+  try {
+    const assignment = sample(space, { seed: 0 });
+    measure(types, (b, inputs) => {
+      const outputs = instantiate(space, assignment, b, inputs);
+      loss.check(outputs[0]!, loss.labels === 'classes' ? 1 : null);
+      return outputs;
+    });
+  } catch (e) {
+    if (!(e instanceof Unfit)) throw e;
+    cx.checker.report('E702', output.span.source, output.span, `the output \`${output.name}\` does not fit the loss \`${loss.name}\``, {
+      expected: loss.labels === 'classes' ? 'f32[B, classes]' : e.expected,
+      found: e.found,
+    });
+  }
+}
+
+/** E705: more trials than there are architectures to try. */
+function testBudget(statements: readonly Statement[], program: Program, space: Space, cx: Context): void {
+  const { trials } = program.search;
+  const search = statements.find((s) => s.kind === 'search');
+  const budget = search?.settings.find((s) => s.kind === 'setting' && s.key.name === 'budget');
+  if (trials === null || !budget || hasContinuous(space)) return;
+  const { exact } = count(space, { train: true });
+  if (exact === null || exact >= BigInt(trials)) return;
+  report(cx, 'E705', budget, `the budget is above the count: there are only ${exact} to try`, {
+    severity: 'warning',
+    expected: `at most ${exact} trials`,
+    found: `${trials} trials`,
+    hint: 'the search ends when all have been tried; `with exhaustive` says so',
+  });
+}
+
+/** Whether a continuous range stands anywhere in it. */
+function hasContinuous(root: object): boolean {
+  const seen = new Set<object>();
+  const stack: object[] = [root];
+  for (let top = stack.pop(); top; top = stack.pop()) {
+    const e = top as { kind?: string; whole?: boolean; spacing?: string; step?: unknown };
+    if (e.kind === 'layer' && 'build' in e) continue;
+    if (e.kind === 'range' && e.whole === false && e.spacing !== 'pow2' && e.step === null) return true;
+    for (const [key, value] of Object.entries(top)) {
+      if (key === 'span' || typeof value !== 'object' || value === null || seen.has(value as object)) continue;
+      seen.add(value as object);
+      stack.push(value as object);
+    }
+  }
+  return false;
+}
