@@ -12,7 +12,7 @@
 namespace tenon::TENON_ISA {
 
 constexpr int64_t kDepth = 256;      // k of a block
-constexpr int64_t kPanelsNear = 24;  // so many panels of a block's depth lie in the second cache
+constexpr int64_t kPanelsNear = 12;  // so many panels of a block's depth lie in the second cache
 
 struct GemmShape {
   int64_t rows = 0, cols = 0, inner = 0;
@@ -52,13 +52,7 @@ TENON_INLINE int64_t part(int64_t total, int64_t i, int64_t n, int64_t grain = 1
   return i == n ? total : total / grain * i / n * grain;
 }
 
-// Rows whose distance is near a multiple of a page fall into the same few lines of the first cache.
-TENON_INLINE bool rows_collide(int64_t row_step) {
-  const int64_t apart = (row_step * 4) & 4095;
-  return apart < 128 || apart > 4096 - 128;
-}
-
-// left_step: elements from a row of the left source to the next; right_rows: whether right's rows lie whole.
+// left: how the left source lies; right_direct: whether right may be read where it lies.
 TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct) {
   GemmPlan p;
   p.shape = s;
@@ -76,8 +70,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   int64_t want = threads == 1 ? 1 : ceil_div(threads * 4, most(1, pieces));
   want = most(1, least(want, useful));
 
-  const bool plain = left.col == 1;
-  p.left = p.panels <= 2 || (plain && !rows_collide(left.row)) ? LeftMode::kDirect : LeftMode::kByTask;
+  p.left = p.panels <= 2 || left.col == 1 ? LeftMode::kDirect : LeftMode::kByTask;
   const bool few_rows = p.tiles <= 20;
   if (right_direct && p.tiles <= 3)
     p.right = RightMode::kDirect;
@@ -93,7 +86,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   } else {
     cols = least(p.panels, want);
   }
-  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 10));
+  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 40));
   if (rows > threads) rows = least(most(1, p.tiles), ceil_div(rows, threads) * threads);
   p.row_groups = static_cast<uint32_t>(most(1, rows));
   p.col_groups = static_cast<uint32_t>(most(1, cols));
@@ -156,11 +149,17 @@ struct GemmRun {
   }
   int64_t split_start(int64_t split) const { return part(p.shape.inner, split, p.splits, kLanes); }
 
-  // Packs panel `panel` of the shared block that starts at panel `first`, all of k.
-  void pack_shared(int64_t first, int64_t panel) const {
-    const int64_t col = panel * kTileCols;
-    right.of(0).pack(shared() + (panel - first) * p.shape.inner * kTileCols, 0, p.shape.inner, col,
-                     static_cast<int>(least(kTileCols, p.shape.cols - col)));
+  // Packs the panels [from, to) of the shared block that starts at panel `first`: some rows of k across all of them, then
+  // the next, so that memory is read along its rows.
+  void pack_shared(int64_t first, int64_t from, int64_t to) const {
+    const int64_t inner = p.shape.inner, deep = right.direct() ? 16 : kDepth;
+    const Right b = right.of(0);
+    for (int64_t k = 0; k < inner; k += deep)
+      for (int64_t panel = from; panel < to; panel++) {
+        const int cols = cols_of(panel);
+        b.pack(shared() + (panel - first) * inner * kTileCols + k * panel_width(cols), k, least(deep, inner - k),
+               panel * kTileCols, cols);
+      }
   }
 
   // The rows of group r by the panels [panel0, panel1) of one piece (a product, or a split of it).
@@ -281,9 +280,9 @@ TENON_INLINE void gemm(const Runtime& rt, uint8_t* scratch, const GemmPlan& p, c
     const int64_t here = least(step, p.panels - first);
     if (p.right == RightMode::kShared) {
       const uint32_t tasks = static_cast<uint32_t>(
-          least(here, most(1, p.shape.inner * here * kTileCols / 16384)));
+          least(least(here, rt.threads * 2), most(1, p.shape.inner * here * kTileCols / 16384)));
       parallel_for(rt, tasks, [&](uint32_t task, uint32_t) {
-        for (int64_t i = part(here, task, tasks); i < part(here, task + 1, tasks); i++) run.pack_shared(first, first + i);
+        run.pack_shared(first, first + part(here, task, tasks), first + part(here, task + 1, tasks));
       });
     }
     // Many small products go several to a task.
