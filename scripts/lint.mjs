@@ -12,7 +12,9 @@ const files = (folder, pattern) =>
         .filter((f) => pattern.test(f))
     : [];
 const native = [...files('cpp', /\.(h|cpp)$/), ...files('cuda', /\.(cu|cuh)$/)].filter((f) => !f.includes('/gen/'));
-const sources = ['src', 'grammar', 'test', 'scripts', 'zoo', 'bin'].filter(existsSync).map((f) => `${f}/**/*.{ts,js,mjs}`);
+const sources = ['src', 'grammar', 'test', 'scripts', 'zoo', 'bin']
+  .filter(existsSync)
+  .map((f) => `${f}/**/*.{ts,js,mjs}`);
 
 const steps = [
   [bin('prettier'), ['--log-level', 'warn', fix ? '--write' : '--check', ...sources]],

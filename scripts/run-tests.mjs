@@ -15,7 +15,8 @@ const files = readdirSync('test', { recursive: true })
 const totals = { passed: 0, failed: 0, skipped: 0 };
 // eslint-disable-next-line no-control-regex
 const plain = (text) => text.replace(/\x1b\[[0-9;]*m/g, '');
-const sum = (text, word) => [...text.matchAll(new RegExp(`^ {2}${word}: +(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0);
+const sum = (text, word) =>
+  [...text.matchAll(new RegExp(`^ {2}${word}: +(\\d+)`, 'gm'))].reduce((n, m) => n + Number(m[1]), 0);
 
 function runFile(file) {
   return new Promise((resolve) => {
@@ -50,7 +51,9 @@ function report({ file, out, code, signal, late, seconds }) {
   totals.passed += passed;
   totals.failed += failed;
   totals.skipped += sum(out, 'Skipped');
-  console.log(`${failed ? 'FAIL' : 'ok  '} ${file}  ${passed}/${total}  ${seconds.toFixed(1)} s${why ? `  ${why}` : ''}`);
+  console.log(
+    `${failed ? 'FAIL' : 'ok  '} ${file}  ${passed}/${total}  ${seconds.toFixed(1)} s${why ? `  ${why}` : ''}`,
+  );
   for (const line of out.split('\n')) if (/^skipped: /.test(line)) console.log(`     ${line}`);
   if (failed) console.log(out.trimEnd());
 }

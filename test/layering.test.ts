@@ -40,7 +40,10 @@ layering('every folder imports only what src/layers.json allows', () => {
     const [from, to] = [layerOf(file), layerOf(target)];
     return from === undefined || to === undefined || (from !== to && !rules[from]!.includes(to));
   });
-  assert.equal(wrong.map((w) => `${w.file} imports ${w.target}`), []);
+  assert.equal(
+    wrong.map((w) => `${w.file} imports ${w.target}`),
+    [],
+  );
 });
 
 layering('no file imports itself through others', () => {
@@ -59,8 +62,13 @@ layering('no file imports itself through others', () => {
 });
 
 layering('only cpp/node includes the headers of Node', () => {
-  const users = files('cpp', /\.(h|cpp)$/).filter((f) => /napi\.h|node_api\.h/.test(readFileSync(join(root, f), 'utf8')));
-  assert.equal(users.filter((f) => !f.startsWith('cpp/node/')), []);
+  const users = files('cpp', /\.(h|cpp)$/).filter((f) =>
+    /napi\.h|node_api\.h/.test(readFileSync(join(root, f), 'utf8')),
+  );
+  assert.equal(
+    users.filter((f) => !f.startsWith('cpp/node/')),
+    [],
+  );
 });
 
 layering.run();
