@@ -112,17 +112,17 @@ Status run_cross_entropy_grad(const Step& step, const Runtime& rt) {
   return {};
 }
 
-// Whether the first largest logit is the label's; a row with NaN has none.
+// Whether the first largest logit is the label's; a row with NaN, or a label that is no class, has none.
 Status run_correct(const Step& step, const Runtime& rt) {
-  const Rows r = rows_of(step.in[0]);
+  const Rows r = {step.in[0].dims[0], step.in[0].dims[1]};
   const int32_t* label = i32(step.in[1]);
-  if (!all_classes(step.in[1], step.in[0].dims[1])) return bad_label();
   for_each_row(rt, r, 1, [&](uint64_t row) {
     const float* x = f32(step.in[0]) + row * r.width;
     const float largest = max_row(x, r.width);
     uint64_t first = 0;
     while (first < r.width && x[first] != largest) first++;
-    f32(step.out[0])[row] = first == static_cast<uint64_t>(label[row]) ? 1.0f : 0.0f;
+    const bool hit = first < r.width && label[row] >= 0 && first == static_cast<uint64_t>(label[row]);
+    f32(step.out[0])[row] = hit ? 1.0f : 0.0f;
   });
   return {};
 }
