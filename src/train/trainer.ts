@@ -1,4 +1,4 @@
-import { numel } from '../base/tensor-type.ts';
+import { sameShape } from '../base/tensor-type.ts';
 import type { Column, Dataset, Table } from '../data/dataset.ts';
 import { width } from '../data/dataset.ts';
 import { readSafetensors, writeSafetensors } from '../data/safetensors.ts';
@@ -227,31 +227,28 @@ export class Trainer {
     writeSafetensors(path, { tensors: this.tensors(true), metadata: { ...metadata, step: String(this.stepsDone) } });
   }
 
-  /** Takes tensors of a checkpoint; every parameter and state must be there, of its shape. Slots are taken where present. */
+  /** Goes on from a checkpoint: tensors and step. */
   load(path: string): void {
     const { tensors, metadata } = readSafetensors(path);
+    this.take(tensors, path);
+    const step = Number(metadata['step'] ?? 0);
+    this.stepsDone = Number.isSafeInteger(step) && step >= 0 ? step : 0;
+  }
+
+  /** Takes tensors: every parameter and state must be there, of its shape. Slots of the optimizer are taken where present. */
+  take(tensors: ReadonlyMap<string, StoredTensor>, from: string): void {
     for (const leaf of this.leaves) {
       const found = tensors.get(leaf.name);
       if (!found && leaf.kind === 'slot') continue;
-      if (!found) throw new DataError('mismatch', path, `there is no tensor ${leaf.name}`);
-      if (
-        found.dtype !== 'f32' ||
-        numel(found.shape) !== numel(leaf.type.shape) ||
-        found.shape.join() !== leaf.type.shape.join()
-      ) {
+      if (!found) throw new DataError('mismatch', from, `there is no tensor ${leaf.name}`);
+      if (found.dtype !== 'f32' || !sameShape(found.shape, leaf.type.shape)) {
         const [want, is] = [leaf.type.shape, found.shape].map((s) => `[${s.join(', ')}]`);
-        throw new DataError('mismatch', path, `tensor ${leaf.name} is ${is}, expected ${want}`);
+        throw new DataError('mismatch', from, `tensor ${leaf.name} is ${is}, expected ${want}`);
       }
       const { bytes } = found;
-      this.store.write(
-        leaf.name,
-        'f32',
-        leaf.type.shape,
-        new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4),
-      );
+      const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+      this.store.write(leaf.name, 'f32', leaf.type.shape, data);
     }
-    const step = Number(metadata['step'] ?? 0);
-    this.stepsDone = Number.isSafeInteger(step) && step >= 0 ? step : 0;
   }
 
   close(): void {
