@@ -22,7 +22,8 @@ struct Runtime {
   int threads = 1;
   uint8_t* scratch = nullptr;  // 64-byte aligned, as many bytes as the kernel's scratch() asked for
   void* pool = nullptr;
-  void (*parallel)(const Runtime&, uint32_t tasks, void (*fn)(void* arg, uint32_t task, uint32_t worker), void* arg) = nullptr;
+  void (*parallel)(const Runtime&, uint32_t tasks, void (*fn)(void* arg, uint32_t task, uint32_t worker),
+                   void* arg) = nullptr;
 };
 
 struct Kernel {

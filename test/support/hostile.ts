@@ -59,7 +59,7 @@ function externalsFor(bytes: Uint8Array, steps: number): ExternalArray[] | null 
   let at = 64;
   for (let i = 0; i < names; i++) at += 4 + Math.ceil(data.getUint32(at, true) / 4) * 4;
   at = Math.ceil(at / 8) * 8;
-  const arrays: ExternalArray[] = new Array(externals);
+  const arrays = new Array<ExternalArray>(externals);
   for (let i = 0; i < views; i++, at += 88) {
     if (bytes[at] !== 2) continue;
     const rank = bytes[at + 2]!;
