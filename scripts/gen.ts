@@ -1,5 +1,6 @@
 /**
- * Writes everything that follows from the records in src/ops: the table of ops, the native side's view of it, and the table in the docs.
+ * Writes everything that follows from the records in src/ops and from the tables of the vocabulary: the table of ops, the native side's view of it, and the tables
+ * in the docs.
  * `--check` writes nothing and fails where a file is stale.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +13,7 @@ import { opDocs } from './gen/op-docs.ts';
 import { opIndex } from './gen/op-index.ts';
 import type { OpExport } from './gen/op-index.ts';
 import { nativeOpTable } from './gen/native-op-table.ts';
+import { vocabulary } from './gen/vocabulary.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -50,6 +52,7 @@ const files: Readonly<Record<string, string>> = {
   'cpp/gen/op_table.cpp': nativeOpTable(ops),
   'cpp/gen/kernels.cpp': kernelTable(ops),
   'docs/ops.md': await opDocs(found),
+  'docs/vocabulary.md': await vocabulary(),
 };
 const stale = Object.keys(files).filter((file) => read(join(root, file)) !== files[file]);
 if (process.argv.includes('--check')) {
