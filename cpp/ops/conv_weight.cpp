@@ -20,6 +20,7 @@ struct Plan {
   int64_t row = 0, slice = 0;  // elements of a band
   bool copies = false;
   int64_t band = 1, bands = 1;       // output rows of a band; bands of a slice of an image
+  int64_t span = 1, spans = 1;       // output positions of a row of a band; spans of a row
   int64_t rows = 1;                  // output rows of a block
   int64_t units = 0, chunks = 1;     // bands in all; sums kept apart
   int64_t run = 0, runs = 0;         // neighbouring columns of dw of one group; such runs
@@ -71,14 +72,16 @@ Plan plan_of(const Problem& q, int threads) {
   p.tight = c.groups == 1 && p.run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes && p.runs > 1;
   p.panels = ceil_div(p.tight ? c.inner() : p.run, kTileCols);
   p.copies = needs_padding(s) || p.run % kLanes != 0;
-  p.row = (p.copies ? s.axis[2].extent : c.size[2]) * c.in * c.groups;
-  p.band = band_rows(s, s.axis[2].extent * c.in * c.groups, 1, 1);
+  p.span = span_positions(s, 1);
+  p.spans = ceil_div(c.result[2], p.span);
+  p.row = (p.copies ? rows_read(s.axis[2], p.span) : c.size[2]) * c.in * c.groups;
+  p.band = p.spans > 1 ? 1 : band_rows(s, rows_read(s.axis[2], p.span) * c.in * c.groups, 1, 1);
   p.bands = ceil_div(c.result[1], p.band);
   p.slice = p.row * (p.copies ? rows_read(s.axis[1], p.band) : c.size[1]);
-  p.rows = least(p.band, most(1, kPositions / c.result[2]));
-  p.positions = least(p.rows * c.result[2], 2 * kPositions);
+  p.rows = least(p.band, most(1, kPositions / p.span));
+  p.positions = least(p.rows * p.span, 2 * kPositions);
   p.width = ceil_div(c.inner(), kLanes) * kLanes;
-  p.units = c.images * c.result[0] * p.bands;
+  p.units = c.images * c.result[0] * p.bands * p.spans;
   const int64_t positions = c.images * c.positions();
   p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
   if (p.chunks < 4 * threads && threads > 1 && !c.depthwise())
@@ -125,23 +128,29 @@ struct Run {
   template <typename Body>
   void blocks(int64_t unit0, int64_t unit1, uint32_t worker, const Body& body) const {
     bool first = true;
-    for (int64_t u = unit0; u < unit1; u++) {
-      const int64_t h = u % p.bands * p.band, rows = least(p.band, c().result[1] - h);
-      const int64_t d = u / p.bands % c().result[0], image = u / p.bands / c().result[0];
-      const float* x;
+    for (int64_t unit = unit0; unit < unit1; unit++) {
+      Band b;
+      int64_t u = unit;
+      b.w = u % p.spans * p.span;
+      b.cols = least(p.span, c().result[2] - b.w);
+      u /= p.spans;
+      b.h = u % p.bands * p.band;
+      b.rows = least(p.band, c().result[1] - b.h);
+      u /= p.bands;
+      b.d = u % c().result[0];
+      b.image = u / c().result[0];
+      const float* x = q.x + b.image * source.src_image + b.d * c().stride[0] * p.slice + b.h * c().stride[1] * p.row +
+                       b.w * c().stride[2] * channels();
       if (p.copies) {
-        const int64_t slices = slices_read(source.axis[0]);
-        copy_band(source, own(worker), image, d * c().stride[0], slices, h * c().stride[1], rows_read(source.axis[1], rows),
-                  p.row, p.slice);
+        copy_band(source, b, own(worker), p.row, p.slice);
         x = own(worker);
-      } else {
-        x = q.x + image * source.src_image + d * c().stride[0] * p.slice + h * c().stride[1] * p.row;
       }
-      const float* dy = q.dy + ((image * c().result[0] + d) * c().result[1] + h) * c().result[2] * c().out * c().groups;
-      const int64_t wide = p.rows == 1 ? p.positions : c().result[2];  // of a row, in a block
-      for (int64_t y = 0; y < rows; y += p.rows)
-        for (int64_t w = 0; w < c().result[2]; w += wide) {
-          const int64_t n = p.rows == 1 ? least(wide, c().result[2] - w) : least(p.rows, rows - y) * wide;
+      const float* dy = q.dy + (((b.image * c().result[0] + b.d) * c().result[1] + b.h) * c().result[2] + b.w) * c().out *
+                                   c().groups;
+      const int64_t wide = p.rows == 1 ? p.positions : b.cols;  // of a row, in a block; several rows are whole ones
+      for (int64_t y = 0; y < b.rows; y += p.rows)
+        for (int64_t w = 0; w < b.cols; w += wide) {
+          const int64_t n = p.rows == 1 ? least(wide, b.cols - w) : least(p.rows, b.rows - y) * wide;
           body(x + y * c().stride[1] * p.row + w * c().stride[2] * channels(),
                dy + (y * c().result[2] + w) * c().out * c().groups, n, first);
           first = false;

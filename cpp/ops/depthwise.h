@@ -39,26 +39,27 @@ struct DepthwiseRun {
   }
 
   template <bool whole>
-  void channels(const float* src, float* dst, int64_t c, int here) const {
+  void channels(const float* src, float* dst, int64_t n, int64_t c, int here) const {
     const Axis& w = s.axis[2];
     const int64_t all = s.groups, step = w.step * all;
     const float* bias = s.bias ? s.bias + c : nullptr;
     const float floor = floor_of(s.activation);
     int64_t x = 0;
-    for (; x + 6 <= w.out; x += 6)
+    for (; x + 6 <= n; x += 6)
       positions<6, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps, all,
                           floor, here);
-    for (; x < w.out; x++)
+    for (; x < n; x++)
       positions<1, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps, all,
                           floor, here);
   }
 
-  void line(const float* src, float* dst) const {
+  // n positions of an output row.
+  void line(const float* src, float* dst, int64_t n) const {
     int64_t c = 0;
-    for (; c + kLanes <= s.groups; c += kLanes) channels<true>(src, dst, c, kLanes);
-    if (c < s.groups) channels<false>(src, dst, c, static_cast<int>(s.groups - c));
+    for (; c + kLanes <= s.groups; c += kLanes) channels<true>(src, dst, n, c, kLanes);
+    if (c < s.groups) channels<false>(src, dst, n, c, static_cast<int>(s.groups - c));
     if (s.activation > kRelu)
-      for (int64_t x = 0; x < s.axis[2].out; x++) activate_run(s.activation, dst + x * s.axis[2].dst, s.groups);
+      for (int64_t x = 0; x < n; x++) activate_run(s.activation, dst + x * s.axis[2].dst, s.groups);
   }
 };
 
@@ -78,10 +79,10 @@ TENON_INLINE void depthwise(const Runtime& rt, uint8_t* scratch, const Sweep& s,
   const SweepRun<Weights> index{s, p, weights, scratch};
   index.make_index();
   for (int64_t t = 0; t < p.taps; t++) weights.tap(run.weights() + t * s.groups, t);
-  for_bands(rt, s, p, [&](int64_t image, int64_t d, int64_t h, int64_t rows, int64_t, uint32_t worker) {
-    const float* src = open_band(s, p, run.own(worker), image, d, h, rows);
-    float* dst = s.dst + image * s.dst_image + d * s.axis[0].dst + h * s.axis[1].dst;
-    for (int64_t y = 0; y < rows; y++) run.line(src + y * s.axis[1].step * p.row, dst + y * s.axis[1].dst);
+  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+    const float* src = open_band(s, p, b, run.own(worker));
+    for (int64_t y = 0; y < b.rows; y++)
+      run.line(src + y * s.axis[1].step * p.row, result_of(s, b) + y * s.axis[1].dst, b.cols);
   });
 }
 

@@ -17,7 +17,7 @@ TENON_INLINE SweepPlan plan_planar(const Sweep& s, int threads) {
   const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
   p.copies = true;
   p.col_groups = 1;
-  p.row = w.extent;
+  p.row = rows_read(w, p.span);
   p.slice = p.row * rows_read(h, p.band);
   p.band_bytes = round64((p.slice * slices_read(d) * channels_in(s) + kTileCols) * 4);
   return p;
@@ -83,25 +83,23 @@ struct PlanarRun {
                          c * w.delta);
   }
 
-  // The padded source of `rows` rows from padded row h0, of the slices from padded slice d0.
-  void copy(float* to, int64_t image, int64_t d0, int64_t h0, int64_t rows) const {
-    const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
-    const int64_t channels = channels_in(s), left = least(w.pad, w.extent), body = most(0, least(w.size, w.extent - w.pad));
-    for (int64_t i = 0; i < slices_read(d); i++)
-      for (int64_t j = 0; j < rows; j++) {
-        float* line = to + i * p.slice + j * p.row;
-        const int64_t sd = d0 + i - d.pad, sh = h0 + j - h.pad;
-        const bool inside = sd >= 0 && sd < d.size && sh >= 0 && sh < h.size;
-        if (!inside || body < p.row)
-          for (int64_t c = 0; c < channels; c++) fill_zeros(line + c * plane(), p.row);
-        if (inside && body > 0)
-          to_planes(line + left, plane(), s.src + image * s.src_image + (sd * h.size + sh) * w.size * channels, body,
-                    channels);
-      }
+  // The source of a band, channel by channel.
+  void copy(float* to, const Band& b) const {
+    const int64_t channels = channels_in(s);
+    const auto at = [=, this](int64_t i, int64_t j, int64_t x) { return to + i * p.slice + j * p.row + x; };
+    visit_band(
+        s, b,
+        [=, this](int64_t i, int64_t j, int64_t x, const float* from, int64_t n) {
+          to_planes(at(i, j, x), plane(), from, n, channels);
+        },
+        [=, this](int64_t i, int64_t j, int64_t x, int64_t n) {
+          for (int64_t c = 0; c < channels; c++) fill_zeros(at(i, j, x) + c * plane(), n);
+        });
     fill_zeros(to + channels * plane(), kTileCols);
   }
 
-  void band(const float* src, float* dst, int64_t rows) const {
+  void band(const Band& b, const float* src) const {
+    float* dst = result_of(s, b);
     alignas(64) float init[kTileRows * kTileCols];
     for (int64_t g = 0; g < s.groups; g++) {
       for (int64_t o = 0; o < s.out; o++)
@@ -109,16 +107,16 @@ struct PlanarRun {
       const float* from = src + g * s.in * plane();
       float* to = dst + g * s.out;
       if (s.axis[1].step == 1) {
-        run_on(g, init, from, to, (rows - 1) * p.row + s.axis[2].out);
+        run_on(g, init, from, to, (b.rows - 1) * p.row + b.cols, b.cols);
       } else {
-        for (int64_t y = 0; y < rows; y++)
-          run_on(g, init, from + y * s.axis[1].step * p.row, to + y * s.axis[1].dst, s.axis[2].out);
+        for (int64_t y = 0; y < b.rows; y++)
+          run_on(g, init, from + y * s.axis[1].step * p.row, to + y * s.axis[1].dst, b.cols, b.cols);
       }
     }
   }
 
-  // n positions one after another, those between rows among them.
-  void run_on(int64_t group, const float* init, const float* src, float* dst, int64_t n) const {
+  // n positions one after another, those between rows of `cols` among them.
+  void run_on(int64_t group, const float* init, const float* src, float* dst, int64_t n, int64_t cols) const {
     alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kTileCols];
     TileCall call;
     call.a = panel_at(group);
@@ -138,17 +136,17 @@ struct PlanarRun {
       tile_function(kIndexB, static_cast<int>(s.out), call.cols)(call);
       if (s.activation > kRelu)
         for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kTileCols, call.cols);
-      for (int j = 0; j < call.cols; j += kLanes) turn(out + j, dst, y, x, static_cast<int>(least(kLanes, call.cols - j)));
+      for (int j = 0; j < call.cols; j += kLanes) turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, call.cols - j)));
     }
   }
 
   // One vector a channel -> the channels of each position; (y, x) is the first position and moves on.
-  void turn(const float* out, float* dst, int64_t& y, int64_t& x, int here) const {
+  void turn(const float* out, float* dst, int64_t& y, int64_t& x, int64_t cols, int here) const {
     vf r[kLanes];
     for (int o = 0; o < kLanes; o++) r[o] = o < s.out ? load(out + o * kTileCols) : zero();
     transpose(r);
     for (int j = 0; j < here; j++) {
-      if (x < s.axis[2].out) store_first(dst + y * s.axis[1].dst + x * s.axis[2].dst, r[j], static_cast<int>(s.out));
+      if (x < cols) store_first(dst + y * s.axis[1].dst + x * s.axis[2].dst, r[j], static_cast<int>(s.out));
       if (++x == p.row) {
         x = 0;
         y++;
@@ -164,9 +162,9 @@ TENON_INLINE void planar(const Runtime& rt, uint8_t* scratch, const Sweep& s, co
   const PlanarRun<Weights> run{s, p, weights, scratch};
   run.make_index();
   for (int64_t g = 0; g < s.groups; g++) run.pack(g);
-  for_bands(rt, s, p, [&](int64_t image, int64_t d, int64_t h, int64_t rows, int64_t, uint32_t worker) {
-    run.copy(run.own(worker), image, d * s.axis[0].step, h * s.axis[1].step, rows_read(s.axis[1], rows));
-    run.band(run.own(worker), s.dst + image * s.dst_image + d * s.axis[0].dst + h * s.axis[1].dst, rows);
+  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+    run.copy(run.own(worker), b);
+    run.band(b, run.own(worker));
   });
 }
 

@@ -33,7 +33,8 @@ struct Sweep {
 struct SweepPlan {
   int64_t taps = 0, inner = 0, panels = 0;
   bool copies = false;             // bands are copied
-  int64_t band = 1, bands = 1;     // output rows of a task; tasks of a slice of an image
+  int64_t band = 1, bands = 1;     // output rows of a task; such bands of a slice of an image
+  int64_t span = 1, spans = 1;     // output positions of a row of a task; such spans of a row
   int64_t col_groups = 1;          // tasks a band
   int64_t row = 0, slice = 0;      // elements from a row, a depth slice of the band to the next
   uint64_t weight_bytes = 0, index_bytes = 0, band_bytes = 0;
@@ -41,10 +42,8 @@ struct SweepPlan {
 
 TENON_INLINE int64_t channels_in(const Sweep& s) { return s.in * s.groups; }
 
-// Rows of the padded source that `band` output rows read.
-TENON_INLINE int64_t rows_read(const Axis& h, int64_t band) {
-  return h.extent - (h.out - band) * h.step;
-}
+// Rows (or columns) of the padded source that `n` output rows (or columns) read.
+TENON_INLINE int64_t rows_read(const Axis& a, int64_t n) { return a.extent - (a.out - n) * a.step; }
 
 // Whether every tap of every position lies inside the source.
 TENON_INLINE bool needs_padding(const Sweep& s) {
@@ -54,14 +53,26 @@ TENON_INLINE bool needs_padding(const Sweep& s) {
 }
 
 TENON_INLINE int64_t slices_read(const Axis& d) { return d.extent - (d.out - 1) * d.step; }
+constexpr int64_t kBandBytes = int64_t{320} << 10;  // what a task reads should lie in the second cache
 
-// Output rows of a band, so that what it reads lies in the second cache and there are tasks for all threads.
-TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t images, int threads) {
+// Output positions of a row that one task makes: all, but of long rows, and where there are few rows for many threads.
+TENON_INLINE int64_t span_positions(const Sweep& s, int threads) {
+  const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
+  const int64_t bytes = 4 * most(0, w.extent) * channels_in(s) * most(1, slices_read(d) * rows_read(h, 1));
+  const int64_t rows = most(1, s.images * d.out * h.out);
+  int64_t spans = ceil_div(bytes, kBandBytes);
+  if (threads > 1 && rows < 4 * threads) spans = most(spans, ceil_div(4 * threads, rows));
+  const int64_t span = most(8 * kTileRows, ceil_div(w.out, most(1, spans)));
+  return least(w.out, ceil_div(span, kTileRows) * kTileRows);
+}
+
+// Output rows of a task. `row`: elements of a row that it reads.
+TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t tasks_a_row, int threads) {
   const Axis& h = s.axis[1];
-  const int64_t room = most(1, (int64_t{320} << 10) / most(1, 4 * row * slices_read(s.axis[0])));
+  const int64_t room = most(1, kBandBytes / most(1, 4 * row * slices_read(s.axis[0])));
   int64_t band = room <= rows_read(h, 1) ? 1 : (room - rows_read(h, 1)) / h.step + 1;
   band = most(1, least(band, h.out));
-  while (band > 4 && images * ceil_div(h.out, band) < 4 * threads && threads > 1) band = ceil_div(band, 2);
+  while (band > 4 && tasks_a_row * ceil_div(h.out, band) < 4 * threads && threads > 1) band = ceil_div(band, 2);
   return ceil_div(h.out, ceil_div(h.out, band));  // bands of even heights
 }
 
@@ -73,11 +84,13 @@ TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
   p.inner = p.taps * s.in;
   p.panels = ceil_div(s.out, kTileCols);
   p.copies = p.taps > 0 && needs_padding(s);
-  p.row = (p.copies ? w.extent : w.size) * channels_in(s);
-  p.band = band_rows(s, w.extent * channels_in(s), s.images * d.out, threads);
+  p.span = span_positions(s, threads);
+  p.spans = ceil_div(w.out, p.span);
+  p.row = (p.copies ? rows_read(w, p.span) : w.size) * channels_in(s);
+  p.band = band_rows(s, rows_read(w, p.span) * channels_in(s), s.images * d.out * p.spans, threads);
   p.bands = ceil_div(h.out, p.band);
   p.slice = p.row * (p.copies ? rows_read(h, p.band) : h.size);
-  const int64_t tasks = s.images * d.out * p.bands;
+  const int64_t tasks = s.images * d.out * p.bands * p.spans;
   if (tasks < 2 * threads) p.col_groups = most(1, least(p.panels * s.groups, ceil_div(4 * threads, tasks)));
   p.weight_bytes = round64(s.groups * p.panels * p.inner * kTileCols * 4);
   p.index_bytes = round64(p.inner * 8);
@@ -93,51 +106,79 @@ TENON_INLINE void fill_zeros(float* p, int64_t n) {
   if (n > 0) __builtin_memset(p, 0, static_cast<size_t>(n) * 4);
 }
 
-// The padded source from slice d0, row h0 (padded coordinates), slices x rows, rows `row` elements apart.
-TENON_INLINE void copy_band(const Sweep& s, float* to, int64_t image, int64_t d0, int64_t slices, int64_t h0, int64_t rows,
-                            int64_t row, int64_t slice) {
+// A task: output rows [h, h + rows) of slice d of an image, their positions [w, w + cols); and its column group.
+struct Band {
+  int64_t image = 0, d = 0, h = 0, rows = 0, w = 0, cols = 0, group = 0;
+};
+
+// The part of the padded source that a band reads: copy(slice, row, x, from, n) takes n positions to x of a row,
+// zero(slice, row, x, n) makes as many of padding.
+template <typename Copy, typename Zero>
+TENON_INLINE void visit_band(const Sweep& s, const Band& b, const Copy& copy, const Zero& zero) {
   const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
-  const int64_t channels = channels_in(s);
-  const int64_t left = least(w.pad, w.extent) * channels;
-  const int64_t body = most(0, least(w.size, w.extent - w.pad)) * channels;
-  for (int64_t i = 0; i < slices; i++)
-    for (int64_t j = 0; j < rows; j++) {
-      float* line = to + i * slice + j * row;
-      const int64_t sd = d0 + i - d.pad, sh = h0 + j - h.pad;
-      if (sd < 0 || sd >= d.size || sh < 0 || sh >= h.size) {
-        fill_zeros(line, row);
+  const int64_t channels = channels_in(s), first = b.w * w.step, wide = rows_read(w, b.cols);
+  const int64_t left = least(wide, most(0, w.pad - first)), from = most(0, first - w.pad);
+  const int64_t body = most(0, least(w.size - from, wide - left)), high = rows_read(h, b.rows);
+  for (int64_t i = 0; i < slices_read(d); i++)
+    for (int64_t j = 0; j < high; j++) {
+      const int64_t sd = b.d * d.step + i - d.pad, sh = b.h * h.step + j - h.pad;
+      if (sd < 0 || sd >= d.size || sh < 0 || sh >= h.size || body == 0) {
+        zero(i, j, 0, wide);
         continue;
       }
-      const float* from = s.src + image * s.src_image + (sd * h.size + sh) * w.size * channels;
-      fill_zeros(line, left);
-      if (body > 0) __builtin_memcpy(line + left, from, static_cast<size_t>(body) * 4);
-      fill_zeros(line + left + body, row - left - body);
+      zero(i, j, 0, left);
+      copy(i, j, left, s.src + b.image * s.src_image + ((sd * h.size + sh) * w.size + from) * channels, body);
+      zero(i, j, left + body, wide - left - body);
     }
 }
 
-// Where the source of a task's band begins, and copies it there first where it has to.
-TENON_INLINE const float* open_band(const Sweep& s, const SweepPlan& p, float* own, int64_t image, int64_t d, int64_t h,
-                                    int64_t rows) {
-  const int64_t d0 = d * s.axis[0].step, h0 = h * s.axis[1].step;
-  if (p.taps == 0) return s.src;
-  if (!p.copies) return s.src + image * s.src_image + d0 * p.slice + h0 * p.row;
-  copy_band(s, own, image, d0, slices_read(s.axis[0]), h0, rows_read(s.axis[1], rows), p.row, p.slice);
-  return own;
+TENON_INLINE void copy_band(const Sweep& s, const Band& b, float* to, int64_t row, int64_t slice) {
+  const int64_t channels = channels_in(s);
+  const auto at = [=](int64_t i, int64_t j, int64_t x) { return to + i * slice + j * row + x * channels; };
+  visit_band(
+      s, b,
+      [=](int64_t i, int64_t j, int64_t x, const float* from, int64_t n) {
+        __builtin_memcpy(at(i, j, x), from, static_cast<size_t>(n * channels) * 4);
+      },
+      [=](int64_t i, int64_t j, int64_t x, int64_t n) { fill_zeros(at(i, j, x), n * channels); });
 }
 
-// body(image, d, h, rows, column group, worker) for every band, small ones several to a task.
+// Where the source of a band begins, after copying it there where it has to be.
+TENON_INLINE const float* open_band(const Sweep& s, const SweepPlan& p, const Band& b, float* own) {
+  if (p.taps == 0) return s.src;
+  if (p.copies) {
+    copy_band(s, b, own, p.row, p.slice);
+    return own;
+  }
+  return s.src + b.image * s.src_image + b.d * s.axis[0].step * p.slice + b.h * s.axis[1].step * p.row +
+         b.w * s.axis[2].step * channels_in(s);
+}
+TENON_INLINE float* result_of(const Sweep& s, const Band& b) {
+  return s.dst + b.image * s.dst_image + b.d * s.axis[0].dst + b.h * s.axis[1].dst + b.w * s.axis[2].dst;
+}
+
+// body(band, worker) for every band, small ones several to a task.
 template <typename Body>
 TENON_INLINE void for_bands(const Runtime& rt, const Sweep& s, const SweepPlan& p, const Body& body) {
-  const int64_t depth = s.axis[0].out, height = s.axis[1].out;
-  const int64_t units = s.images * depth * p.bands * p.col_groups;
-  const double work = static_cast<double>(units) * static_cast<double>(p.band * s.axis[2].out) *
-                      static_cast<double>(p.inner * s.out * s.groups / p.col_groups);
+  const int64_t depth = s.axis[0].out, height = s.axis[1].out, width = s.axis[2].out;
+  const int64_t units = s.images * depth * p.bands * p.spans * p.col_groups;
+  const double work = static_cast<double>(s.images * depth * height * width) * static_cast<double>(p.inner * s.out * s.groups);
   const int64_t tasks = most(1, least(units, least(65536, static_cast<int64_t>(work / 100e3))));
   parallel_for(rt, static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t worker) {
-    for (int64_t u = part(units, task, tasks); u < part(units, task + 1, tasks); u++) {
-      const int64_t g = u % p.col_groups, b = u / p.col_groups % p.bands, slice = u / p.col_groups / p.bands;
-      const int64_t h = b * p.band;
-      body(slice / depth, slice % depth, h, least(p.band, height - h), g, worker);
+    for (int64_t i = part(units, task, tasks); i < part(units, task + 1, tasks); i++) {
+      Band b;
+      int64_t u = i;
+      b.group = u % p.col_groups;
+      u /= p.col_groups;
+      b.w = u % p.spans * p.span;
+      b.cols = least(p.span, width - b.w);
+      u /= p.spans;
+      b.h = u % p.bands * p.band;
+      b.rows = least(p.band, height - b.h);
+      u /= p.bands;
+      b.d = u % depth;
+      b.image = u / depth;
+      body(b, worker);
     }
   });
 }
@@ -171,9 +212,9 @@ struct SweepRun {
         }
   }
 
-  // Panels [from, to) of all groups' panels, for output rows [h, h + rows) of slice d.
-  void band(const float* src, int64_t image, int64_t d, int64_t h, int64_t rows, int64_t from, int64_t to) const {
-    float* dst = s.dst + image * s.dst_image + d * s.axis[0].dst + h * s.axis[1].dst;
+  // Panels [from, to) of all groups' panels, for a band whose source is at src.
+  void band(const Band& b, const float* src, int64_t from, int64_t to) const {
+    float* dst = result_of(s, b);
     const int64_t blocks = most(1, ceil_div(p.inner, kDepth));
     for (int64_t u = from; u < to; u++) {
       const int64_t group = u / p.panels, panel = u % p.panels;
@@ -189,20 +230,19 @@ struct SweepRun {
         call.index = index() + k0;
         call.b = panel_at(group, panel) + k0 * call.b_step;
         if (i + 1 == blocks) call.floor = floor_of(s.activation);
-        for (int64_t y = 0; y < rows; y++)
-          line(call, src + y * s.axis[1].step * p.row + group * s.in, dst + y * s.axis[1].dst + col,
+        for (int64_t y = 0; y < b.rows; y++)
+          line(call, b.cols, src + y * s.axis[1].step * p.row + group * s.in, dst + y * s.axis[1].dst + col,
                s.bias ? s.bias + col : kTileZeros, i == 0, i + 1 == blocks);
       }
     }
   }
 
-  // One output row.
-  void line(TileCall& call, const float* src, float* dst, const float* bias, bool first, bool last) const {
-    const Axis& w = s.axis[2];
-    const int64_t tiles = ceil_div(w.out, kTileRows);
+  // n positions of an output row.
+  void line(TileCall& call, int64_t n, const float* src, float* dst, const float* bias, bool first, bool last) const {
+    const int64_t tiles = ceil_div(n, kTileRows);
     for (int64_t t = 0; t < tiles; t++) {
-      const int64_t x = part(w.out, t, tiles);
-      const int rows = static_cast<int>(part(w.out, t + 1, tiles) - x);
+      const int64_t x = part(n, t, tiles);
+      const int rows = static_cast<int>(part(n, t + 1, tiles) - x);
       call.a = src + x * call.a_row;
       call.c = dst + x * call.c_row;
       call.init = first ? bias : call.c;
@@ -227,9 +267,8 @@ TENON_INLINE void sweep(const Runtime& rt, uint8_t* scratch, const Sweep& s, con
       weights.pack(run.panel_at(u / p.panels, u % p.panels), u / p.panels, u % p.panels * kTileCols,
                    run.cols_of(u % p.panels));
   });
-  for_bands(rt, s, p, [&](int64_t image, int64_t d, int64_t h, int64_t rows, int64_t g, uint32_t worker) {
-    const float* src = open_band(s, p, run.own(worker), image, d, h, rows);
-    run.band(src, image, d, h, rows, part(all, g, p.col_groups), part(all, g + 1, p.col_groups));
+  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+    run.band(b, open_band(s, p, b, run.own(worker)), part(all, b.group, p.col_groups), part(all, b.group + 1, p.col_groups));
   });
 }
 
