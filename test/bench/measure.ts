@@ -1,0 +1,22 @@
+import { Bench } from 'tinybench';
+import type { Case } from './cases.ts';
+
+/** Milliseconds a step, and useful GFLOP/s where the case counts FLOPs. */
+export interface Figures {
+  readonly median: number;
+  readonly min: number;
+  readonly reps: number;
+}
+
+/** Two calls and 80 ms of warm-up, then at least five calls and `seconds`. */
+export async function measure(c: Case, seconds: number): Promise<Figures | { readonly error: string }> {
+  const bench = new Bench({ time: seconds * 1000, iterations: 5, warmupTime: 80, warmupIterations: 2 });
+  bench.add(c.name, c.run);
+  await bench.run();
+  const result = bench.tasks[0]!.result;
+  if (!('latency' in result)) return { error: String('error' in result ? result.error : result.state) };
+  const { p50, min, samplesCount } = result.latency;
+  return { median: p50 / c.steps, min: min / c.steps, reps: samplesCount };
+}
+
+export const gflops = (c: Case, ms: number): number => c.flop / ms / 1e6;
