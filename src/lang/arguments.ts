@@ -29,6 +29,9 @@ export function testArgument(checker: Checker, callee: string, def: ArgDef, valu
     if (outside.length > 0) wrong(value, `${low}..${high}`);
   } else if (def.type.kind !== 'whole' && def.type.kind !== 'wholes') {
     wrong(value, `${low}..${high}`);
+  } else if (domain.exact && domain.whole) {
+    const bad = [low, high].find((v) => !fits(def.type, v));
+    if (bad !== undefined) wrong(value, String(bad));
   } else if (domain.exact) {
     wrong(value, `anything from ${low} to ${high}`);
   } else if (high < def.type.min) wrong(value, `${low}..${high}`);

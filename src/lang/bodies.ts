@@ -102,7 +102,7 @@ export function elaborateBody(
   const inputs = defineAll(statements, outer);
   const body: BodyMeaning = { bindings: [], inputs, wires: [], outputs: [], result: null };
   for (const s of statements) {
-    const cx: Context = { ...outer, body: { ...outer.body, wires: [...body.wires] } };
+    const cx: Context = { ...outer, body: { ...outer.body, wires: body.wires, before: body.wires.length } };
     switch (s.kind) {
       case 'wire':
         elaborateWire(s.name, s.value, body, cx);
@@ -231,7 +231,7 @@ export function shapeOf(
 
 /** The body of a cell, whose parameters are defined in `cx.scope`. */
 export function elaborateCellBody(statement: CellStatement, cx: Context): DefBody | null {
-  const at: Context = { ...cx, body: { place: 'cell', wires: [], inputs: null } };
+  const at: Context = { ...cx, body: { place: 'cell', wires: [], before: 0, inputs: null } };
   const body = elaborateBody(statement.body, at, (s) => {
     report(cx, 'E158', s, 'this statement may not stand in a cell', { expected: 'let, def, shared, cell, a wire or return' });
   });

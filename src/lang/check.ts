@@ -11,6 +11,7 @@ import type { CheckerState } from './checker.ts';
 import { newNumbers, report, spanOf } from './context.ts';
 import { defineAll } from './bodies.ts';
 import { notYet } from './elaborate.ts';
+import { resetKinds } from './kinds.ts';
 import { resolveLet } from './lets.ts';
 import type { Context, Scope } from './model.ts';
 import { PRELUDE } from './prelude.ts';
@@ -39,6 +40,7 @@ export function check(text: string, file: string, options: CheckOptions = {}): C
   const parsed = parse(text);
   const syntax = parsed.errors.map((p) => syntaxDiagnostic(p, source));
   const checker = makeChecker();
+  resetKinds();
   let program: Program | null = null;
   try {
     program = checkFile(parsed.tree.statements, source, checker, options, syntax.length > 0);
@@ -97,7 +99,7 @@ function fileContext(source: Source, checker: CheckerState): Context {
     numbers: newNumbers(),
     label: null,
     own: null,
-    body: { place: 'file', wires: [], inputs: null },
+    body: { place: 'file', wires: [], before: 0, inputs: null },
     name: null,
   });
   const prelude = newScope(builtinScope(), true);

@@ -14,7 +14,7 @@ import { elaborateSignature } from './signature.ts';
 import { kindOf, kindOfDef } from './kinds.ts';
 import { newScope } from './scope.ts';
 import { elaborateValue } from './values.ts';
-import type { Context, Entity, EntityOf, Instance, Kind, Meaning, Mutable } from './model.ts';
+import type { Context, Entity, EntityOf, Instance, Kind, Meaning, Mutable, Scope } from './model.ts';
 import { ERROR } from './model.ts';
 
 /** What is given for one parameter: an argument, or the parameter's default, which belongs to the def's own text. */
@@ -45,13 +45,25 @@ export function callDef(entity: EntityOf<'def'>, args: readonly Argument[], at: 
   }
   if (kinds.includes('unknown')) {
     // Elaborating says what is wrong with the argument.
+    const problems = cx.checker.errorCount();
     for (const g of given) if (g && g.kind === 'unknown') cx.checker.elaborate(g.expr, ownNumbers(cx));
+    if (cx.checker.errorCount() === problems && !readsBroken(cx.scope)) {
+      report(cx, 'E503', at, `it cannot be told what \`${entity.name}\` is given here`, { expected: 'arguments whose kind is plain' });
+    }
     return ERROR;
   }
   const kind = kindOfDef(entity, kinds);
   if (kind === 'net' || kind === 'tensor') return callNetwork(entity, kind, kinds, given, flowing, at, cx);
   if (kind === 'value' || kind === 'setting') return writeOut(entity, kinds, given as readonly Given[], at, cx);
   return reportUnknown(entity, at, cx);
+}
+
+// Parameters of a def that nothing calls have no kind.
+function readsBroken(scope: Scope): boolean {
+  for (let s: Scope | null = scope; s && !s.builtin; s = s.parent) {
+    for (const entity of s.names.values()) if (entity.kind === 'broken') return true;
+  }
+  return false;
 }
 
 function bindGiven(
@@ -131,7 +143,7 @@ export function elaborateForProblems(entity: EntityOf<'def'>, cx: Context): void
   for (const p of statement.params ?? []) {
     scope.names.set(p.name.name, { kind: 'broken', name: p.name.name, at: null, used: true });
   }
-  const at: Context = { ...ownNumbers(cx), source: entity.at.source, scope, body: { place: 'file', wires: [], inputs: null } };
+  const at: Context = { ...ownNumbers(cx), source: entity.at.source, scope, body: { place: 'file', wires: [], before: 0, inputs: null } };
   if (statement.kind === 'cell') elaborateCellBody(statement, at);
   else if ((statement.params ?? []).length > 0) cx.checker.elaborate(statement.value, at);
   else callDef(entity, [], entity.at.node, at);
@@ -197,7 +209,7 @@ function instantiate(entity: EntityOf<'def'>, kind: 'net' | 'tensor', kinds: rea
     ...ownNumbers(cx),
     source: place.source,
     scope: newScope(entity.scope),
-    body: { place: 'file', wires: [], inputs: null },
+    body: { place: 'file', wires: [], before: 0, inputs: null },
   };
   const params = entity.statement.params ?? [];
   const parameters = params.map((p, i) => makeParameter(p, kinds[i]!, at));

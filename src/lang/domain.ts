@@ -2,12 +2,12 @@ import type { BinaryOp, Scalar, ValueBinding, ValueExpr } from '../space/space.t
 
 /**
  * What a value can be, over every way to decide it: its finite values, or an interval around them. `exact`: each point of
- * the interval is reached; an inexact one may be too wide. `any` says nothing.
+ * the interval is reached (each whole one, if `whole`); an inexact one may be too wide. `any` says nothing.
  */
 export type Datum = Scalar | readonly Datum[];
 export type Domain =
   | { readonly kind: 'values'; readonly values: readonly Datum[] }
-  | { readonly kind: 'interval'; readonly low: number; readonly high: number; readonly exact: boolean }
+  | { readonly kind: 'interval'; readonly low: number; readonly high: number; readonly exact: boolean; readonly whole?: true }
   | { readonly kind: 'any' };
 
 export const ANY: Domain = { kind: 'any' };
@@ -151,7 +151,8 @@ function rangeDomain(e: Extract<ValueExpr, { kind: 'range' }>, env: DomainEnv): 
   const b = oneNumber(high);
   if (a === null || b === null) return hull(low, high);
   const values = e.whole || e.spacing === 'pow2' || e.step ? rangeValues(e, a, b, env) : null;
-  return values ? { kind: 'values', values } : { kind: 'interval', low: a, high: b, exact: true };
+  if (values) return { kind: 'values', values };
+  return { kind: 'interval', low: a, high: b, exact: true, ...(e.whole ? { whole: true } : {}) };
 }
 
 function hull(low: Domain, high: Domain): Domain {

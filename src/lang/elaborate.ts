@@ -273,11 +273,12 @@ function loose(at: Expr, cx: Context): Meaning {
     report(cx, 'E201', at, '`loose` stands only among the statements of a cell or space', { expected: 'a tensor', found: 'loose' });
     return ERROR;
   }
-  for (const wire of cx.body.wires) {
+  const wires = cx.body.wires.slice(0, cx.body.before);
+  for (const wire of wires) {
     const entity = lookup(cx.scope, wire.name);
     if (entity?.kind === 'wire') entity.used = true;
   }
-  return { kind: 'tensor', expr: { kind: 'loose', wires: cx.body.wires, span: spanOf(cx, at) } };
+  return { kind: 'tensor', expr: { kind: 'loose', wires, span: spanOf(cx, at) } };
 }
 
 function project(args: readonly Expr[], at: Expr, cx: Context, wrong: () => Meaning): Meaning {

@@ -227,7 +227,8 @@ function enter(def: Def, at: Span, env: DomainEnv, row: readonly (readonly [Valu
     return;
   }
   if (w.calls.length >= MAX_CALLS) {
-    reportRecursion(def, at, w, `more than ${MAX_CALLS} times within itself`);
+    if (w.calls.some((c) => c.def === def)) reportRecursion(def, at, w, `more than ${MAX_CALLS} times within itself`);
+    else reportDepth(at, w);
     return;
   }
   if (!isNew(def, env, w)) return;
@@ -236,6 +237,10 @@ function enter(def: Def, at: Span, env: DomainEnv, row: readonly (readonly [Valu
   if (def.body.kind === 'net') walkNet(def.body.net, env, w);
   else walkTensor(def.body.result, env, w);
   w.calls.pop();
+}
+
+function reportDepth(at: Span, w: Walk): void {
+  w.checker.report('E503', at.source, at, `defs use defs more than ${MAX_CALLS} deep here`, { expected: `at most ${MAX_CALLS} calls within calls` });
 }
 
 function reportRecursion(def: Def, at: Span, w: Walk, how: string): void {

@@ -4,13 +4,21 @@ import { bindArguments } from './bind.ts';
 import { lookup, newScope } from './scope.ts';
 
 const MAX_DEPTH = 400;
+/** Steps of all questions about one file; beyond them kinds are unknown. */
+const MAX_STEPS = 2_000_000;
+let steps = 0;
+
+/** Begins a file. */
+export function resetKinds(): void {
+  steps = 0;
+}
 
 /**
  * The kind of an expression, from its leaves, without a report and without meaning. What is recursive is known from its
  * other alternatives; `unknown` where nothing tells.
  */
 export function kindOf(e: Expr, scope: Scope, depth = 0): Kind {
-  if (depth > MAX_DEPTH) return 'unknown';
+  if (depth > MAX_DEPTH || ++steps > MAX_STEPS) return 'unknown';
   const of = (x: Expr): Kind => kindOf(x, scope, depth + 1);
   switch (e.kind) {
     case 'number':

@@ -148,8 +148,9 @@ export interface SiteLabel {
 /** The statements around an expression: a space, a cell, or neither. */
 export interface Body {
   readonly place: 'file' | 'space' | 'cell' | 'check' | 'train';
-  /** Wires defined before the expression, in order: what `loose` may list. */
+  /** Wires of the body in order; the first `before` of them are defined before the expression: what `loose` may list. */
   readonly wires: readonly Wire[];
+  readonly before: number;
   /** Inputs that `check count(…)` makes of tensor types. */
   readonly inputs: InputDecl[] | null;
 }

@@ -98,7 +98,7 @@ function closed(expr: ValueExpr, at: Expr, cx: Context): boolean {
     return false;
   }
   const domain = domainOf(expr, EMPTY_ENV());
-  if (domain.kind !== 'interval' || !domain.exact) return true;
+  if (domain.kind !== 'interval' || !domain.exact || domain.whole) return true;
   report(cx, 'E206', at, 'a continuous range may not stand in a requirement', {
     expected: 'a value with finitely many alternatives',
     found: `anything from ${domain.low} to ${domain.high}`,

@@ -175,7 +175,7 @@ function spaceOf(e: Expr, t: Test): Space | null {
     }
   }
   const inputs: InputDecl[] = [];
-  const cx: Context = { ...inner(t.cx), numbers: newNumbers(), label: null, body: { place: 'check', wires: [], inputs } };
+  const cx: Context = { ...inner(t.cx), numbers: newNumbers(), label: null, body: { place: 'check', wires: [], before: 0, inputs } };
   const expr = want(cx, cx.checker.elaborate(e, cx), 'tensor', e, 'what is counted', {
     hint: 'say on which input: `count(f32[B, 8] -> f)`',
   });

@@ -19,7 +19,7 @@ export interface CheckedSpace {
 
 export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace {
   const scope = newScope(fileCx.scope);
-  const cx: Context = { ...fileCx, scope, numbers: newNumbers(), body: { place: 'space', wires: [], inputs: null } };
+  const cx: Context = { ...fileCx, scope, numbers: newNumbers(), body: { place: 'space', wires: [], before: 0, inputs: null } };
   const requirements: Requirement[] = [];
   const checks: CheckedSpace['checks'][number][] = [];
   const errors = cx.checker.errorCount();
@@ -80,7 +80,7 @@ export function deriveSpace(s: DeriveStatement, spaces: ReadonlyMap<string, Chec
     notYet('`with`', s.bindings[0]!, cx);
     return null;
   }
-  const at: Context = { ...cx, scope: from.scope, numbers: newNumbers(), body: { place: 'space', wires: [], inputs: null } };
+  const at: Context = { ...cx, scope: from.scope, numbers: newNumbers(), body: { place: 'space', wires: [], before: 0, inputs: null } };
   const more = s.conditions.map((c) => requirement(c, at));
   if (more.includes(null)) return null;
   const requirements = [...from.space.requirements, ...(more as Requirement[])];
