@@ -31,7 +31,7 @@ export function nearest(circuit: Circuit, old: Assignment, change: Change, rando
   if (!root) return null;
   const by = assigned(old);
   const leaf = (node: Node, path: string): Agreement => {
-    const logMass = circuit.logMasses.get(node.id)!;
+    const logMass = circuit.logMasses[node.id]!;
     if (node.kind !== 'lit' && node.kind !== 'open') return { kept: 0, logMass };
     const at = path + node.suffix;
     if (finishPath(at) === change.path) {
@@ -42,7 +42,7 @@ export function nearest(circuit: Circuit, old: Assignment, change: Change, rando
     return { kept: same ? 1 : 0, logMass };
   };
   const folded = fold<Agreement>(root, {
-    known: (node, path) => (by.under(node.kind === 'at' ? path + node.segment : path) || node.kind === 'lit' || node.kind === 'open' ? null : { kept: 0, logMass: circuit.logMasses.get(node.id)! }),
+    known: (node, path) => (by.under(node.kind === 'at' ? path + node.segment : path) || node.kind === 'lit' || node.kind === 'open' ? null : { kept: 0, logMass: circuit.logMasses[node.id]! }),
     leaf,
     and: (a, b) => (a === NONE || b === NONE ? NONE : { kept: a.kept + b.kept, logMass: a.logMass + b.logMass }),
     or: (items) => {
@@ -52,7 +52,7 @@ export function nearest(circuit: Circuit, old: Assignment, change: Change, rando
     },
     at: (item) => item,
   });
-  const of = (node: Node, path: string): Agreement => folded(node, path) ?? { kept: 0, logMass: circuit.logMasses.get(node.id)! };
+  const of = (node: Node, path: string): Agreement => folded(node, path) ?? { kept: 0, logMass: circuit.logMasses[node.id]! };
   if (of(root, '').kept === -Infinity) return null;
   const out: Record<string, Decided> = {};
   descend<null>(root, null, {

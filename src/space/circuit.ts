@@ -15,7 +15,9 @@ export type Node =
   | { readonly kind: 'cost'; readonly id: number; readonly cost: Cost }
   | { readonly kind: 'and'; readonly id: number; readonly left: Node; readonly right: Node }
   | { readonly kind: 'or'; readonly id: number; readonly items: readonly Node[] }
-  | { readonly kind: 'at'; readonly id: number; readonly segment: string; readonly item: Node };
+  | { readonly kind: 'at'; readonly id: number; readonly segment: string; readonly item: Node }
+  /** Only in circuits that are for counting alone. */
+  | { readonly kind: 'sum'; readonly id: number; readonly members: bigint };
 
 export interface NodeMaker {
   readonly unit: Node;
@@ -64,8 +66,8 @@ export interface Circuit {
   /** Every node that the root reaches, parts before wholes. */
   readonly order: readonly Node[];
   /** By node id: members below it, and the logarithm of their prior mass. */
-  readonly counts: ReadonlyMap<number, bigint>;
-  readonly logMasses: ReadonlyMap<number, number>;
+  readonly counts: readonly bigint[];
+  readonly logMasses: Float64Array;
 }
 
 export function childrenOf(node: Node): readonly Node[] {
@@ -80,23 +82,29 @@ export function childrenOf(node: Node): readonly Node[] {
     case 'lit':
     case 'open':
     case 'cost':
+    case 'sum':
       return [];
   }
 }
 
 export function reachable(root: Node | null): readonly Node[] {
   if (!root) return [];
-  const seen = new Map<number, Node>([[root.id, root]]);
+  const byId: (Node | undefined)[] = new Array<Node | undefined>(root.id + 1);
+  byId[root.id] = root;
   const stack = [root];
+  const visit = (child: Node): void => {
+    if (byId[child.id]) return;
+    byId[child.id] = child;
+    stack.push(child);
+  };
   for (let node = stack.pop(); node; node = stack.pop()) {
-    for (const child of childrenOf(node)) {
-      if (!seen.has(child.id)) {
-        seen.set(child.id, child);
-        stack.push(child);
-      }
-    }
+    if (node.kind === 'and') {
+      visit(node.left);
+      visit(node.right);
+    } else if (node.kind === 'or') node.items.forEach(visit);
+    else if (node.kind === 'at') visit(node.item);
   }
-  return [...seen.values()].sort((a, b) => a.id - b.id);
+  return byId.filter((n) => n !== undefined);
 }
 
 /** log(sum of exp): masses of large spaces are below the smallest double. */
@@ -111,23 +119,29 @@ export function logSum(logs: readonly number[]): number {
 
 export function makeCircuit(root: Node | null): Circuit {
   const order = reachable(root);
-  const counts = new Map<number, bigint>();
-  const logMasses = new Map<number, number>();
+  const size = root ? root.id + 1 : 0;
+  const counts = new Array<bigint>(size);
+  const logMasses = new Float64Array(size);
   for (const node of order) {
-    counts.set(node.id, countOf(node, counts));
-    logMasses.set(node.id, logMassOf(node, logMasses));
+    counts[node.id] = countOf(node, counts);
+    logMasses[node.id] = logMassOf(node, logMasses);
   }
   return { root, order, counts, logMasses };
 }
 
-function countOf(node: Node, counts: ReadonlyMap<number, bigint>): bigint {
+function countOf(node: Node, counts: readonly bigint[]): bigint {
   switch (node.kind) {
     case 'and':
-      return counts.get(node.left.id)! * counts.get(node.right.id)!;
-    case 'or':
-      return node.items.reduce((n, item) => n + counts.get(item.id)!, 0n);
+      return counts[node.left.id]! * counts[node.right.id]!;
+    case 'or': {
+      let sum = 0n;
+      for (const item of node.items) sum += counts[item.id]!;
+      return sum;
+    }
     case 'at':
-      return counts.get(node.item.id)!;
+      return counts[node.item.id]!;
+    case 'sum':
+      return node.members;
     case 'unit':
     case 'lit':
     case 'open':
@@ -136,19 +150,37 @@ function countOf(node: Node, counts: ReadonlyMap<number, bigint>): bigint {
   }
 }
 
-function logMassOf(node: Node, masses: ReadonlyMap<number, number>): number {
+function logMassOf(node: Node, masses: Float64Array): number {
   switch (node.kind) {
     case 'and':
-      return masses.get(node.left.id)! + masses.get(node.right.id)!;
+      return masses[node.left.id]! + masses[node.right.id]!;
     case 'or':
-      return logSum(node.items.map((item) => masses.get(item.id)!));
+      return logSum(node.items.map((item) => masses[item.id]!));
     case 'at':
-      return masses.get(node.item.id)!;
+      return masses[node.item.id]!;
     case 'lit':
       return Math.log(node.share);
     case 'unit':
     case 'open':
     case 'cost':
+    case 'sum':
       return 0;
   }
+}
+
+/** Makes nodes that only count: for spaces whose circuit would be too large to keep. */
+export function countingMaker(): NodeMaker {
+  const unit: Node = { kind: 'unit', id: 0 };
+  const one: Node = { kind: 'sum', id: 1, members: 1n };
+  const membersOf = (n: Node): bigint => (n.kind === 'sum' ? n.members : 1n);
+  const sum = (members: bigint): Node => (members === 1n ? one : { kind: 'sum', id: 1, members });
+  return {
+    unit,
+    lit: () => one,
+    open: () => one,
+    cost: (cost) => (cost.id === 0 ? unit : { kind: 'cost', id: 2, cost }),
+    and: (left, right) => (left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(membersOf(left) * membersOf(right))),
+    or: (items) => (items.length === 1 ? items[0]! : sum(items.reduce((n, i) => n + membersOf(i), 0n))),
+    at: (_, item) => item,
+  };
 }

@@ -1,5 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
-import { makeCircuit } from './circuit.ts';
+import { countingMaker, makeCircuit, nodeMaker } from './circuit.ts';
 import type { Circuit, Node, NodeMaker } from './circuit.ts';
 import { valueContext } from './evaluator.ts';
 import type { Cause, Context, Evaluator } from './evaluator.ts';
@@ -16,7 +16,7 @@ import { fixedBy, restrict } from './restriction.ts';
 import { infoOf, makeEnv } from './scope.ts';
 import type { Cell, Env } from './scope.ts';
 import type { Reads } from './reads.ts';
-import type { Binding, RequireExpr, RequireTerm, Space, ValueExpr } from './space.ts';
+import type { Binding, Measure, RequireExpr, RequireTerm, Space, ValueExpr } from './space.ts';
 import { bind } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { trainTable } from './train-table.ts';
@@ -28,9 +28,20 @@ export interface CompileOptions {
   /** Tell members of different depth apart. */
   readonly depth: boolean;
   readonly keepsBroken: boolean;
+  /**
+   * `normal`: exact, or past the budget with costs in buckets. `full`: exact with a larger budget. `light`: a small circuit, in wide buckets where it must be. `count`: exact, but
+   * for counting alone.
+   */
+  readonly effort: 'normal' | 'full' | 'light' | 'count';
 }
 
-export const ARCHITECTURE: CompileOptions = { part: 'architecture', requirements: true, depth: false, keepsBroken: false };
+export const ARCHITECTURE: CompileOptions = {
+  part: 'architecture',
+  requirements: true,
+  depth: false,
+  keepsBroken: false,
+  effort: 'normal',
+};
 export const ALL: CompileOptions = { ...ARCHITECTURE, part: 'all' };
 export const TRAIN: CompileOptions = { ...ARCHITECTURE, part: 'train' };
 
@@ -50,6 +61,8 @@ export interface Compiled {
   readonly exact: boolean;
   readonly outcomes: readonly Outcome[];
   readonly causes: readonly Cause[];
+  /** What requirements say at most of measures. */
+  readonly limits: ReadonlyMap<Measure, number>;
 }
 
 const compiled = new WeakMap<Space, Map<string, Compiled | Beyond>>();
@@ -75,15 +88,37 @@ export function compileOrNull(space: Space, options: CompileOptions = ARCHITECTU
   }
 }
 
-const BUCKETS = [0, 4096, 512, 64];
+interface Attempt {
+  /** Buckets of each measure up to its bound; 0: exact. */
+  readonly buckets: number;
+  readonly budget: number;
+}
 
-// First exactly; past the budget, costs in ever wider buckets.
+const normal = (buckets: number): Attempt => ({ buckets, budget: BUDGET.products });
+const light = (buckets: number): Attempt => ({ buckets, budget: BUDGET.lightProducts });
+const full: Attempt = { buckets: 0, budget: BUDGET.fullProducts };
+
 function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
-  const measured = options.requirements && options.part !== 'train' && trackedMeasures(space.requirements, 0).length > 0;
+  if (options.effort === 'count') return firstOf(space, options, [full]);
+  if (options.effort === 'normal') {
+    return firstOf(space, options, measured(space, options) ? [0, 1024, 256, 64, 16].map(normal) : [normal(0)]);
+  }
+  const plain = compileOrNull(space, { ...options, effort: 'normal' });
+  if (options.effort === 'full') return plain?.exact ? plain : firstOf(space, options, [full]);
+  if (plain && plain.circuit.order.length <= BUDGET.lightNodes) return plain;
+  const small = measured(space, options) ? firstOf(space, options, [256, 64, 16, 4].map(light)) : null;
+  return small && !(small instanceof Beyond) ? small : (plain ?? new Beyond('no tables were made'));
+}
+
+const measured = (space: Space, options: CompileOptions): boolean =>
+  options.requirements && options.part !== 'train' && trackedMeasures(space.requirements, 0).length > 0;
+
+// The first attempt that stays within its budget.
+function firstOf(space: Space, options: CompileOptions, attempts: readonly Attempt[]): Compiled | Beyond {
   let last = new Beyond('no tables were made');
-  for (const buckets of measured ? BUCKETS : [0]) {
+  for (const attempt of attempts) {
     try {
-      return makeCompiled(space, options, buckets);
+      return makeCompiled(space, options, attempt);
     } catch (e) {
       if (e instanceof Beyond) last = e;
       // The tables of deeply nested evaluations may be deeper than the stack.
@@ -140,14 +175,15 @@ export function rootBindings(space: Space): readonly Binding[] {
   return allBindings(space, [...texts, ...trainValues(space), ...space.train.bindings.map((b) => b.expr)]);
 }
 
-function makeCompiled(space: Space, options: CompileOptions, buckets: number): Compiled {
+function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): Compiled {
   const requirements = options.requirements && options.part !== 'train' ? space.requirements : [];
   const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
   const ev = makeEvaluator({
-    tracked: trackedMeasures(requirements, buckets),
+    tracked: trackedMeasures(requirements, attempt.buckets),
     tracksDepth: options.depth || tracksDepth(requirements),
     keepsBroken: options.keepsBroken,
-    budget: BUDGET.products,
+    budget: attempt.budget,
+    nodes: options.effort === 'count' ? countingMaker() : nodeMaker(),
     memory,
   });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
@@ -177,7 +213,7 @@ export function largestBatch(space: Space): number {
 }
 
 function measuredBatch(space: Space): number {
-  const ev = makeEvaluator({ tracked: [], tracksDepth: false, keepsBroken: false, budget: BUDGET.products, memory: { slots: 0, batch: 1 } });
+  const ev = makeEvaluator({ tracked: [], tracksDepth: false, keepsBroken: false, budget: BUDGET.products, nodes: nodeMaker(), memory: { slots: 0, batch: 1 } });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
   const frame = openFrame(ev, outer, rootBindings(space).filter((b) => b.kind === 'valueLet'), []);
   return batchIn(ev, space, { ...outer, env: frame.env });
@@ -290,7 +326,7 @@ function settle(ev: WholeEvaluator, space: Space, judged: boolean, frame: Frame,
   }
   const fit = outcomes.filter((o) => o.cause === null).map((o) => o.node);
   const circuit = makeCircuit(whole(nodes, fit));
-  return { circuit, sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))), exact, outcomes, causes: ev.causes };
+  return { circuit, sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))), exact, outcomes, causes: ev.causes, limits: new Map(ev.tables.tracked.map((m) => [m.measure, m.most])) };
 }
 
 function whole(maker: NodeMaker, nodes: readonly (Node | null)[]): Node | null {
@@ -298,4 +334,4 @@ function whole(maker: NodeMaker, nodes: readonly (Node | null)[]): Node | null {
   return items.length === 0 ? null : maker.or(items);
 }
 
-export const totalOf = (circuit: Circuit): bigint => (circuit.root ? circuit.counts.get(circuit.root.id)! : 0n);
+export const totalOf = (circuit: Circuit): bigint => (circuit.root ? circuit.counts[circuit.root.id]! : 0n);

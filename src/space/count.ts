@@ -14,8 +14,13 @@ export interface Count {
  * the tables the bounds are proven where costs could not be told apart, and else an estimate from random members.
  */
 export function count(space: Space, options: { readonly train?: boolean } = {}): Count {
-  const compiled = compileOrNull(space, options.train ? ALL : ARCHITECTURE);
+  const part = options.train ? ALL : ARCHITECTURE;
+  const compiled = compileOrNull(space, part);
+  const exactly = compiled?.exact ? compiled : space.fixed.length === 0 ? compileOrNull(space, { ...part, effort: 'count' }) : null;
+  if (exactly) {
+    const total = totalOf(exactly.circuit);
+    return { exact: total, low: total, high: total };
+  }
   if (!compiled) return estimateCount(space);
-  const total = totalOf(compiled.circuit);
-  return compiled.exact ? { exact: total, low: total, high: total } : { exact: null, low: compiled.sure, high: total };
+  return { exact: null, low: compiled.sure, high: totalOf(compiled.circuit) };
 }

@@ -5,7 +5,7 @@ import type { Node } from './circuit.ts';
 export interface Algebra<T> {
   /** Null: the node must be entered; otherwise its value, without looking further (nothing under this path is special). */
   known(node: Node, path: string): T | null;
-  leaf(node: Extract<Node, { kind: 'unit' | 'lit' | 'open' | 'cost' }>, path: string): T;
+  leaf(node: Extract<Node, { kind: 'unit' | 'lit' | 'open' | 'cost' | 'sum' }>, path: string): T;
   and(left: T, right: T, node: Extract<Node, { kind: 'and' }>): T;
   or(items: readonly T[], node: Extract<Node, { kind: 'or' }>): T;
   at(item: T, node: Extract<Node, { kind: 'at' }>): T;
@@ -66,6 +66,7 @@ function combine<T>(algebra: Algebra<T>, node: Node, path: string, of: (child: N
     case 'lit':
     case 'open':
     case 'cost':
+    case 'sum':
       return algebra.leaf(node, path);
   }
 }
@@ -103,6 +104,7 @@ export function descend<S>(
         break;
       case 'unit':
       case 'cost':
+      case 'sum':
         break;
     }
   }

@@ -5,8 +5,12 @@ export class Beyond extends Error {
 
 /** Budgets count steps of the tables, never time, so that an answer does not depend on the machine. */
 export const BUDGET = {
-  /** Products of two table entries in one compilation. */
-  products: 1_500_000,
+  /** Products of two table entries in one compilation that keeps its circuit; where every rank is asked for, or only counts. */
+  products: 400_000,
+  fullProducts: 3_000_000,
+  /** Nodes of a circuit that searches restrict again and again, and products of a compilation for it. */
+  lightNodes: 40_000,
+  lightProducts: 60_000,
   /** Alternatives of one decision that are written out. */
   alternatives: 100_000,
   /** Copies of one repetition. */

@@ -1,5 +1,5 @@
 import type { Unfit } from '../base/unfit.ts';
-import { nodeMaker } from './circuit.ts';
+import type { NodeMaker } from './circuit.ts';
 import { makeCosts } from './costs.ts';
 import type { Cost } from './costs.ts';
 import { evaluateBare, evaluateNet } from './evaluate-net.ts';
@@ -21,6 +21,7 @@ export interface EvaluatorOptions {
   /** Keep members that do not fit, as broken flows with a cause. */
   readonly keepsBroken: boolean;
   readonly budget: number;
+  readonly nodes: NodeMaker;
   /** What memory counts: slots of the optimizer for each parameter, examples in a batch. */
   readonly memory: { slots: number; batch: number };
 }
@@ -32,7 +33,7 @@ export interface WholeEvaluator extends Evaluator {
 /** Evaluates with memory: an expression is evaluated once for what it depends on. */
 export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   const costs = makeCosts();
-  const tables = makeTables(nodeMaker(), costs, makeReads(), options.tracked, options.budget);
+  const tables = makeTables(options.nodes, costs, makeReads(), options.tracked, options.budget);
   const flows = makeFlows();
   const outcomes: Outcome[] = [];
   const outcomeIds = new Map<string, number>();

@@ -2,6 +2,7 @@ import { Random } from '../base/philox.ts';
 import { nearest } from './agree.ts';
 import type { Change } from './agree.ts';
 import { ALL, compileOrNull } from './compile.ts';
+import type { CompileOptions } from './compile.ts';
 import { sameDecided } from './decisions.ts';
 import { walk } from './estimate.ts';
 import { byAssignment } from './member.ts';
@@ -11,6 +12,7 @@ import { meets } from './sample.ts';
 import type { Assignment, Decided, Space } from './space.ts';
 
 const TRIES = 20;
+const LIGHT: CompileOptions = { ...ALL, effort: 'light' };
 
 /**
  * Changes one decision, drawn evenly from those that have another way, and keeps every other one that still can be; decisions that come new follow the prior. Null where
@@ -29,7 +31,7 @@ export function mutate(space: Space, assignment: Assignment, random: Random): As
 
 function changeAt(space: Space, old: Assignment, path: string, random: Random): Assignment | null {
   const before = old[path]!;
-  const compiled = compileOrNull(space, ALL);
+  const compiled = compileOrNull(space, LIGHT);
   for (let i = 0; i < TRIES; i++) {
     if (!compiled) {
       const w = walk(space, random, { measure: 'choice', given: old, soft: true, avoid: path, train: true });
@@ -63,7 +65,7 @@ function anythingBut(path: string, before: Decided, random: Random): Change {
 
 /** Every member that differs in one finite decision of `assignment`, the others kept where they still can be. */
 export function* neighbours(space: Space, assignment: Assignment): Iterable<Assignment> {
-  const compiled = compileOrNull(space, ALL);
+  const compiled = compileOrNull(space, LIGHT);
   if (!compiled) return;
   for (const [path, values] of optionsOf(space, assignment)) {
     for (const value of values) {

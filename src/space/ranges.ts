@@ -44,7 +44,8 @@ function additiveRanges(space: Space): Record<Additive, Range> {
   const of = (measure: Additive): Range => {
     if (!circuit.root) return EMPTY;
     const low = extremes(circuit, measure, 'min').get(circuit.root.id)!;
-    return { min: low, max: extremes(circuit, measure, 'max').get(circuit.root.id)!, proven: true };
+    const high = extremes(circuit, measure, 'max').get(circuit.root.id)!;
+    return { min: low, max: Math.min(high, compiled.limits.get(measure) ?? Infinity), proven: true };
   };
   return { params: of('params'), flops: of('flops'), macs: of('macs'), memory: of('memory') };
 }
@@ -96,6 +97,7 @@ function extremes(circuit: Circuit, measure: Additive, end: End): ReadonlyMap<nu
       case 'unit':
       case 'lit':
       case 'open':
+      case 'sum':
         out.set(node.id, 0);
     }
   }

@@ -1,7 +1,7 @@
 import type { Random } from '../base/philox.ts';
 import { Unfit } from '../base/unfit.ts';
 import { ALL, compileOrNull } from './compile.ts';
-import type { Compiled } from './compile.ts';
+import type { Compiled, CompileOptions } from './compile.ts';
 import { isInterval } from './decisions.ts';
 import type { Interval } from './decisions.ts';
 import { walk } from './estimate.ts';
@@ -11,7 +11,10 @@ import { Undecided, byAssignment } from './member.ts';
 import { drawFrom, meets, sample } from './sample.ts';
 import type { SampleMeasure } from './sample.ts';
 import type { Assignment, Decided, Space } from './space.ts';
-import { weighed } from './weigh.ts';
+import { countsByValue, weighed } from './weigh.ts';
+
+// Searches restrict the circuit at every step: it is kept small, and where requirements are then told apart too coarsely, members are tested.
+const LIGHT: CompileOptions = { ...ALL, effort: 'light' };
 
 /** The next decision of a partial assignment. A continuous one has no alternatives but an interval. */
 export interface NextDecision {
@@ -33,11 +36,18 @@ export function next(space: Space, partial: Assignment): NextDecision | null {
   const { path, options } = open;
   if (isInterval(options)) return { path, kind: 'range', alternatives: [], feasible: [], weights: [], continuous: options };
   const alternatives = options.map((o) => o.value);
-  const compiled = compileOrNull(space, ALL);
-  const feasible = alternatives.map((v) => membersGiven(space, compiled, { ...partial, [path]: v }));
+  const feasible = feasibleCounts(space, partial, path, alternatives);
   const { label } = open.site;
   const kind = label === 'order' || label === 'pick' ? label : typeof alternatives[0] === 'number' ? 'range' : 'choice';
   return { path, kind, alternatives, feasible, weights: options.map((o) => o.share), continuous: null };
+}
+
+function feasibleCounts(space: Space, partial: Assignment, path: string, alternatives: readonly Decided[]): readonly bigint[] {
+  const compiled = compileOrNull(space, LIGHT);
+  if (!compiled) return alternatives.map((v) => membersGiven(space, null, { ...partial, [path]: v }));
+  if (!compiled.circuit.root) return alternatives.map(() => 0n);
+  const counts = countsByValue(compiled.circuit, compiled.circuit.root, partial, path);
+  return alternatives.map((v) => counts.get(JSON.stringify(v)) ?? 0n);
 }
 
 function firstUndecided(space: Space, partial: Assignment): Undecided | null {
@@ -63,9 +73,12 @@ function membersGiven(space: Space, compiled: Compiled | null, given: Assignment
   }
 }
 
-/** Members (architecture and training together; continuous decisions count as 1) that agree with a partial assignment. */
+/**
+ * Members (architecture and training together; continuous decisions count as 1) that agree with a partial assignment; an upper bound where requirements can be told
+ * apart only coarsely.
+ */
 export function countGiven(space: Space, partial: Assignment): bigint {
-  return membersGiven(space, compileOrNull(space, ALL), partial);
+  return membersGiven(space, compileOrNull(space, LIGHT), partial);
 }
 
 const TRIES = 2000;
@@ -78,7 +91,7 @@ export function sampleGiven(
 ): Assignment {
   const { random, measure = 'choice' } = options;
   if (Object.keys(partial).length === 0) return sample(space, { random, measure });
-  const compiled = compileOrNull(space, ALL);
+  const compiled = compileOrNull(space, LIGHT);
   for (let i = 0; i < TRIES; i++) {
     if (compiled) {
       const found = compiled.circuit.root && drawFrom(compiled.circuit, compiled.circuit.root, partial, random, measure);

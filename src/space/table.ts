@@ -1,4 +1,4 @@
-import { BUDGET, Beyond } from './limits.ts';
+import { Beyond } from './limits.ts';
 import type { Node, NodeMaker } from './circuit.ts';
 import type { Cost, Costs } from './costs.ts';
 import type { Reads, ReadsTable } from './reads.ts';
@@ -20,8 +20,16 @@ export interface Entry {
   /** Of the tracked measures: proven lower bounds, then upper bounds; equal while the tables are exact. */
   readonly cost: readonly number[];
   readonly node: Node;
+  /** Remembers the number of (out, uses); holds only for the lists that it names. */
+  head?: Head;
 }
 export type Table = readonly Entry[];
+
+interface Head {
+  readonly id: number;
+  readonly out: readonly number[];
+  readonly uses: readonly Cost[];
+}
 
 /** A measure that requirements name: how far it must be told apart. */
 export interface Tracked {
@@ -45,10 +53,11 @@ export interface Tables {
   readonly reads: ReadsTable;
   readonly tracked: readonly Tracked[];
   readonly free: readonly number[];
+  readonly heads: Map<string, number>;
   spend(steps: number): void;
 }
 
-export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tracked: readonly Tracked[], budget: number = BUDGET.products): Tables {
+export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tracked: readonly Tracked[], budget: number): Tables {
   let left = budget;
   return {
     nodes,
@@ -56,6 +65,7 @@ export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tr
     reads,
     tracked,
     free: [...tracked, ...tracked].map(() => 0),
+    heads: new Map(),
     spend: (steps) => {
       left -= steps;
       if (left < 0) throw new Beyond(`more than ${budget} steps`);
@@ -78,41 +88,92 @@ export const keyOf = (out: readonly number[], uses: readonly Cost[]): string => 
   return key;
 };
 
+function headOf(t: Tables, entry: Entry): Head {
+  const { head } = entry;
+  if (head && head.out === entry.out && head.uses === entry.uses) return head;
+  const key = keyOf(entry.out, entry.uses);
+  let id = t.heads.get(key);
+  if (id === undefined) t.heads.set(key, (id = t.heads.size));
+  return (entry.head = { id, out: entry.out, uses: entry.uses });
+}
+
 /** Collects entries; those that nothing can tell apart become one. */
 export interface TableMaker {
   add(entry: Entry): void;
+  /** Adds `b` after `a`, which says what comes out. */
+  join(a: Entry, b: Entry): void;
   done(): Table;
 }
 
+interface Group {
+  readonly head: Head;
+  readonly reads: Reads;
+  readonly cost: number[];
+  readonly nodes: Node[];
+}
+
 export function tableMaker(t: Tables): TableMaker {
-  const groups = new Map<string, { entry: Entry; cost: number[]; nodes: Node[] }>();
   const n = t.tracked.length;
+  const groups: Group[] = [];
+  // By head and reads, then by buckets of cost.
+  const rows = new Map<number, Map<number | string, Group>>();
+  const cost: number[] = t.free.slice();
+
+  const bucket = (i: number): number => {
+    const { quantum } = t.tracked[i]!;
+    return quantum === 0 ? cost[i]! : Math.floor(cost[i]! / quantum);
+  };
+  // Says whether `cost` may still fit, and makes equal what no requirement tells apart.
+  const clip = (): boolean => {
+    for (let i = 0; i < n; i++) {
+      const { most, cap } = t.tracked[i]!;
+      if (cost[i]! > most) return false;
+      if (cost[i]! > cap) cost[i] = cap;
+      if (cost[n + i]! > cap) cost[n + i] = cap;
+    }
+    return true;
+  };
+  const put = (head: Head, reads: Reads, left: Node, right: Node): void => {
+    if (!clip()) return;
+    const key = head.id * 0x4000000 + reads.id;
+    let row = rows.get(key);
+    if (!row) rows.set(key, (row = new Map()));
+    let at: number | string = n === 0 ? 0 : bucket(0);
+    for (let i = 1; i < n; i++) at = `${at},${bucket(i)}`;
+    const group = row.get(at);
+    if (!group) {
+      const made: Group = { head, reads, cost: cost.slice(), nodes: [t.nodes.and(left, right)] };
+      row.set(at, made);
+      groups.push(made);
+      return;
+    }
+    group.nodes.push(t.nodes.and(left, right));
+    for (let i = 0; i < n; i++) {
+      if (cost[i]! < group.cost[i]!) group.cost[i] = cost[i]!;
+      if (cost[n + i]! > group.cost[n + i]!) group.cost[n + i] = cost[n + i]!;
+    }
+  };
   return {
     add: (entry) => {
       t.spend(1);
-      let key = `${keyOf(entry.out, entry.uses)}|${entry.reads.id}`;
-      let cost = entry.cost;
-      for (let i = 0; i < n; i++) {
-        const { most, cap, quantum } = t.tracked[i]!;
-        if (cost[i]! > most) return;
-        if (cost[i]! > cap || cost[n + i]! > cap) {
-          cost = cost.map((v, j) => (j % n === i ? Math.min(v, cap) : v));
-        }
-        key += `,${quantum === 0 ? cost[i]! : Math.floor(cost[i]! / quantum)}`;
-      }
-      const group = groups.get(key);
-      if (!group) groups.set(key, { entry, cost: [...cost], nodes: [entry.node] });
-      else {
-        group.nodes.push(entry.node);
-        for (let i = 0; i < n; i++) {
-          group.cost[i] = Math.min(group.cost[i]!, cost[i]!);
-          group.cost[n + i] = Math.max(group.cost[n + i]!, cost[n + i]!);
-        }
-      }
+      for (let i = 0; i < 2 * n; i++) cost[i] = entry.cost[i]!;
+      put(headOf(t, entry), entry.reads, t.nodes.unit, entry.node);
     },
-    done: () => [...groups.values()].map((g) => ({ ...g.entry, cost: g.cost, node: t.nodes.or(g.nodes) })),
+    join: (a, b) => {
+      t.spend(1);
+      const reads = t.reads.merge(a.reads, b.reads);
+      if (!reads) return;
+      for (let i = 0; i < 2 * n; i++) cost[i] = a.cost[i]! + b.cost[i]!;
+      const head = a.uses.length === 0 ? headOf(t, b) : headOf(t, { ...b, uses: addUses(t, a.uses, b.uses) });
+      put(head, reads, a.node, b.node);
+    },
+    done: () =>
+      groups.map((g) => ({ out: g.head.out, uses: g.head.uses, reads: g.reads, cost: n === 0 ? t.free : g.cost, node: t.nodes.or(g.nodes), head: g.head })),
   };
 }
+
+const addUses = (t: Tables, a: readonly Cost[], b: readonly Cost[]): readonly Cost[] =>
+  a.length === 0 ? b : b.length === 0 ? a : b.map((u, i) => t.costs.add(a[i]!, u));
 
 /** Both: `b` comes after `a`, and says what comes out. Null where they assume different things. */
 export function product(t: Tables, a: Entry, b: Entry, node: Node = b.node): Entry | null {
@@ -120,21 +181,22 @@ export function product(t: Tables, a: Entry, b: Entry, node: Node = b.node): Ent
   if (!reads) return null;
   return {
     out: b.out,
-    uses: a.uses.length === 0 ? b.uses : b.uses.length === 0 ? a.uses : b.uses.map((u, i) => t.costs.add(a.uses[i]!, u)),
+    uses: addUses(t, a.uses, b.uses),
     reads,
     cost: addCosts(a.cost, b.cost),
     node: t.nodes.and(a.node, node),
   };
 }
 
-/** For every entry what follows it: a non-deterministic sequence. */
+/** For every entry what follows it: a non-deterministic sequence. `next` may look at what came out and what was read, not at costs. */
 export function bind(t: Tables, table: Table, next: (entry: Entry) => Table): Table {
   const made = tableMaker(t);
+  const found = new Map<number, Table>();
   for (const a of table) {
-    for (const b of next(a)) {
-      const both = product(t, a, b);
-      if (both) made.add(both);
-    }
+    const key = headOf(t, a).id * 0x4000000 + a.reads.id;
+    let after = found.get(key);
+    if (!after) found.set(key, (after = next(a)));
+    for (const b of after) made.join(a, b);
   }
   return made.done();
 }

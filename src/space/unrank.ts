@@ -1,6 +1,8 @@
 import { Unfit } from '../base/unfit.ts';
 import { ALL, ARCHITECTURE, compile, totalOf } from './compile.ts';
 import type { Node } from './circuit.ts';
+import type { Compiled } from './compile.ts';
+import { Beyond } from './limits.ts';
 import { middle } from './decisions.ts';
 import { descend, fold } from './fold.ts';
 import { finishPath } from './naming.ts';
@@ -11,12 +13,18 @@ interface Part {
   readonly train?: boolean;
 }
 
+function exactly(space: Space, part: Part): Compiled {
+  const compiled = compile(space, { ...(part.train ? ALL : ARCHITECTURE), effort: 'full' });
+  if (!compiled.exact) throw new Beyond(`the members of ${space.name} are not numbered: its tables would be too large`);
+  return compiled;
+}
+
 /** The member of a rank, from 0 to below `count`; continuous decisions are at their centre. Throws Beyond where tables do not suffice. */
 export function unrank(space: Space, rank: bigint, part: Part = {}): Assignment {
-  const { circuit } = compile(space, part.train ? ALL : ARCHITECTURE);
+  const { circuit } = exactly(space, part);
   const total = totalOf(circuit);
   if (!circuit.root || rank < 0n || rank >= total) throw new RangeError(`rank ${rank} is not below the count ${total}`);
-  const countOf = (node: Node): bigint => circuit.counts.get(node.id)!;
+  const countOf = (node: Node): bigint => circuit.counts[node.id]!;
   const out: Record<string, Decided> = {};
   descend<bigint>(circuit.root, rank, {
     or: (node, _, index) => {
@@ -48,11 +56,11 @@ export function rank(space: Space, assignment: Assignment, part: Part = {}): big
 
 /** The same; null where the assignment is no member. Decisions that the member does not make are overlooked. */
 export function rankOrNull(space: Space, assignment: Assignment, part: Part = {}): bigint | null {
-  const { circuit } = compile(space, part.train ? ALL : ARCHITECTURE);
+  const { circuit } = exactly(space, part);
   if (!circuit.root) return null;
   const by = assigned(assignment);
   type Found = { readonly rank: bigint | null };
-  const countOf = (node: Node): bigint => circuit.counts.get(node.id)!;
+  const countOf = (node: Node): bigint => circuit.counts[node.id]!;
   const folded = fold<Found>(circuit.root, {
     known: () => null,
     leaf: (node, path) => {

@@ -201,4 +201,4 @@ const def2 = (d: Dice, known: Known, x: ReturnType<typeof input>): Def =>
   cell('second', [], (u) => ({ bindings: [], result: apply(read(x), net(d, u, known, 1)) }));
 
 /** Small random spaces over the core of the language. */
-export const randomSpaces: fc.Arbitrary<Space> = fc.array(fc.nat(5039), { minLength: 4, maxLength: 90 }).map(build);
+export const randomSpaces: fc.Arbitrary<Space> = fc.array(fc.nat(5039), { minLength: 30, maxLength: 300 }).map(build);
