@@ -8,33 +8,38 @@ import { didYouMean } from './nearest.ts';
 
 /** Tests an argument over every value that it can take: E204. */
 export function testArgument(checker: Checker, callee: string, def: ArgDef, value: ValueExpr, env: DomainEnv): void {
+  testValue(checker, `the argument \`${def.name}\` of \`${callee}\``, def.type, value, env);
+}
+
+/** Tests a value of which `what` is the subject in messages. */
+export function testValue(checker: Checker, what: string, type: ArgType, value: ValueExpr, env: DomainEnv): void {
   const domain = domainOf(value, env);
   const wrong = (at: ValueExpr, found: string): void => {
-    const words = def.type.kind === 'name' ? def.type.oneOf : def.type.kind === 'wholes' ? (def.type.names ?? []) : [];
-    checker.report('E204', at.span.source, at.span, `the argument \`${def.name}\` of \`${callee}\` cannot be ${found}`, {
-      expected: describe(def.type),
+    const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
+    checker.report('E204', at.span.source, at.span, `${what} cannot be ${found}`, {
+      expected: describe(type),
       found,
       hint: didYouMean(found, words),
     });
   };
   if (domain.kind === 'any') return;
   if (domain.kind === 'values') {
-    const bad = domain.values.filter((v) => !fits(def.type, v));
+    const bad = domain.values.filter((v) => !fits(type, v));
     if (bad.length > 0) wrong(sourceOf(value, bad[0]!), show(bad[0]!));
     return;
   }
   const { low, high } = domain;
-  if (def.type.kind === 'real') {
-    const outside = domain.exact ? [low, high].filter((v) => !fits(def.type, v)) : fitsSome(def.type, low, high) ? [] : [low];
+  if (type.kind === 'real') {
+    const outside = domain.exact ? [low, high].filter((v) => !fits(type, v)) : fitsSome(type, low, high) ? [] : [low];
     if (outside.length > 0) wrong(value, `${low}..${high}`);
-  } else if (def.type.kind !== 'whole' && def.type.kind !== 'wholes') {
+  } else if (type.kind !== 'whole' && type.kind !== 'wholes') {
     wrong(value, `${low}..${high}`);
   } else if (domain.exact && domain.whole) {
-    const bad = [low, high].find((v) => !fits(def.type, v));
+    const bad = [low, high].find((v) => !fits(type, v));
     if (bad !== undefined) wrong(value, String(bad));
   } else if (domain.exact) {
     wrong(value, `anything from ${low} to ${high}`);
-  } else if (high < def.type.min) wrong(value, `${low}..${high}`);
+  } else if (high < type.min) wrong(value, `${low}..${high}`);
 }
 
 function fits(type: ArgType, v: Datum): boolean {

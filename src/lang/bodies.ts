@@ -99,6 +99,7 @@ export function elaborateBody(
   outer: Context,
   other: (s: Statement, cx: Context) => void,
 ): BodyMeaning {
+  const errors = outer.checker.errorCount();
   const inputs = defineAll(statements, outer);
   const body: BodyMeaning = { bindings: [], inputs, wires: [], outputs: [], result: null };
   for (const s of statements) {
@@ -125,7 +126,8 @@ export function elaborateBody(
         other(s, cx);
     }
   }
-  warnUnused(outer);
+  // Where something is wrong, what it meant to use is not known.
+  if (outer.checker.errorCount() === errors) warnUnused(outer);
   return body;
 }
 

@@ -12,7 +12,7 @@ import type {
   ValueParameter,
   Wire,
 } from '../space/space.ts';
-import { show, testArgument } from './arguments.ts';
+import { show, testArgument, testValue } from './arguments.ts';
 import { EMPTY_ENV, domainKey, domainOf, mayBe, narrowed, withKnown } from './domain.ts';
 import type { Domain, DomainEnv } from './domain.ts';
 import type { Checker } from './model.ts';
@@ -104,7 +104,7 @@ function walkTensor(e: TensorExpr, env: DomainEnv, w: Walk): void {
       break;
     case 'pick':
       for (const item of e.items) walkTensor(item, env, w);
-      testTimes(e.count, `\`pick\` of ${e.items.length}`, e.items.length, env, w);
+      testTimes(e.count, `what \`pick\` takes of ${e.items.length}`, e.items.length, env, w);
       break;
     case 'loose':
       break;
@@ -141,7 +141,7 @@ function walkNet(e: NetExpr, env: DomainEnv, w: Walk): void {
       break;
     case 'repeat':
     case 'fan': {
-      testTimes(e.times, 'a repetition', Infinity, env, w);
+      testTimes(e.times, e.kind === 'fan' ? 'the number of branches' : 'the number of copies', Infinity, env, w);
       const times = domainOf(e.times, env);
       if (times.kind === 'values' && times.values.every((v) => v === 0)) break;
       walkNet(e.body, env, w);
@@ -177,9 +177,9 @@ function argDef(args: readonly ArgDef[], name: string): ArgDef {
   return found;
 }
 
-function testTimes(times: ValueExpr, callee: string, max: number, env: DomainEnv, w: Walk): void {
+function testTimes(times: ValueExpr, what: string, max: number, env: DomainEnv, w: Walk): void {
   const type = { kind: 'whole', min: 0, ...(Number.isFinite(max) ? { max } : {}) } as const;
-  testArgument(w.checker, callee, { name: 'times', doc: '', type }, times, env);
+  testValue(w.checker, what, type, times, env);
 }
 
 function walkIf(test: ValueExpr, env: DomainEnv, w: Walk, walk: (then: boolean, env: DomainEnv) => void): void {
@@ -259,7 +259,7 @@ function walkTrain(space: Space, env: DomainEnv, w: Walk): void {
   const { train } = space;
   const count = { kind: 'whole', min: 1 } as const;
   for (const key of ['batch', 'epochs'] as const) {
-    testArgument(w.checker, 'train', { name: key, doc: '', type: count }, train[key], env);
+    testValue(w.checker, `\`${key}\``, count, train[key], env);
   }
   for (const s of [train.data, train.loss, train.optimizer, train.schedule]) if (s) walkSetting(s, env, w);
 }

@@ -70,9 +70,9 @@ function elaborateArgs(
   const found = new Map<ArgDef, ValueExpr>();
   const given = new Set<ArgDef>();
   let fine = true;
-  const open = [...callee.args.filter((a) => !args.some((g) => g.name?.name === a.name))];
+  const inOrder = [...callee.args];
   for (const arg of args) {
-    const def = arg.name ? callee.args.find((a) => a.name === arg.name!.name) : open.shift();
+    const def = arg.name ? callee.args.find((a) => a.name === arg.name!.name) : inOrder.shift();
     if (!def || given.has(def)) {
       fine = false;
       reportBadArgument(callee, arg, def !== undefined, cx);

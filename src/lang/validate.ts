@@ -11,7 +11,7 @@ export function validate(statements: readonly Statement[], program: Program, cx:
   testUncalled(cx.scope, cx);
   for (const space of new Set<Space>(program.spaces)) walkSpace(space, cx.checker);
   walkSetting(program.search.searcher, EMPTY_ENV(), cx);
-  if (program.spaces.length > 0) warnUnused(cx.scope, cx);
+  if (program.spaces.length > 0 && cx.checker.errorCount() === 0) warnUnused(cx.scope, cx);
   warnFidelity(statements, cx);
 }
 
