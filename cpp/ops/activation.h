@@ -1,4 +1,5 @@
-// The activations that products apply to a tile while it is in registers. Indices are those of the `activation` attribute.
+// The activations that products apply to a tile while it is in registers. Indices are those of the `activation`
+// attribute.
 #pragma once
 #include "simd/math.h"
 
@@ -31,13 +32,20 @@ TENON_INLINE void activate_each(float* p, int64_t n) {
 // In place over n numbers in a row.
 static inline void activate_run(uint32_t kind, float* p, int64_t n) {
   switch (kind) {
-    case kRelu: return activate_each<kRelu>(p, n);
-    case kGelu: return activate_each<kGelu>(p, n);
-    case kGeluTanh: return activate_each<kGeluTanh>(p, n);
-    case kSilu: return activate_each<kSilu>(p, n);
-    case kTanh: return activate_each<kTanh>(p, n);
-    case kSigmoid: return activate_each<kSigmoid>(p, n);
-    default: return;
+    case kRelu:
+      return activate_each<kRelu>(p, n);
+    case kGelu:
+      return activate_each<kGelu>(p, n);
+    case kGeluTanh:
+      return activate_each<kGeluTanh>(p, n);
+    case kSilu:
+      return activate_each<kSilu>(p, n);
+    case kTanh:
+      return activate_each<kTanh>(p, n);
+    case kSigmoid:
+      return activate_each<kSigmoid>(p, n);
+    default:
+      return;
   }
 }
 

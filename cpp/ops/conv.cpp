@@ -32,8 +32,9 @@ Sweep forward_sweep(const ConvShape& c, const float* x, float* y) {
   int64_t dst = c.out * c.groups;
   for (int i = 2; i >= 0; i--) {
     const int64_t last = c.dilation[i] * (c.kernel[i] - 1);
-    s.axis[i] = {c.size[i], c.pad[i],    (c.result[i] - 1) * c.stride[i] + last + 1, c.stride[i], c.result[i], c.kernel[i],
-                 0,         c.dilation[i], dst};
+    s.axis[i] = {c.size[i],   c.pad[i],      (c.result[i] - 1) * c.stride[i] + last + 1,
+                 c.stride[i], c.result[i],   c.kernel[i],
+                 0,           c.dilation[i], dst};
     dst *= c.result[i];
   }
   return s;
@@ -42,7 +43,7 @@ Sweep forward_sweep(const ConvShape& c, const float* x, float* y) {
 // Input positions i with i = first (mod stride) meet the same taps: the gradient of x is one stride-1 sweep over dy for
 // each such class of positions. Taps of an axis: first, first + apart, …
 struct ClassAxis {
-  int64_t start = 0, out = 0;       // positions of x: start, start + stride, …
+  int64_t start = 0, out = 0;  // positions of x: start, start + stride, …
   int64_t tap = 0, taps = 0, apart = 1;
 };
 
@@ -150,8 +151,8 @@ Status run_forward(const ConvShape& c, const Step& step, const Runtime& rt, cons
   if (c.pointwise()) {
     const GemmOut out{f32(step.out[0]), c.out, 0, bias, floor_of(activation)};
     const LeftMatrix left{{f32(step.in[0]), c.in, 1}};
-    gemm(rt, rt.scratch, plan_gemm(pointwise_forward(c), rt.threads, left.m, false), left, RightMatrix{{w, 1, c.in}}, out,
-         ActivationAfter{activation});
+    gemm(rt, rt.scratch, plan_gemm(pointwise_forward(c), rt.threads, left.m, false), left, RightMatrix{{w, 1, c.in}},
+         out, ActivationAfter{activation});
     return {};
   }
   Sweep s = forward_sweep(c, f32(step.in[0]), f32(step.out[0]));

@@ -1,4 +1,5 @@
-// The sizes of a convolution, and what its operands must be. x [B, d, h, w, C], weights [O, kd, kh, kw, C/g], y [B, d', h', w', O].
+// The sizes of a convolution, and what its operands must be. x [B, d, h, w, C], weights [O, kd, kh, kw, C/g], y [B, d',
+// h', w', O].
 #pragma once
 #include "base/kernel.h"
 
@@ -50,7 +51,8 @@ TENON_INLINE bool product_fits(const int64_t (&n)[5]) {
 
 template <typename Attrs>
 TENON_INLINE Status check_conv(const Attrs& at, const View& x, const View& w, const View& y) {
-  if (x.rank != 5 || w.rank != 5 || y.rank != 5) return {Code::kBadPlan, "a convolution's tensors have rank 5", -1, "rank"};
+  if (x.rank != 5 || w.rank != 5 || y.rank != 5)
+    return {Code::kBadPlan, "a convolution's tensors have rank 5", -1, "rank"};
   if (at.groups == 0 || w.dims[0] % at.groups != 0)
     return {Code::kBadPlan, "groups does not divide the output channels", -1, "groups"};
   if (x.dims[4] % at.groups != 0 || x.dims[4] / at.groups != w.dims[4])

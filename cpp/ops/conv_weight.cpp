@@ -1,5 +1,6 @@
-// The gradient of a convolution with respect to its weights: dw[o, tap, c] = sum over positions of dy[p, o] * x[p * stride + tap, c].
-// Positions are the inner dimension. They are cut into chunks fixed by the shape, whose sums are added in order.
+// The gradient of a convolution with respect to its weights: dw[o, tap, c] = sum over positions of dy[p, o] * x[p *
+// stride + tap, c]. Positions are the inner dimension. They are cut into chunks fixed by the shape, whose sums are
+// added in order.
 #include "gen/attrs.h"
 #include "ops/conv_shape.h"
 #include "ops/sweep.h"
@@ -19,13 +20,13 @@ struct Problem {
 struct Plan {
   int64_t row = 0, slice = 0;  // elements of a band
   bool copies = false;
-  int64_t band = 1, bands = 1;       // output rows of a band; bands of a slice of an image
-  int64_t span = 1, spans = 1;       // output positions of a row of a band; spans of a row
-  int64_t rows = 1;                  // output rows of a block
-  int64_t units = 0, chunks = 1;     // bands in all; sums kept apart
-  int64_t run = 0, runs = 0;         // neighbouring columns of dw of one group; such runs
+  int64_t band = 1, bands = 1;    // output rows of a band; bands of a slice of an image
+  int64_t span = 1, spans = 1;    // output positions of a row of a band; spans of a row
+  int64_t rows = 1;               // output rows of a block
+  int64_t units = 0, chunks = 1;  // bands in all; sums kept apart
+  int64_t run = 0, runs = 0;      // neighbouring columns of dw of one group; such runs
   int64_t panels = 0, col_groups = 1;
-  bool tight = false;  // runs so short that a block of x is unfolded first, width columns a position
+  bool tight = false;                // runs so short that a block of x is unfolded first, width columns a position
   int64_t width = 0, positions = 0;  // of a block, at most
   uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0, panel_bytes = 0;
 };
@@ -145,8 +146,8 @@ struct Run {
         copy_band(source, b, own(worker), p.row, p.slice);
         x = own(worker);
       }
-      const float* dy = q.dy + (((b.image * c().result[0] + b.d) * c().result[1] + b.h) * c().result[2] + b.w) * c().out *
-                                   c().groups;
+      const float* dy =
+          q.dy + (((b.image * c().result[0] + b.d) * c().result[1] + b.h) * c().result[2] + b.w) * c().out * c().groups;
       const int64_t wide = p.rows == 1 ? p.positions : b.cols;  // of a row, in a block; several rows are whole ones
       for (int64_t y = 0; y < b.rows; y += p.rows)
         for (int64_t w = 0; w < b.cols; w += wide) {
@@ -193,7 +194,8 @@ struct Run {
   }
 
   // Panels [from, to) of dw's columns, every row of them, over one block of positions.
-  void tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, int64_t from, int64_t to) const {
+  void tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, int64_t from,
+             int64_t to) const {
     const int64_t joined = c().taps() / p.runs;  // taps of a run
     const int64_t row_tiles = ceil_div(c().out, kTileRows);
     TileCall call;
@@ -205,7 +207,8 @@ struct Run {
     for (int64_t u = from; u < to; u++) {
       const int64_t col = u % p.panels * kTileCols, run = u / p.panels % p.runs, group = u / p.panels / p.runs;
       const int64_t t = run * joined;
-      const int64_t kw = t % c().kernel[2], kh = t / c().kernel[2] % c().kernel[1], kd = t / c().kernel[2] / c().kernel[1];
+      const int64_t kw = t % c().kernel[2], kh = t / c().kernel[2] % c().kernel[1],
+                    kd = t / c().kernel[2] / c().kernel[1];
       call.cols = static_cast<int>(least(kTileCols, p.run - col));
       call.b = x + tap(kd, kh, kw) + group * c().in + col;
       for (int64_t i = 0; i < row_tiles; i++) {
@@ -301,13 +304,15 @@ Status check(const Step& s) {
   const Status status = check_conv(at, s.in[0], s.out[0], s.in[1]);
   if (!status.ok()) return status;
   for (int i = 0; i < 3; i++)
-    if (s.out[0].dims[1 + i] != at.kernel[i]) return {Code::kBadPlan, "the result's kernel is not `kernel`", -1, "kernel"};
+    if (s.out[0].dims[1 + i] != at.kernel[i])
+      return {Code::kBadPlan, "the result's kernel is not `kernel`", -1, "kernel"};
   return status;
 }
 
 uint64_t scratch(const Step& s, int threads) {
   const Problem q = problem_of(s);
-  if (q.c.pointwise()) return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
+  if (q.c.pointwise())
+    return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
   const Plan p = plan_of(q, threads);
   return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
 }
@@ -332,9 +337,8 @@ Status run(const Step& s, const Runtime& rt) {
   if (p.copies)
     for (int i = 0; i < rt.threads; i++)
       fill_zeros(run.own(static_cast<uint32_t>(i)) + p.slice * slices_read(run.source.axis[0]), kTileCols);
-  parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups), [&](uint32_t task, uint32_t worker) {
-    run.chunk(task / p.col_groups, task % p.col_groups, worker);
-  });
+  parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups),
+               [&](uint32_t task, uint32_t worker) { run.chunk(task / p.col_groups, task % p.col_groups, worker); });
   if (p.sum_bytes == 0) return {};
   const int64_t adders = most(1, least(64, size * p.chunks / 65536));
   parallel_for(rt, static_cast<uint32_t>(adders), [&](uint32_t task, uint32_t) {

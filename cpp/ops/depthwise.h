@@ -18,9 +18,9 @@ struct DepthwiseRun {
 
   // `here` channels of n neighbouring positions.
   template <int n, bool whole>
-  static __attribute__((always_inline)) void positions(const float* src, int64_t src_step, float* dst, int64_t dst_step, const float* w,
-                              const float* bias, const int64_t* index, int64_t taps, int64_t channels, float floor,
-                              int here) {
+  static __attribute__((always_inline)) void positions(const float* src, int64_t src_step, float* dst, int64_t dst_step,
+                                                       const float* w, const float* bias, const int64_t* index,
+                                                       int64_t taps, int64_t channels, float floor, int here) {
     const auto get = [here](const float* q) { return whole ? load(q) : load_first(q, here); };
     vf y[n];
     for (int i = 0; i < n; i++) y[i] = bias ? get(bias) : zero();
@@ -46,11 +46,11 @@ struct DepthwiseRun {
     const float floor = floor_of(s.activation);
     int64_t x = 0;
     for (; x + 6 <= n; x += 6)
-      positions<6, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps, all,
-                          floor, here);
+      positions<6, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps,
+                          all, floor, here);
     for (; x < n; x++)
-      positions<1, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps, all,
-                          floor, here);
+      positions<1, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps,
+                          all, floor, here);
   }
 
   // n positions of an output row.

@@ -1,9 +1,10 @@
-// The packed, blocked product that matmul, linear and later ops are built on: c = after(max(floor, bias + left * right)).
+// The packed, blocked product that matmul, linear and later ops are built on: c = after(max(floor, bias + left *
+// right)).
 //
-// A task makes some row tiles by some panels of columns; k runs in blocks, so that a panel of `right` stays in the first
-// cache and a group of row tiles in the second. Sources say how they are read where they lie and how they are packed.
-// The blocks of k, and its splits where there are few tiles, follow from the shape and the ISA alone, so results do not
-// depend on the number of threads; threads choose the groups of rows and columns only.
+// A task makes some row tiles by some panels of columns; k runs in blocks, so that a panel of `right` stays in the
+// first cache and a group of row tiles in the second. Sources say how they are read where they lie and how they are
+// packed. The blocks of k, and its splits where there are few tiles, follow from the shape and the ISA alone, so
+// results do not depend on the number of threads; threads choose the groups of rows and columns only.
 #pragma once
 #include "ops/activation.h"
 #include "ops/pack.h"
@@ -34,8 +35,8 @@ enum class RightMode : uint8_t { kDirect, kByTask, kShared };
 struct GemmPlan {
   GemmShape shape;
   int64_t tiles = 0, panels = 0;
-  int64_t splits = 1;       // of k, each with sums of its own
-  int64_t depth_max = 0;    // deepest block of k
+  int64_t splits = 1;         // of k, each with sums of its own
+  int64_t depth_max = 0;      // deepest block of k
   int64_t shared_panels = 0;  // panels packed before their tasks start
   uint32_t row_groups = 1, col_groups = 1;
   LeftMode left = LeftMode::kDirect;
@@ -149,8 +150,8 @@ struct GemmRun {
   }
   int64_t split_start(int64_t split) const { return part(p.shape.inner, split, p.splits, kLanes); }
 
-  // Packs the panels [from, to) of the shared block that starts at panel `first`: some rows of k across all of them, then
-  // the next, so that memory is read along its rows.
+  // Packs the panels [from, to) of the shared block that starts at panel `first`: some rows of k across all of them,
+  // then the next, so that memory is read along its rows.
   void pack_shared(int64_t first, int64_t from, int64_t to) const {
     const int64_t inner = p.shape.inner, deep = right.direct() ? 16 : kDepth;
     const Right b = right.of(0);
@@ -279,8 +280,8 @@ TENON_INLINE void gemm(const Runtime& rt, uint8_t* scratch, const GemmPlan& p, c
   for (int64_t first = 0; first < p.panels; first += step) {
     const int64_t here = least(step, p.panels - first);
     if (p.right == RightMode::kShared) {
-      const uint32_t tasks = static_cast<uint32_t>(
-          least(least(here, rt.threads * 2), most(1, p.shape.inner * here * kTileCols / 16384)));
+      const uint32_t tasks =
+          static_cast<uint32_t>(least(least(here, rt.threads * 2), most(1, p.shape.inner * here * kTileCols / 16384)));
       parallel_for(rt, tasks, [&](uint32_t task, uint32_t) {
         run.pack_shared(first, first + part(here, task, tasks), first + part(here, task + 1, tasks));
       });

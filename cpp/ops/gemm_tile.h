@@ -23,8 +23,8 @@ enum Walk : uint32_t { kStep, kIndexA, kIndexB };
 
 struct TileCall {
   const float* a = nullptr;
-  int64_t a_row = 0;   // elements from a row to the next
-  int64_t a_step = 0;  // elements from a k to the next
+  int64_t a_row = 0;         // elements from a row to the next
+  int64_t a_step = 0;        // elements from a k to the next
   const float* b = nullptr;  // a whole number of vectors is read at each k
   int64_t b_step = 0;
   const int64_t* index = nullptr;  // of kIndexA or kIndexB
@@ -33,7 +33,7 @@ struct TileCall {
   int64_t init_row = 0;
   float* c = nullptr;
   int64_t c_row = 0;
-  int cols = 0;  // columns that exist: of init and c no more are touched
+  int cols = 0;                     // columns that exist: of init and c no more are touched
   float floor = -__builtin_inff();  // 0 makes relu; NaN stays NaN
 };
 

@@ -136,7 +136,8 @@ struct PlanarRun {
       tile_function(kIndexB, static_cast<int>(s.out), call.cols)(call);
       if (s.activation > kRelu)
         for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kTileCols, call.cols);
-      for (int j = 0; j < call.cols; j += kLanes) turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, call.cols - j)));
+      for (int j = 0; j < call.cols; j += kLanes)
+        turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, call.cols - j)));
     }
   }
 

@@ -1,7 +1,7 @@
 // Convolutions without an unfolded matrix: dst[p] = sum over taps of src[p * step + tap] * weights[tap], for every
 // position p of a grid, by the tile kernels. Rows of a tile are neighbouring positions along the last axis, read where
-// they lie, or from a copy of a band of rows with its padding written out; k runs over taps and channels through a table
-// of offsets that all tiles share. A band is what one task makes: some output rows of one image.
+// they lie, or from a copy of a band of rows with its padding written out; k runs over taps and channels through a
+// table of offsets that all tiles share. A band is what one task makes: some output rows of one image.
 #pragma once
 #include "ops/gemm.h"
 
@@ -22,7 +22,7 @@ struct Sweep {
   Axis axis[3];  // depth, height, width
   int64_t images = 0;
   int64_t groups = 1;
-  int64_t in = 0, out = 0;          // channels of a group
+  int64_t in = 0, out = 0;               // channels of a group
   int64_t src_image = 0, dst_image = 0;  // elements
   const float* src = nullptr;
   float* dst = nullptr;
@@ -32,11 +32,11 @@ struct Sweep {
 
 struct SweepPlan {
   int64_t taps = 0, inner = 0, panels = 0;
-  bool copies = false;             // bands are copied
-  int64_t band = 1, bands = 1;     // output rows of a task; such bands of a slice of an image
-  int64_t span = 1, spans = 1;     // output positions of a row of a task; such spans of a row
-  int64_t col_groups = 1;          // tasks a band
-  int64_t row = 0, slice = 0;      // elements from a row, a depth slice of the band to the next
+  bool copies = false;          // bands are copied
+  int64_t band = 1, bands = 1;  // output rows of a task; such bands of a slice of an image
+  int64_t span = 1, spans = 1;  // output positions of a row of a task; such spans of a row
+  int64_t col_groups = 1;       // tasks a band
+  int64_t row = 0, slice = 0;   // elements from a row, a depth slice of the band to the next
   uint64_t weight_bytes = 0, index_bytes = 0, band_bytes = 0;
 };
 
@@ -162,7 +162,8 @@ template <typename Body>
 TENON_INLINE void for_bands(const Runtime& rt, const Sweep& s, const SweepPlan& p, const Body& body) {
   const int64_t depth = s.axis[0].out, height = s.axis[1].out, width = s.axis[2].out;
   const int64_t units = s.images * depth * p.bands * p.spans * p.col_groups;
-  const double work = static_cast<double>(s.images * depth * height * width) * static_cast<double>(p.inner * s.out * s.groups);
+  const double work =
+      static_cast<double>(s.images * depth * height * width) * static_cast<double>(p.inner * s.out * s.groups);
   const int64_t tasks = most(1, least(units, least(65536, static_cast<int64_t>(work / 100e3))));
   parallel_for(rt, static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t worker) {
     for (int64_t i = part(units, task, tasks); i < part(units, task + 1, tasks); i++) {
@@ -268,7 +269,8 @@ TENON_INLINE void sweep(const Runtime& rt, uint8_t* scratch, const Sweep& s, con
                    run.cols_of(u % p.panels));
   });
   for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    run.band(b, open_band(s, p, b, run.own(worker)), part(all, b.group, p.col_groups), part(all, b.group + 1, p.col_groups));
+    run.band(b, open_band(s, p, b, run.own(worker)), part(all, b.group, p.col_groups),
+             part(all, b.group + 1, p.col_groups));
   });
 }
 

@@ -1,6 +1,6 @@
-// exp, log, tanh, erf, sigmoid and gelu of a vector, to about 2 units in the last place. Each lane is independent of its
-// neighbours, so tails padded with zeros give the same bits as whole vectors. NaN in, NaN out. Polynomials are minimax
-// fits of our own, weighted for relative error, in Horner's form with the constant term first.
+// exp, log, tanh, erf, sigmoid and gelu of a vector, to about 2 units in the last place. Each lane is independent of
+// its neighbours, so tails padded with zeros give the same bits as whole vectors. NaN in, NaN out. Polynomials are
+// minimax fits of our own, weighted for relative error, in Horner's form with the constant term first.
 #pragma once
 #include "simd/vec.h"
 
@@ -27,8 +27,8 @@ TENON_INLINE vf scale_by_power(vf p, vi n) {
   return p * from_bits((half + 127) << 23) * from_bits((n - half + 127) << 23);
 }
 
-constexpr float kExpTail[] = {0.5f, 0.16666667163372f, 0.04166627302766f, 0.00833326485008f, 0.00139458104968f,
-                              0.00019918168255f};
+constexpr float kExpTail[] = {
+    0.5f, 0.16666667163372f, 0.04166627302766f, 0.00833326485008f, 0.00139458104968f, 0.00019918168255f};
 
 // 0 below -104, infinity above 88.73; results below 2^-126 are rounded to subnormals.
 TENON_INLINE vf exp(vf x) {
@@ -41,9 +41,9 @@ TENON_INLINE vf exp(vf x) {
   return scale_by_power(1.0f + muladd(polynomial(r, kExpTail), r * r, r), n);
 }
 
-constexpr float kLogTail[] = {0.33333310484886f, -0.24999986588955f, 0.20002149045467f,
-                              -0.16669201850891f, 0.14219953119755f, -0.1238574758172f,
-                              0.11865764111280f, -0.11779853701592f, 0.06918764114380f};
+constexpr float kLogTail[] = {0.33333310484886f,  -0.24999986588955f, 0.20002149045467f,
+                              -0.16669201850891f, 0.14219953119755f,  -0.1238574758172f,
+                              0.11865764111280f,  -0.11779853701592f, 0.06918764114380f};
 
 // -infinity at 0, NaN below.
 TENON_INLINE vf log(vf x) {
@@ -63,7 +63,7 @@ TENON_INLINE vf log(vf x) {
   return select(x < __builtin_inff(), r, select(x > 0.0f, x, splat(__builtin_nanf(""))));
 }
 
-constexpr float kTanhTail[] = {-0.33333331346512f, 0.13333211839199f, -0.05394745990634f,
+constexpr float kTanhTail[] = {-0.33333331346512f, 0.13333211839199f,  -0.05394745990634f,
                                0.02170415967703f,  -0.00818527396768f, 0.00214967713691f};
 
 TENON_INLINE vf tanh(vf x) {
@@ -77,8 +77,8 @@ TENON_INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exp(-x)); }
 
 constexpr float kErfNear[] = {0.12837916612625f, -0.376126319169998f, 0.11283672600985f, -0.02685810439289f,
                               0.00519779743627f, -0.00081059656804f,  0.00008215425623f};
-constexpr float kErfFar[] = {0.1285517513752f,   0.6356253027916f,     0.10526268929243f,   -0.02267413027585f,
-                             0.0029301524628f,   -0.00004958481455f,   -0.00004558157525f,  0.00000493824700f};
+constexpr float kErfFar[] = {0.1285517513752f, 0.6356253027916f,   0.10526268929243f,  -0.02267413027585f,
+                             0.0029301524628f, -0.00004958481455f, -0.00004558157525f, 0.00000493824700f};
 
 TENON_INLINE vf erf(vf x) {
   const vf t = select(abs(x) > 4.0f, splat(4.0f), abs(x));

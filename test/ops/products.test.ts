@@ -1,0 +1,198 @@
+// Products and convolutions of random shapes. Whole numbers are drawn, so that every sum is exact in f32: kernels must give the
+// reference's numbers, not ones near them, for any number of threads, on every instruction set.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { f32, numel } from '../../src/base/tensor-type.ts';
+import type { TensorType } from '../../src/base/tensor-type.ts';
+import { Random } from '../../src/base/philox.ts';
+import { checkAttrs } from '../../src/ir/attrs.ts';
+import { evaluateOp } from '../../src/ir/evaluate.ts';
+import { inferTypes } from '../../src/ir/infer.ts';
+import type { Attrs, NdArray, OpDef } from '../../src/ir/op.ts';
+import { info } from '../../src/native/native.ts';
+import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
+import { linear } from '../../src/ops/linear.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { prepareOp } from '../support/run-op.ts';
+
+interface Case {
+  readonly op: OpDef;
+  readonly types: readonly (TensorType | null)[];
+  readonly attrs: Attrs;
+}
+
+const THREADS = [1, 2, 3, 5];
+
+function whole(type: TensorType, random: Random): NdArray {
+  const data = new Float64Array(numel(type.shape));
+  for (let i = 0; i < data.length; i++) data[i] = Math.floor(random.uniform() * 9) - 4;
+  return { shape: type.shape, data };
+}
+
+function check({ op, types, attrs }: Case, random: Random): void {
+  const inputs = types.map((t) => t && whole(t, random));
+  const all = checkAttrs(op, attrs);
+  const expected = evaluateOp(op, inputs, types, all, inferTypes(op, types, all))[0]!.data;
+  for (const isa of info().isas) {
+    const prepared = prepareOp(op, types, all, { isa });
+    for (const threads of THREADS) {
+      const found = prepared.run(inputs, { threads })[0]!;
+      // -0 and 0 are the same number here.
+      const wrong = found.findIndex((v, i) => v !== expected[i]);
+      const shapes = types.map((t) => (t ? `[${t.shape}]` : 'null')).join(' ');
+      const where = `${op.name} ${shapes} ${JSON.stringify(attrs)} on ${isa}, ${threads} threads`;
+      assert.is(wrong, -1, `${where}: element ${wrong} is ${found[wrong]}, not ${expected[wrong]}`);
+    }
+    prepared.close();
+  }
+}
+
+const between = (random: Random, low: number, high: number): number =>
+  low + Math.floor(random.uniform() * (high - low + 1));
+const oneOf = <T>(random: Random, items: readonly T[]): T => items[between(random, 0, items.length - 1)]!;
+
+const SIZES = [0, 1, 2, 3, 5, 7, 8, 13, 14, 15, 16, 17, 28, 29, 31, 32, 33, 48, 63, 65, 100];
+
+function randomMatmul(random: Random): Case {
+  const [m, n, k] = [oneOf(random, SIZES), oneOf(random, SIZES), oneOf(random, SIZES)];
+  const [transA, transB] = [between(random, 0, 1), between(random, 0, 1)];
+  const lead = random.uniform() < 0.25 ? [between(random, 1, 9)] : [];
+  const types = [f32(...lead, ...(transA ? [k, m] : [m, k])), f32(...lead, ...(transB ? [n, k] : [k, n]))];
+  return { op: matmul, types, attrs: { transA, transB } };
+}
+
+function randomLinear(random: Random): Case {
+  const [rows, width, out] = [oneOf(random, SIZES), oneOf(random, SIZES), oneOf(random, SIZES)];
+  const types = [f32(rows, width), f32(out, width), between(random, 0, 1) ? f32(out) : null];
+  return { op: linear, types, attrs: { activation: oneOf(random, ['none', 'relu']) } };
+}
+
+// Blocks of k, splits of k, groups of rows and of columns, panels packed for all tasks at once.
+const LARGE: readonly (readonly [m: number, n: number, k: number])[] = [
+  [10, 30, 9000],
+  [300, 70, 333],
+  [513, 129, 270],
+  [1030, 40, 300],
+  [20, 500, 600],
+  [600, 8, 64],
+];
+
+interface Axes {
+  readonly size: readonly number[];
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly padBefore: readonly number[];
+  readonly padAfter: readonly number[];
+}
+
+/** Three axes, the leading ones idle in 1-D and 2-D; drawn again where the window is larger than the padded image. */
+function randomAxes(random: Random): Axes {
+  for (;;) {
+    const axes = drawAxes(random);
+    if (sizeOut(axes).every((n) => n > 0)) return axes;
+  }
+}
+
+function drawAxes(random: Random): Axes {
+  const first = between(random, 0, 2);
+  const draw = (low: number, high: number, idle: number): readonly number[] =>
+    [0, 1, 2].map((i) => (i < first ? idle : between(random, low, high)));
+  return {
+    size: draw(1, first === 2 ? 60 : 11, 1),
+    kernel: draw(1, 4, 1),
+    stride: draw(1, 3, 1),
+    dilation: draw(1, 3, 1),
+    padBefore: draw(0, 2, 0),
+    padAfter: draw(0, 2, 0),
+  };
+}
+
+const sizeOut = (a: Axes): readonly number[] =>
+  a.size.map((n, i) => {
+    const room = n + a.padBefore[i]! + a.padAfter[i]! - a.dilation[i]! * (a.kernel[i]! - 1) - 1;
+    return room < 0 ? 0 : Math.floor(room / a.stride[i]!) + 1;
+  });
+
+/** Plain, grouped and depthwise channels: [groups, in, out] a group. */
+function randomChannels(random: Random): readonly [number, number, number] {
+  const kind = random.uniform();
+  if (kind < 0.15) return [between(random, 2, 40), 1, 1];
+  if (kind < 0.35) return [between(random, 2, 6), between(random, 1, 6), between(random, 1, 6)];
+  return [1, between(random, 1, 36), between(random, 1, 36)];
+}
+
+function convCases(
+  axes: Axes,
+  batch: number,
+  [groups, inner, out]: readonly [number, number, number],
+): readonly Case[] {
+  const { size, kernel, stride, dilation, padBefore, padAfter } = axes;
+  const attrs = { stride, padBefore, padAfter, dilation, groups };
+  const x = f32(batch, ...size, groups * inner);
+  const w = f32(groups * out, ...kernel, inner);
+  const y = f32(batch, ...sizeOut(axes), groups * out);
+  return [
+    { op: conv, types: [x, w], attrs },
+    { op: convAct, types: [x, w, f32(groups * out)], attrs: { ...attrs, activation: 'relu' } },
+    { op: convInputGrad, types: [y, w], attrs: { ...attrs, size } },
+    { op: convWeightGrad, types: [x, y], attrs: { ...attrs, kernel } },
+  ];
+}
+
+const plain = (size: readonly number[], kernel: readonly number[], pad: number): Axes => ({
+  size,
+  kernel,
+  stride: [1, 1, 1],
+  dilation: [1, 1, 1],
+  padBefore: kernel.map((k) => (k > 1 ? pad : 0)),
+  padAfter: kernel.map((k) => (k > 1 ? pad : 0)),
+});
+
+// Sizes at which kernels take another way: bands of an image, spans of long rows, few channels, one tap.
+const LARGE_CONVS: readonly (readonly [Axes, number, readonly [number, number, number]])[] = [
+  [plain([1, 28, 28], [1, 5, 5], 2), 2, [1, 1, 6]],
+  [plain([1, 14, 14], [1, 5, 5], 0), 3, [1, 6, 16]],
+  [plain([1, 20, 150], [1, 3, 3], 1), 1, [1, 30, 12]],
+  [plain([1, 1, 9000], [1, 1, 5], 2), 1, [1, 12, 4]],
+  [plain([1, 1, 9000], [1, 1, 3], 1), 1, [20, 1, 1]],
+  [plain([1, 9, 9], [1, 1, 1], 0), 4, [1, 20, 33]],
+  [{ ...plain([1, 32, 32], [1, 8, 8], 0), stride: [1, 8, 8] }, 2, [1, 3, 10]],
+];
+
+const products = suite('ops: products of random shapes');
+products('matmul', () => {
+  const random = new Random('test', 'matmul', 1);
+  for (let i = 0; i < 60; i++) check(randomMatmul(random), random);
+});
+products('linear', () => {
+  const random = new Random('test', 'linear', 1);
+  for (let i = 0; i < 40; i++) check(randomLinear(random), random);
+});
+products('matmul of large shapes, either side transposed', () => {
+  const random = new Random('test', 'matmul', 2);
+  LARGE.forEach(([m, n, k], i) => {
+    const [transA, transB] = [i % 2, Math.floor(i / 2) % 2];
+    check(
+      {
+        op: matmul,
+        types: [transA ? f32(k, m) : f32(m, k), transB ? f32(n, k) : f32(k, n)],
+        attrs: { transA, transB },
+      },
+      random,
+    );
+  });
+});
+products('convolutions and their gradients', () => {
+  const random = new Random('test', 'conv', 1);
+  for (let i = 0; i < 80; i++) {
+    const channels = randomChannels(random);
+    for (const one of convCases(randomAxes(random), between(random, 1, 3), channels)) check(one, random);
+  }
+});
+products('convolutions that take another way', () => {
+  const random = new Random('test', 'conv', 2);
+  for (const [axes, batch, channels] of LARGE_CONVS)
+    for (const one of convCases(axes, batch, channels)) check(one, random);
+});
+products.run();
