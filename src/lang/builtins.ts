@@ -12,6 +12,9 @@ const WEIGHTS = ['full', 'kron', 'tucker', 'lowrank', 'subspace', 'hashed', 'fro
 /** Layers of the language that do not exist yet. */
 const LATER = ['moe', 'spectral', 'dynconv'];
 
+/** Names of networks that the language defines without a text. */
+export const BUILTIN_NAMES: readonly string[] = [se.name, ffn.name, ...LAYERS.keys(), ...BUILTINS];
+
 /** The scope of what the language defines without a text. */
 export function builtinScope(): Scope {
   const scope = newScope(null, true);

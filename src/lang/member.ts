@@ -24,6 +24,7 @@ import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from '../space/
 import type { Datum } from '../space/values.ts';
 import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
 import { printExpression, printStatement } from './printer.ts';
+import { isScope } from './scoped.ts';
 import { argument, call, finalise, list, name, number, range, text, truth } from './pieces.ts';
 import type { Counts, Piece, UsePiece } from './pieces.ts';
 
@@ -59,9 +60,18 @@ interface Block {
   readonly definitions: Statement[];
   /** Printed definition without its name -> its name. */
   readonly known: Map<string, string>;
+  /** Names of definitions here, and in blocks within this one that are done. */
+  readonly names: Set<string>;
+  readonly below: Set<string>;
   readonly wires: Map<Wire, Piece>;
   /** Every place that read a wire so far. */
   readonly reads: { readonly binding: Bound; readonly start: number }[];
+}
+
+/** Names that definitions must not take. */
+export interface ReservedNames {
+  readonly tensors: ReadonlySet<string>;
+  readonly shared: ReadonlySet<string>;
 }
 
 const none = { start: 0, end: 0 } as const;
@@ -69,11 +79,11 @@ const none = { start: 0, end: 0 } as const;
 /** A member as statements of a space: its definitions, wires and outputs, with every decision made. */
 export class MemberPrinter {
   private readonly assignment: Assignment;
-  private readonly taken: Set<string>;
+  private readonly reserved: ReservedNames;
 
-  constructor(assignment: Assignment, taken: ReadonlySet<string>) {
+  constructor(assignment: Assignment, reserved: ReservedNames) {
     this.assignment = assignment;
-    this.taken = new Set(taken);
+    this.reserved = reserved;
   }
 
   space(space: Space): readonly Statement[] {
@@ -272,7 +282,7 @@ export class MemberPrinter {
     const made = inputs.map((input, i) => this.made(body, input, this.below(scope, `${base}[${i}]`), scope));
     const out = made.map((m) => m.out);
     if (made.length > 0 && allEqual(made)) {
-      const kind = form.kind === 'fan' ? 'fan' : 'each';
+      const kind = form.kind === 'fan' ? 'fan' : 'element';
       return { piece: { ...usePiece(inForm(made[0]!, kind), body.name.label, body.name.use), form }, out };
     }
     const label = `${body.name.label}[${body.name.use}]`;
@@ -303,7 +313,7 @@ export class MemberPrinter {
         const block = cell.shared ? cell.scope.block : scope.block;
         const { piece, out } = this.net(cell.expr, input, { ...cell.scope, block });
         if (!cell.shared) return this.named(e.binding.name, { piece, out }, false, block);
-        return this.define('shared', e.binding.name, finalise(piece, new Map()), out, block);
+        return this.define('shared', e.binding.name, finalise(piece, new Map()), out, block, scope.block);
       }
       case 'call':
         return this.call(e, input, scope, caller);
@@ -325,7 +335,7 @@ export class MemberPrinter {
     if (def.body.kind === 'tensor') return this.cell(e, input, scope, caller).made;
     const cells = this.argumentCells(e, scope, caller);
     const inside = this.open(scope, def.body.bindings, cells);
-    return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isAnonymous(e), scope.block);
+    return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
   }
 
   /** A network with a scope of its own: a group in parentheses where it may be one, else a definition. */
@@ -387,6 +397,7 @@ export class MemberPrinter {
     const body: Statement[] = [...block.definitions];
     for (const [wire, piece] of wires) body.push({ kind: 'wire', name: name(wire.name), value: finalise(piece, counts), ...none });
     body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
+    for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
     const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({ name: name(p.name), ...none }));
     const label = this.enter(scope.block, def.name, (as) => ({ kind: 'cell', name: name(as), params, body, ...none }));
     return {
@@ -397,24 +408,32 @@ export class MemberPrinter {
 
   // ---- definitions -----------------------------------------------------------------------------------------------------
 
-  private define(kind: 'def' | 'shared', wanted: string, value: Expr, out: Arity, block: Block): Made {
-    const label = this.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }));
+  private define(kind: 'def' | 'shared', wanted: string, value: Expr, out: Arity, block: Block, from: Block = block): Made {
+    const label = this.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }), from);
     return { base: name(label), auto: label, out, silent: false };
   }
 
-  /** The name of a definition: an equal one that can be seen from here, or a new one. */
-  private enter(block: Block, wanted: string, make: (as: string) => Statement): string {
+  /** The name of a definition: an equal one that can be seen from here, or a new one. `from`: the block, in it, where it is used. */
+  private enter(block: Block, wanted: string, make: (as: string) => Statement, from: Block = block): string {
     const key = printStatement(make(wanted));
     for (let b: Block | null = block; b; b = b.outer) {
       const known = b.known.get(key);
       if (known !== undefined) return known;
     }
+    const shared = make(wanted).kind === 'shared';
     let label = wanted;
-    for (let n = 2; this.taken.has(label); n++) label = `${wanted}_${n}`;
-    this.taken.add(label);
+    for (let n = 2; this.isTaken(label, shared, block, from); n++) label = `${wanted}_${n}`;
+    block.names.add(label);
     block.known.set(key, label);
     block.definitions.push(make(label));
     return label;
+  }
+
+  // The name of a shared network is part of its path: others leave it alone.
+  private isTaken(label: string, shared: boolean, block: Block, from: Block): boolean {
+    if (this.reserved.tensors.has(label) || (!shared && this.reserved.shared.has(label)) || block.below.has(label)) return true;
+    for (let b: Block | null = from; b; b = b.outer) if (b.names.has(label)) return true;
+    return false;
   }
 
   // ---- tensors ---------------------------------------------------------------------------------------------------------
@@ -492,12 +511,9 @@ interface Made {
   readonly silent: boolean;
 }
 
-const newBlock = (outer: Block | null): Block => ({ outer, definitions: [], known: new Map(), wires: new Map(), reads: [] });
+const newBlock = (outer: Block | null): Block => ({ outer, definitions: [], known: new Map(), names: new Set(), below: new Set(), wires: new Map(), reads: [] });
 
 const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
-
-// The scopes that the checker puts around repeated networks without a name.
-const isAnonymous = (e: CallExpr): boolean => e.def.parameters.length === 0 && ['repeat', 'fan', 'each'].includes(e.def.name);
 
 // A repeated group gets its label by itself.
 const inForm = (m: Made, label: string): Made => (m.auto === null ? { ...m, auto: label } : m);

@@ -191,7 +191,7 @@ export function list(e: ListExpr, cx: Context): Meaning {
 }
 
 export function each(e: EachExpr, cx: Context): Meaning {
-  const body = repeated(e.value, cx, 'each', 'what stands after `each`');
+  const body = repeated(e.value, cx, 'element', 'what stands after `each`');
   return body ? { kind: 'net', expr: { kind: 'each', body, span: spanOf(cx, e) } } : ERROR;
 }
 

@@ -1,8 +1,10 @@
 import { choiceOptions } from '../space/decisions.ts';
 import type { Assignment, SettingChoice, SettingExpr, Space, TensorExpr, NetExpr, Def } from '../space/space.ts';
 import type { Setting, SettingItem, Statement } from '../../grammar/syntax.ts';
+import { BUILTIN_NAMES } from './builtins.ts';
 import { SETTINGS } from './setting-defs.ts';
 import { MemberPrinter, datum } from './member.ts';
+import type { ReservedNames } from './member.ts';
 import { argument, call, name, number } from './pieces.ts';
 import { printProgram } from './printer.ts';
 import { defaultTrain } from './train.ts';
@@ -31,9 +33,10 @@ const inputs = (space: Space): Statement => ({
   ...none,
 });
 
-/** Names of tensors anywhere in the space: definitions must not hide them. */
-function namesIn(space: Space): ReadonlySet<string> {
-  const names = new Set(space.inputs.map((i) => i.name));
+/** Names of tensors and shared networks anywhere in the space, and of the language: definitions must not hide them. */
+function namesIn(space: Space): ReservedNames {
+  const shared = new Set<string>();
+  const names = new Set([...BUILTIN_NAMES, ...space.inputs.map((i) => i.name)]);
   const seen = new Set<Def>();
   const tensor = (e: TensorExpr): void => {
     switch (e.kind) {
@@ -121,12 +124,15 @@ function namesIn(space: Space): ReadonlySet<string> {
       if (b.kind === 'wire') {
         names.add(b.name);
         tensor(b.expr);
-      } else if (b.kind !== 'valueLet') net(b.expr);
+      } else if (b.kind !== 'valueLet') {
+        if (b.kind === 'shared') shared.add(b.name);
+        net(b.expr);
+      }
     }
   };
   bindings(space.bindings);
   for (const o of space.outputs) tensor(o.expr);
-  return names;
+  return { tensors: names, shared };
 }
 
 // ---- train -----------------------------------------------------------------------------------------------------------
@@ -152,9 +158,10 @@ function trainStatement(space: Space, printer: MemberPrinter): Statement | null 
     const scope = printer.root(space.bindings, `.train.${key}.${s.name}`, null);
     const def = SETTINGS.get(s.name);
     const args = s.args.flatMap((a) => {
-      const type = def?.args.find((d) => d.name === a.name)?.type;
-      if (!type || a.value.kind === 'setting') return [];
-      return [argument(datum(printer.value(a.value, scope), type), a.name)];
+      const known = def?.args.find((d) => d.name === a.name);
+      if (!known || a.value.kind === 'setting') return [];
+      const value = printer.value(a.value, scope);
+      return value === known.default ? [] : [argument(datum(value, known.type), a.name)];
     });
     add(key, { value: call(s.name, args) });
   }

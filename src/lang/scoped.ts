@@ -15,6 +15,11 @@ export function isNamedUse(e: Expr, scope: Scope): boolean {
   return !entity || entity.kind !== 'builtin' || entity.builtin === 'project';
 }
 
+const scopes = new WeakSet<Def>();
+
+/** Whether a def is only the scope of a network in parentheses. */
+export const isScope = (def: Def): boolean => scopes.has(def);
+
 /** A network under a path scope of its own: a def without parameters that is used here. */
 export function scoped(cx: Context, at: Spanned, label: string, make: (cx: Context) => NetExpr | null): NetExpr | null {
   const name = useName(cx, label);
@@ -22,5 +27,6 @@ export function scoped(cx: Context, at: Spanned, label: string, make: (cx: Conte
   if (!net) return null;
   const span = spanOf(cx, at);
   const def: Def = { name: label, parameters: [], body: { kind: 'net', bindings: [], net }, signature: null, span };
+  scopes.add(def);
   return { kind: 'call', def, args: [], name, span };
 }
