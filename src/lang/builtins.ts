@@ -16,7 +16,10 @@ const LATER = ['moe', 'spectral', 'dynconv'];
 export const BUILTIN_NAMES: readonly string[] = [se.name, ffn.name, ...LAYERS.keys(), ...BUILTINS];
 
 /** The scope of what the language defines without a text. */
-export function builtinScope(): Scope {
+export const builtinScope = (): Scope => (made ??= makeScope());
+let made: Scope | undefined;
+
+function makeScope(): Scope {
   const scope = newScope(null, true);
   const add = (entity: Entity): void => void scope.names.set(entity.name, entity);
   const common = { at: null, used: true } as const;

@@ -22,15 +22,26 @@ export function makeChecker(): CheckerState {
   let errors = 0;
   let site = 0;
   let work = 0;
+  const calls: CheckerState['calls'] = [];
   const report = (code: string, source: Source, at: Spanned, message: string, more: More = {}): void => {
     const severity = more.severity ?? 'error';
-    // The prelude has no faults of its own: what is wrong in it is reported where it is used.
-    if (source === PRELUDE && severity === 'warning') return;
+    const call = calls.findLast((c) => c.at.source !== PRELUDE);
+    // The prelude has no faults of its own: what is wrong in it is what it was given.
+    if (source === PRELUDE && (severity === 'warning' || !call)) return;
     if (severity === 'error') errors++;
-    const key = `${code}:${source.file}:${at.start}:${at.end}:${message}`;
+    const inPrelude = source === PRELUDE && call;
+    const where = inPrelude ? span(call.at.source, call.at.node.start, call.at.node.end) : span(source, at.start, at.end);
+    const text = inPrelude ? `\`${call.name}\` cannot be given this: ${message}` : message;
+    const key = `${code}:${where.source.file}:${where.start}:${where.end}:${text}`;
     if (seen.has(key) || diagnostics.length >= MAX_DIAGNOSTICS) return;
     seen.add(key);
-    diagnostics.push(diagnostic(code, span(source, at.start, at.end), message, more));
+    const notes = [...(more.notes ?? [])];
+    if (call && !inPrelude && severity === 'error') {
+      const { node, source: from } = call.at;
+      const isHere = from === source && node.start === at.start && node.end === at.end;
+      if (!isHere) notes.push({ span: span(from, node.start, node.end), message: `in this use of \`${call.name}\`` });
+    }
+    diagnostics.push(diagnostic(code, where, text, { ...more, notes }));
   };
   return {
     diagnostics,
@@ -51,6 +62,7 @@ export function makeChecker(): CheckerState {
     },
     placedProjects: new Set(),
     fileBindings: [],
+    calls,
     depth: 0,
   };
 }

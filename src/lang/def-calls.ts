@@ -161,7 +161,7 @@ function callNetwork(
   cx: Context,
 ): Meaning {
   const name = useName(cx, entity.name);
-  const instance = instantiate(entity, kind, kinds, cx);
+  const instance = reading(entity, at, cx, () => instantiate(entity, kind, kinds, cx));
   if (!instance) return ERROR;
   const args: SpaceArgument[] = [];
   let fine = true;
@@ -195,6 +195,18 @@ function elaborateArgument(p: SpaceParameter, g: Given, entity: EntityOf<'def'>,
       const expr = want(cx, cx.checker.elaborate(g.expr, cx), 'tensor', g.expr, what);
       return expr && { kind: 'tensor', parameter: p, expr };
     }
+  }
+}
+
+/** Reads the text of a def for a call. */
+function reading<T>(entity: EntityOf<'def'>, at: Spanned, cx: Context, read: () => T): T {
+  const { calls } = cx.checker;
+  const given = (entity.statement.params ?? []).length > 0;
+  if (given) calls.push({ name: entity.name, at: { source: cx.source, node: at } });
+  try {
+    return read();
+  } finally {
+    if (given) calls.pop();
   }
 }
 
@@ -312,7 +324,9 @@ function writeOut(entity: EntityOf<'def'>, kinds: readonly Kind[], given: readon
   });
   if (!fine) return ERROR;
   writing++;
-  const m = cx.checker.elaborate(entity.statement.value, { ...inner(cx), source: place.source, scope, numbers: cx.label ? newNumbers() : cx.numbers });
+  const { value } = entity.statement;
+  const from: Context = { ...inner(cx), source: place.source, scope, numbers: cx.label ? newNumbers() : cx.numbers };
+  const m = reading(entity, at, cx, () => cx.checker.elaborate(value, from));
   writing--;
   if (m.kind !== 'value' || bindings.length === 0) return m;
   return { kind: 'value', expr: { kind: 'let', bindings, body: m.expr, span: spanOf(cx, at) } };

@@ -171,5 +171,7 @@ export interface Checker {
   /** Where bare `project` may stand. */
   readonly placedProjects: Set<Spanned>;
   readonly fileBindings: Binding[];
+  /** Calls whose defs' texts are being read, innermost last: what is wrong in a text may be what it was given. */
+  readonly calls: { readonly name: string; readonly at: Place }[];
   depth: number;
 }
