@@ -125,6 +125,7 @@ void tile(const TileCall& t) {
 
 struct Table {
   TileFn fn[3][kTileVecs][kTileRows];
+  TileFn wide[kTileRows];
 };
 
 template <int rows = 1>
@@ -136,6 +137,7 @@ constexpr void fill(Table& t) {
     t.fn[kIndexA][1][rows - 1] = tile<kIndexA, rows, 2>;
     t.fn[kIndexB][0][rows - 1] = tile<kIndexB, rows, 1>;
     t.fn[kIndexB][1][rows - 1] = tile<kIndexB, rows, 2>;
+    t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
     fill<rows + 1>(t);
   }
 }
@@ -151,5 +153,6 @@ constexpr Table kTable = make_table();
 }  // namespace
 
 TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][cols > kLanes][rows - 1]; }
+TileFn wide_tile_function(int rows) { return kTable.wide[rows - 1]; }
 
 }  // namespace tenon::TENON_ISA

@@ -41,6 +41,16 @@ using TileFn = void (*)(const TileCall&);
 
 // rows in [1, kTileRows]; cols in [1, kTileCols].
 TileFn tile_function(Walk walk, int rows, int cols);
+// A wider kIndexB tile for few rows, wide_vecs(rows) vectors broad, all of which are read and written.
+constexpr int wide_vecs(int64_t rows) {
+#if TENON_VBYTES == 64 || defined(__aarch64__)
+  return rows <= 6 ? 4 : rows <= 9 ? 3 : kTileVecs;
+#else
+  return rows > 0 ? kTileVecs : 0;
+#endif
+}
+constexpr int kWideCols = 4 * kLanes;
+TileFn wide_tile_function(int rows);
 // kTileCols zeros, to start sums from.
 extern const float kTileZeros[kTileCols];
 

@@ -19,14 +19,14 @@ TENON_INLINE SweepPlan plan_planar(const Sweep& s, int threads) {
   p.col_groups = 1;
   p.row = rows_read(w, p.span);
   p.slice = p.row * rows_read(h, p.band);
-  p.band_bytes = round64((p.slice * slices_read(d) * channels_in(s) + kTileCols) * 4);
+  p.band_bytes = round64((p.slice * slices_read(d) * channels_in(s) + kWideCols) * 4);
   return p;
 }
 
 // from [n, channels] -> to[c * plane + i].
 TENON_INLINE void to_planes(float* to, int64_t plane, const float* from, int64_t n, int64_t channels) {
   if (channels == 1) {
-    __builtin_memcpy(to, from, static_cast<size_t>(n) * 4);
+    copy_run(to, from, n);
     return;
   }
   for (int64_t c0 = 0; c0 < channels; c0 += kLanes) {
@@ -83,27 +83,24 @@ struct PlanarRun {
                          c * w.delta);
   }
 
-  // The source of a band, channel by channel.
+  // The source of a band, channel by channel. Padding is cleared in one go: rows of single channels are short.
   void copy(float* to, const Band& b) const {
     const int64_t channels = channels_in(s);
-    const auto at = [=, this](int64_t i, int64_t j, int64_t x) { return to + i * p.slice + j * p.row + x; };
+    fill_zeros(to, channels * plane() + kWideCols);
     visit_band(
         s, b,
         [=, this](int64_t i, int64_t j, int64_t x, const float* from, int64_t n) {
-          to_planes(at(i, j, x), plane(), from, n, channels);
+          to_planes(to + i * p.slice + j * p.row + x, plane(), from, n, channels);
         },
-        [=, this](int64_t i, int64_t j, int64_t x, int64_t n) {
-          for (int64_t c = 0; c < channels; c++) fill_zeros(at(i, j, x) + c * plane(), n);
-        });
-    fill_zeros(to + channels * plane(), kTileCols);
+        [](int64_t, int64_t, int64_t, int64_t) {});
   }
 
   void band(const Band& b, const float* src) const {
     float* dst = result_of(s, b);
-    alignas(64) float init[kTileRows * kTileCols];
+    alignas(64) float init[kTileRows * kWideCols];
     for (int64_t g = 0; g < s.groups; g++) {
       for (int64_t o = 0; o < s.out; o++)
-        for (int j = 0; j < kTileCols; j++) init[o * kTileCols + j] = s.bias ? s.bias[g * s.out + o] : 0.0f;
+        for (int j = 0; j < kWideCols; j++) init[o * kWideCols + j] = s.bias ? s.bias[g * s.out + o] : 0.0f;
       const float* from = src + g * s.in * plane();
       float* to = dst + g * s.out;
       if (s.axis[1].step == 1) {
@@ -117,7 +114,7 @@ struct PlanarRun {
 
   // n positions one after another, those between rows of `cols` among them.
   void run_on(int64_t group, const float* init, const float* src, float* dst, int64_t n, int64_t cols) const {
-    alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kTileCols];
+    alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kWideCols];
     TileCall call;
     call.a = panel_at(group);
     call.a_row = 1;
@@ -125,26 +122,29 @@ struct PlanarRun {
     call.index = index();
     call.k = p.inner;
     call.init = init;
-    call.init_row = kTileCols;
+    call.init_row = kWideCols;
     call.c = out;
-    call.c_row = kTileCols;
+    call.c_row = kWideCols;
     call.floor = floor_of(s.activation);
     int64_t y = 0, x = 0;
-    for (int64_t i = 0; i < n; i += kTileCols) {
-      call.cols = static_cast<int>(least(kTileCols, n - i));
+    const int rows = static_cast<int>(s.out), wide = wide_vecs(rows) * kLanes;
+    for (int64_t i = 0; i < n;) {
+      const bool narrow = n - i <= kTileCols;
+      const int here = static_cast<int>(least(wide, n - i));
+      call.cols = narrow ? kTileCols : wide;
       call.b = src + i;
-      tile_function(kIndexB, static_cast<int>(s.out), call.cols)(call);
+      (narrow ? tile_function(kIndexB, rows, kTileCols) : wide_tile_function(rows))(call);
       if (s.activation > kRelu)
-        for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kTileCols, call.cols);
-      for (int j = 0; j < call.cols; j += kLanes)
-        turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, call.cols - j)));
+        for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kWideCols, here);
+      for (int j = 0; j < here; j += kLanes) turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, here - j)));
+      i += here;
     }
   }
 
   // One vector a channel -> the channels of each position; (y, x) is the first position and moves on.
   void turn(const float* out, float* dst, int64_t& y, int64_t& x, int64_t cols, int here) const {
     vf r[kLanes];
-    for (int o = 0; o < kLanes; o++) r[o] = o < s.out ? load(out + o * kTileCols) : zero();
+    for (int o = 0; o < kLanes; o++) r[o] = o < s.out ? load(out + o * kWideCols) : zero();
     transpose(r);
     for (int j = 0; j < here; j++) {
       if (x < cols) store_first(dst + y * s.axis[1].dst + x * s.axis[2].dst, r[j], static_cast<int>(s.out));

@@ -102,8 +102,22 @@ TENON_INLINE uint64_t sweep_scratch(const SweepPlan& p, int threads) {
   return p.weight_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
 }
 
+// Short runs by whole vectors: a call costs more.
 TENON_INLINE void fill_zeros(float* p, int64_t n) {
-  if (n > 0) __builtin_memset(p, 0, static_cast<size_t>(n) * 4);
+  if (n > 16 * kLanes) {
+    __builtin_memset(p, 0, static_cast<size_t>(n) * 4);
+    return;
+  }
+  for (; n >= kLanes; n -= kLanes, p += kLanes) store(p, zero());
+  if (n > 0) store_first(p, zero(), static_cast<int>(n));
+}
+TENON_INLINE void copy_run(float* to, const float* from, int64_t n) {
+  if (n > 16 * kLanes) {
+    __builtin_memcpy(to, from, static_cast<size_t>(n) * 4);
+    return;
+  }
+  for (; n >= kLanes; n -= kLanes, to += kLanes, from += kLanes) store(to, load(from));
+  if (n > 0) store_first(to, load_first(from, static_cast<int>(n)), static_cast<int>(n));
 }
 
 // A task: output rows [h, h + rows) of slice d of an image, their positions [w, w + cols); and its column group.
@@ -137,9 +151,7 @@ TENON_INLINE void copy_band(const Sweep& s, const Band& b, float* to, int64_t ro
   const auto at = [=](int64_t i, int64_t j, int64_t x) { return to + i * slice + j * row + x * channels; };
   visit_band(
       s, b,
-      [=](int64_t i, int64_t j, int64_t x, const float* from, int64_t n) {
-        __builtin_memcpy(at(i, j, x), from, static_cast<size_t>(n * channels) * 4);
-      },
+      [=](int64_t i, int64_t j, int64_t x, const float* from, int64_t n) { copy_run(at(i, j, x), from, n * channels); },
       [=](int64_t i, int64_t j, int64_t x, int64_t n) { fill_zeros(at(i, j, x), n * channels); });
 }
 
