@@ -1,5 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
-import { BUDGET, Beyond } from './limits.ts';
+import { BUDGET } from './limits.ts';
 import { fitting } from './evaluate-value.ts';
 import { valueContext, withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
@@ -16,7 +16,7 @@ const depths = new WeakMap<Evaluator, number>();
 /** A use of a def or cell. `inputs` null: all of its tensors are given as arguments. The caller puts it under the use's segment. */
 export function evaluateCall(ev: Evaluator, e: CallExpr, inputs: readonly number[] | null, ctx: Context): Table {
   const depth = (depths.get(ev) ?? 0) + 1;
-  if (depth > BUDGET.depth) throw new Beyond(`calls within calls, more than ${BUDGET.depth} deep`);
+  if (depth > BUDGET.depth) throw new Unfit('calls within calls are too deep', `at most ${BUDGET.depth}`, 'more');
   depths.set(ev, depth);
   try {
     return callBody(ev, e, inputs, ctx);

@@ -25,8 +25,8 @@ export interface CompileOptions {
   /** `architecture`: what counts. `train`: the settings of training alone. `all`: both. */
   readonly part: 'architecture' | 'train' | 'all';
   readonly requirements: boolean;
-  /** Tell members of different depth apart. */
-  readonly depth: boolean;
+  /** Tell members of different depth apart; `min` and `max` keep some of the least and of the greatest depth, and not all others. */
+  readonly depth: boolean | 'min' | 'max';
   readonly keepsBroken: boolean;
   /**
    * `normal`: exact, or past the budget with costs in buckets. `full`: exact with a larger budget. `light`: a small circuit, in wide buckets where it must be. `count`: exact, but
@@ -180,7 +180,8 @@ function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): 
   const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
   const ev = makeEvaluator({
     tracked: trackedMeasures(requirements, attempt.buckets),
-    tracksDepth: options.depth || tracksDepth(requirements),
+    tracksDepth: options.depth !== false || tracksDepth(requirements),
+    depthEnd: typeof options.depth === 'string' && !tracksDepth(requirements) ? options.depth : null,
     keepsBroken: options.keepsBroken,
     budget: attempt.budget,
     nodes: options.effort === 'count' ? countingMaker() : nodeMaker(),
@@ -213,7 +214,7 @@ export function largestBatch(space: Space): number {
 }
 
 function measuredBatch(space: Space): number {
-  const ev = makeEvaluator({ tracked: [], tracksDepth: false, keepsBroken: false, budget: BUDGET.products, nodes: nodeMaker(), memory: { slots: 0, batch: 1 } });
+  const ev = makeEvaluator({ tracked: [], tracksDepth: false, depthEnd: null, keepsBroken: false, budget: BUDGET.products, nodes: nodeMaker(), memory: { slots: 0, batch: 1 } });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
   const frame = openFrame(ev, outer, rootBindings(space).filter((b) => b.kind === 'valueLet'), []);
   return batchIn(ev, space, { ...outer, env: frame.env });

@@ -292,7 +292,7 @@ export class Follower<T extends { readonly type: TensorType }> {
 
   // `scope` is the use's own; the arguments are evaluated in the caller's, under the use's path.
   private call(e: CallExpr, input: Flow<T> | null, scope: Scope<T>, caller: Scope<T>): Flow<T> {
-    if (++this.depth > BUDGET.depth) throw new Beyond(`calls within calls, more than ${BUDGET.depth} deep`);
+    if (++this.depth > BUDGET.depth) throw new Unfit('calls within calls are too deep', `at most ${BUDGET.depth}`, 'more');
     const { def } = e;
     const cells = new Map<Bound, Cell<T>>();
     for (const a of e.args) {

@@ -1,6 +1,6 @@
-import { valueContext } from './evaluator.ts';
+import { valueContext, withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
-import { Beyond } from './limits.ts';
+import { BUDGET, Beyond } from './limits.ts';
 import { dependenciesFirst, textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr, WireExpr } from './references.ts';
 import { makeEnv } from './scope.ts';
@@ -48,7 +48,19 @@ export function openFrame(
     env.cells.set(b, slot);
     slots.push(slot);
   }
-  return { env, ctx, slots, looses };
+  const frame = { env, ctx, slots, looses };
+  warm(ev, frame);
+  return frame;
+}
+
+const MANY_WIRES = 25;
+
+// Long chains of wires are evaluated from their beginning: found again, they need no deep stack.
+function warm(ev: Evaluator, frame: Frame): void {
+  const wires = frame.slots.filter((s) => s.what === 'wire');
+  if (wires.length <= MANY_WIRES) return;
+  if (wires.length > BUDGET.wires) throw new Beyond(`${wires.length} wires in one scope`);
+  for (const s of wires) ev.tensor(s.expr, { env: s.env, known: frame.ctx.known, mode: s.mode, lanes: s.lanes });
 }
 
 function slotFor(ev: Evaluator, b: Binding, env: Env, ctx: Context): Slot {
@@ -97,7 +109,7 @@ function eliminate(ev: Evaluator, frame: Frame, table: Table, slot: Slot, keep: 
     }
     const rest = reads.without(entry.reads, gone);
     const base = keep ? entry : { ...entry, reads: rest };
-    for (const way of waysToBe(ev, frame, slot, guess, { ...frame.ctx, env: slot.env, known: rest })) {
+    for (const way of waysToBe(ev, frame, slot, guess, { ...withKnown(ev, frame.ctx, rest), env: slot.env })) {
       const both = product(ev.tables, base, { ...way, out: entry.out }, nodes.at(slot.segment, way.node));
       if (both) made.add(both);
     }

@@ -15,6 +15,8 @@ export const BUDGET = {
   alternatives: 100_000,
   /** Copies of one repetition. */
   copies: 20_000,
+  /** Wires of one scope. */
+  wires: 2000,
   /** Layers applied in one member. */
   layers: 100_000,
   /** Calls within calls. */

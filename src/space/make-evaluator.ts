@@ -12,12 +12,15 @@ import { idOf, infoOf } from './scope.ts';
 import type { Info } from './scope.ts';
 import type { NetExpr } from './space.ts';
 import { makeTables } from './table.ts';
+import { thinByDepth } from './thin.ts';
 import type { Table, Tracked } from './table.ts';
 import { makeData, makeFlows } from './types.ts';
 
 export interface EvaluatorOptions {
   readonly tracked: readonly Tracked[];
   readonly tracksDepth: boolean;
+  /** Keep only what leads to the least or the greatest depth. */
+  readonly depthEnd: 'min' | 'max' | null;
   /** Keep members that do not fit, as broken flows with a cause. */
   readonly keepsBroken: boolean;
   readonly budget: number;
@@ -33,8 +36,9 @@ export interface WholeEvaluator extends Evaluator {
 /** Evaluates with memory: an expression is evaluated once for what it depends on. */
 export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   const costs = makeCosts();
-  const tables = makeTables(options.nodes, costs, makeReads(), options.tracked, options.budget);
   const flows = makeFlows();
+  const thin = options.depthEnd ? thinByDepth(flows, options.depthEnd) : (table: Table): Table => table;
+  const tables = makeTables(options.nodes, costs, makeReads(), options.tracked, options.budget, thin);
   const outcomes: Outcome[] = [];
   const outcomeIds = new Map<string, number>();
   const causes: Cause[] = [];

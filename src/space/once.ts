@@ -7,8 +7,8 @@ import { withValues } from './evaluate-value.ts';
 import { named, useSegment } from './naming.ts';
 import type { Lanes, Reads } from './reads.ts';
 import { infoOf, unowned } from './scope.ts';
-import type { Slot } from './scope.ts';
-import type { RepeatExpr } from './space.ts';
+import type { Env, Slot } from './scope.ts';
+import type { NetExpr, RepeatExpr } from './space.ts';
 import { addCosts, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { Unfit } from '../base/unfit.ts';
@@ -25,11 +25,7 @@ type NetSlot = Extract<Slot, { what: 'net' | 'shared' }>;
 export function readOnce(ev: Evaluator, slot: NetSlot, inputs: readonly number[], ctx: Context): Table {
   const { reads } = ev.tables;
   const knownId = reads.get(ctx.known, slot.id);
-  const shiftable = ev.tracksDepth && !infoOf(slot.expr, slot.env).tensors;
-  const shifts = inputs.map((input) => {
-    const depth = shiftable ? ev.flows.minDepth(input) : 0;
-    return Number.isFinite(depth) ? depth : 0;
-  });
+  const shifts = inputs.map((input) => shiftOf(ev, input, slot.expr, slot.env));
   let rows: { lanes: Lanes; outcomes: Outcome[] }[] = [
     { lanes: knownId === undefined ? reads.noLanes : reads.lanes(knownId), outcomes: [] },
   ];
@@ -53,6 +49,13 @@ export function readOnce(ev: Evaluator, slot: NetSlot, inputs: readonly number[]
     if (entry) made.add({ ...entry, reads: reads.one(slot.id, row.lanes.id) });
   }
   return made.done();
+}
+
+// Depths shift through networks that read no tensor from outside: inputs that differ in nothing else are one lane.
+function shiftOf(ev: Evaluator, input: number, expr: NetExpr, env: Env): number {
+  if (!ev.tracksDepth || infoOf(expr, env).tensors) return 0;
+  const depth = ev.flows.minDepth(input);
+  return Number.isFinite(depth) ? depth : 0;
 }
 
 // Weights of a shared network are paid where it is defined: a use pays the rest, whatever shares it.
@@ -84,7 +87,7 @@ export function copiesOf(times: Datum): number {
   if (typeof times !== 'number' || !Number.isInteger(times) || times < 0) {
     throw new Unfit('a repetition takes a whole number from 0', 'a whole number from 0', String(times));
   }
-  if (times > BUDGET.copies) throw new Beyond(`a repetition of ${times} copies`);
+  if (times > BUDGET.copies) throw new Unfit('a repetition has too many copies', `at most ${BUDGET.copies}`, String(times));
   return times;
 }
 
@@ -120,7 +123,12 @@ export function tiedRepeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number
     const zero = unitEntry(ev.tables, inputs, ctx.mode === 'plain' ? 0 : ctx.lanes);
     emit(0, { flows: inputs, step: 0, spent: zero }, null);
     const most = Math.max(...wanted.keys());
-    if (most > 0) explore(ev, e, { flows: inputs, step: 0, spent: zero }, [...new Set(inputs)], [], most, inner, emit);
+    const lower = (flow: number): Lowered => {
+      const shift = shiftOf(ev, flow, e.body, ctx.env);
+      return { lane: ev.flows.raise(flow, -shift), shift };
+    };
+    const lanes = [...new Set(inputs.map((flow) => lower(flow).lane))];
+    if (most > 0) explore({ ev, e, lower, most, ctx: inner, emit }, { flows: inputs, step: 0, spent: zero }, lanes, []);
   }
   return made.done();
 }
@@ -131,16 +139,23 @@ export function byReads(table: Table): ReadonlyMap<Reads, Table> {
   return groups;
 }
 
-function explore(
-  ev: Evaluator,
-  e: RepeatExpr,
-  chain: Chain,
-  lanes: readonly number[],
-  known: readonly number[],
-  most: number,
-  ctx: Context,
-  emit: (n: number, chain: Chain, body: Entry) => void,
-): void {
+interface Lowered {
+  readonly lane: number;
+  readonly shift: number;
+}
+
+interface Search {
+  readonly ev: Evaluator;
+  readonly e: RepeatExpr;
+  readonly lower: (flow: number) => Lowered;
+  readonly most: number;
+  readonly ctx: Context;
+  readonly emit: (n: number, chain: Chain, body: Entry) => void;
+}
+
+// `known`: what the first lanes came to under the decisions that are followed here.
+function explore(search: Search, chain: Chain, lanes: readonly number[], known: readonly number[]): void {
+  const { ev, e, ctx } = search;
   if (lanes.length > MAX_LANES) throw new Beyond(`a tied repetition meets more than ${MAX_LANES} different inputs`);
   const table = ev.bare(named(e.body), lanes, { ...ctx, mode: 'lanes', lanes: lanes.length });
   const groups = new Map<string, Entry[]>();
@@ -152,32 +167,28 @@ function explore(
   for (const group of groups.values()) {
     const first = group[0]!;
     const outcomes = first.out.map((flow, i) => ({ flow, cost: first.uses[i]! }));
-    const end = run(ev, chain, lanes, outcomes, most, ctx, (at) => {
-      for (const body of group) emit(at.step, at, body);
+    const end = run(search, chain, lanes, outcomes, (at) => {
+      for (const body of group) search.emit(at.step, at, body);
     });
     if (!end) continue;
-    const more = [...lanes, ...new Set(end.flows.filter((f) => !lanes.includes(f)))];
-    explore(ev, e, end, more, outcomes.map((o) => ev.outcome(o.flow, o.cost)), most, ctx, emit);
+    const fresh = end.flows.map((f) => search.lower(f).lane).filter((f) => !lanes.includes(f));
+    explore(search, end, [...lanes, ...new Set(fresh)], outcomes.map((o) => ev.outcome(o.flow, o.cost)));
   }
 }
 
 // Follows the chain as far as the lanes go; null where it ended.
-function run(
-  ev: Evaluator,
-  from: Chain,
-  lanes: readonly number[],
-  outcomes: readonly { readonly flow: number; readonly cost: Cost }[],
-  most: number,
-  ctx: Context,
-  reached: (at: Chain) => void,
-): Chain | null {
+function run(search: Search, from: Chain, lanes: readonly number[], outcomes: readonly Outcome[], reached: (at: Chain) => void): Chain | null {
+  const { ev, lower, ctx } = search;
   let chain = from;
-  while (chain.step < most) {
-    const at = chain.flows.map((f) => lanes.indexOf(f));
-    if (at.includes(-1)) return chain;
+  while (chain.step < search.most) {
+    const at = chain.flows.map(lower);
+    if (at.some((x) => !lanes.includes(x.lane))) return chain;
     const copy = settled(
       ev,
-      at.map((i) => outcomes[i]!),
+      at.map((x) => {
+        const o = outcomes[lanes.indexOf(x.lane)]!;
+        return { flow: ev.flows.raise(o.flow, x.shift), cost: o.cost };
+      }),
       ctx,
     );
     if (!copy) return null;

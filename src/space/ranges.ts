@@ -1,6 +1,7 @@
 import { Random } from '../base/philox.ts';
 import type { Circuit, Node } from './circuit.ts';
 import { ARCHITECTURE, compileOrNull } from './compile.ts';
+import type { Outcome } from './compile.ts';
 import type { Cost } from './costs.ts';
 import { middle } from './decisions.ts';
 import { walk } from './estimate.ts';
@@ -50,11 +51,16 @@ function additiveRanges(space: Space): Record<Additive, Range> {
   return { params: of('params'), flops: of('flops'), macs: of('macs'), memory: of('memory') };
 }
 
+// What has the least and the greatest depth; null where tables do not suffice.
+function depthEnd(space: Space, end: End): Outcome | null | undefined {
+  const outcomes = compileOrNull(space, { ...ARCHITECTURE, depth: end })?.outcomes;
+  return outcomes && ((end === 'min' ? outcomes[0] : outcomes.at(-1)) ?? null);
+}
+
 function depthRange(space: Space): Range {
-  const compiled = compileOrNull(space, { ...ARCHITECTURE, depth: true });
-  if (!compiled) return seenRanges(space).depth;
-  const depths = compiled.outcomes.map((o) => o.depth);
-  return depths.length === 0 ? EMPTY : { min: Math.min(...depths), max: Math.max(...depths), proven: true };
+  const [least, most] = [depthEnd(space, 'min'), depthEnd(space, 'max')];
+  if (least === undefined || most === undefined) return seenRanges(space).depth;
+  return least && most ? { min: least.depth, max: most.depth, proven: true } : EMPTY;
 }
 
 const WALKS = 200;
@@ -106,18 +112,15 @@ function extremes(circuit: Circuit, measure: Additive, end: End): ReadonlyMap<nu
 
 /** A member at an end of a range; null where tables do not suffice or the space is empty. */
 export function witness(space: Space, measure: Measure, end: End): Assignment | null {
-  if (measure === 'depth') return depthWitness(space, end);
+  if (measure === 'depth') {
+    const outcome = depthEnd(space, end);
+    return outcome ? firstMember(outcome.node, (items) => items[0]!) : null;
+  }
   const compiled = compileOrNull(space);
   const root = compiled?.circuit.root;
   if (!compiled || !root) return null;
   const best = extremes(compiled.circuit, measure, end);
   return firstMember(root, (items) => items.find((i) => items.every((o) => (end === 'min' ? best.get(i.id)! <= best.get(o.id)! : best.get(i.id)! >= best.get(o.id)!)))!);
-}
-
-function depthWitness(space: Space, end: End): Assignment | null {
-  const outcomes = compileOrNull(space, { ...ARCHITECTURE, depth: true })?.outcomes ?? [];
-  const outcome = end === 'min' ? outcomes[0] : outcomes.at(-1);
-  return outcome ? firstMember(outcome.node, (items) => items[0]!) : null;
 }
 
 /** One member below a node; `choose` picks at each union. */

@@ -23,6 +23,7 @@ export interface SampleOptions {
 }
 
 const TRIES = 2000;
+const WALKS = 500;
 
 /** A member with its decisions of training. Throws Beyond where there is none, or none was found. */
 export function sample(space: Space, options: SampleOptions = {}): Assignment {
@@ -45,11 +46,11 @@ function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure
 }
 
 function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment {
-  for (let i = 0; i < TRIES; i++) {
+  for (let i = 0; i < WALKS; i++) {
     const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice' });
     if (w.fits) return w.assignment;
   }
-  throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
+  throw new Beyond(`no member of ${space.name} was found in ${WALKS} tries`);
 }
 
 const BY_DEPTH: CompileOptions = { ...ARCHITECTURE, depth: true };

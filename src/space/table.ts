@@ -54,10 +54,12 @@ export interface Tables {
   readonly tracked: readonly Tracked[];
   readonly free: readonly number[];
   readonly heads: Map<string, number>;
+  /** Which of a table's entries are worth keeping. */
+  readonly thin: (table: Table) => Table;
   spend(steps: number): void;
 }
 
-export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tracked: readonly Tracked[], budget: number): Tables {
+export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tracked: readonly Tracked[], budget: number, thin: Tables['thin']): Tables {
   let left = budget;
   return {
     nodes,
@@ -66,6 +68,7 @@ export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tr
     tracked,
     free: [...tracked, ...tracked].map(() => 0),
     heads: new Map(),
+    thin,
     spend: (steps) => {
       left -= steps;
       if (left < 0) throw new Beyond(`more than ${budget} steps`);
@@ -168,7 +171,9 @@ export function tableMaker(t: Tables): TableMaker {
       put(head, reads, a.node, b.node);
     },
     done: () =>
-      groups.map((g) => ({ out: g.head.out, uses: g.head.uses, reads: g.reads, cost: n === 0 ? t.free : g.cost, node: t.nodes.or(g.nodes), head: g.head })),
+      t.thin(
+        groups.map((g) => ({ out: g.head.out, uses: g.head.uses, reads: g.reads, cost: n === 0 ? t.free : g.cost, node: t.nodes.or(g.nodes), head: g.head })),
+      ),
   };
 }
 

@@ -7,6 +7,9 @@ import type { SettingChoice, TrainSettings, ValueExpr } from './space.ts';
 import { bind, placed, tableMaker, unitEntry } from './table.ts';
 import type { Table } from './table.ts';
 
+// What settings come to does not matter here.
+const DONE = -1;
+
 /** Path of a setting's decisions below `train`: the key, then the setting's name. */
 export const SETTING_KEYS = ['data', 'loss', 'optimizer', 'schedule'] as const;
 export const VALUE_KEYS = ['batch', 'epochs'] as const;
@@ -15,7 +18,7 @@ export const VALUE_KEYS = ['batch', 'epochs'] as const;
 export function trainTable(ev: Evaluator, train: TrainSettings, ctx: Context): Table {
   const frame = openFrame(ev, ctx, train.bindings, []);
   const inside = { ...ctx, env: frame.env };
-  let table: Table = [unitEntry(ev.tables, [0], 0)];
+  let table: Table = [unitEntry(ev.tables, [DONE], 0)];
   const then = (next: (at: Context) => Table): void => {
     table = bind(ev.tables, table, (entry) => next(withKnown(ev, inside, entry.reads)));
   };
@@ -32,7 +35,7 @@ export function trainTable(ev: Evaluator, train: TrainSettings, ctx: Context): T
 // What the value is does not matter here: its decisions do.
 function anyValue(ev: Evaluator, e: ValueExpr, ctx: Context): Table {
   const made = tableMaker(ev.tables);
-  for (const found of ev.value(e, { ...ctx, mode: 'plain', lanes: 0 })) made.add({ ...found, out: [0] });
+  for (const found of ev.value(e, { ...ctx, mode: 'plain', lanes: 0 })) made.add({ ...found, out: [DONE] });
   return made.done();
 }
 
@@ -45,7 +48,7 @@ function settingTable(ev: Evaluator, s: SettingChoice, ctx: Context): Table {
     });
     return made.done();
   }
-  let table: Table = [unitEntry(ev.tables, [0], 0)];
+  let table: Table = [unitEntry(ev.tables, [DONE], 0)];
   const inner = { ...ctx, env: makeEnv(ctx.env) };
   for (const a of s.args) {
     const { value } = a;

@@ -18,6 +18,9 @@ export interface Flows {
   /** The least depth of a tensor in it, and the same flow with every depth raised. */
   minDepth(id: number): number;
   raise(id: number, by: number): number;
+  /** The same flow without its depths, and those depths. */
+  flat(id: number): number;
+  depths(id: number): readonly number[];
 }
 
 export function makeFlows(): Flows {
@@ -50,6 +53,15 @@ export function makeFlows(): Flows {
     if (by === 0 || flow.kind === 'broken') return id;
     return flow.kind === 'tensor' ? tensor(flow.type, flow.depth + by) : list(flow.items.map((item) => raise(item, by)));
   };
+  const flat = (id: number): number => {
+    const flow = all[id]!;
+    if (flow.kind === 'broken') return id;
+    return flow.kind === 'tensor' ? tensor(flow.type, 0) : list(flow.items.map(flat));
+  };
+  const depths = (id: number): readonly number[] => {
+    const flow = all[id]!;
+    return flow.kind === 'tensor' ? [flow.depth] : flow.kind === 'list' ? flow.items.flatMap(depths) : [];
+  };
   return {
     tensor,
     list,
@@ -58,9 +70,12 @@ export function makeFlows(): Flows {
     brokenIn,
     minDepth,
     raise,
+    flat,
+    depths,
   };
 }
 
+/** Values, interned below 0: flows are numbered from 0. */
 export interface Data {
   id(value: Datum): number;
   get(id: number): Datum;
@@ -74,11 +89,11 @@ export function makeData(): Data {
       const key = typeof value === 'object' ? JSON.stringify(value) : typeof value === 'string' ? `"${value}` : value;
       let id = ids.get(key);
       if (id === undefined) {
-        ids.set(key, (id = all.length));
+        ids.set(key, (id = -1 - all.length));
         all.push(value);
       }
       return id;
     },
-    get: (id) => all[id]!,
+    get: (id) => all[-1 - id]!,
   };
 }
