@@ -2,8 +2,7 @@
 // stride + tap, c]. Positions are the inner dimension. They are cut into chunks fixed by the shape, whose sums are
 // added in order.
 #include "gen/attrs.h"
-#include "ops/conv_shape.h"
-#include "ops/sweep.h"
+#include "ops/conv_dots.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -26,8 +25,11 @@ struct Plan {
   int64_t units = 0, chunks = 1;  // bands in all; sums kept apart
   int64_t run = 0, runs = 0;      // neighbouring columns of dw of one group; such runs
   int64_t panels = 0, col_groups = 1;
-  bool tight = false;                // runs so short that a block of x is unfolded first, width columns a position
-  int64_t width = 0, positions = 0;  // of a block, at most
+  bool tight = false;  // runs so short that a block of x is unfolded first, width columns a position
+  int64_t width = 0;
+  bool dots = false;  // and few output channels: see conv_dots.h
+  DotPlan dot;
+  int64_t positions = 0;  // of a block, at most
   uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0, panel_bytes = 0;
 };
 
@@ -70,8 +72,10 @@ Plan plan_of(const Problem& q, int threads) {
   const bool joined = c.groups == 1 && c.dilation[2] == 1;  // taps along the width are neighbours in x and in dw
   p.run = joined ? c.kernel[2] * c.in : c.in;
   p.runs = c.kernel[0] * c.kernel[1] * (joined ? 1 : c.kernel[2]);
-  p.tight = c.groups == 1 && p.run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes && p.runs > 1;
-  p.panels = ceil_div(p.tight ? c.inner() : p.run, kTileCols);
+  p.dots = suits_dots(c);
+  p.tight = !p.dots && c.groups == 1 && p.run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes && p.runs > 1;
+  p.width = ceil_div(c.inner(), kLanes) * kLanes;
+  p.panels = ceil_div(p.run, kTileCols);
   p.copies = needs_padding(s) || p.run % kLanes != 0;
   p.span = span_positions(s, 1);
   p.spans = ceil_div(c.result[2], p.span);
@@ -81,16 +85,20 @@ Plan plan_of(const Problem& q, int threads) {
   p.slice = p.row * (p.copies ? rows_read(s.axis[1], p.band) : c.size[1]);
   p.rows = least(p.band, most(1, kPositions / p.span));
   p.positions = least(p.rows * p.span, 2 * kPositions);
-  p.width = ceil_div(c.inner(), kLanes) * kLanes;
   p.units = c.images * c.result[0] * p.bands * p.spans;
   const int64_t positions = c.images * c.positions();
   p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
-  if (p.chunks < 4 * threads && threads > 1 && !c.depthwise())
-    p.col_groups = p.tight ? 1 : least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
+  if (p.chunks < 4 * threads && threads > 1 && !c.depthwise() && !p.dots && !p.tight)
+    p.col_groups = least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
   if (p.chunks > 1 || c.depthwise()) p.sum_bytes = round64(p.chunks * weights * 4);
   p.index_bytes = round64(p.positions * 8);
   if (p.tight) p.panel_bytes = round64((p.positions * p.width + kLanes) * 4);
-  if (p.copies) p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
+  if (p.dots) {
+    p.dot = plan_dots(c, s, p.band, p.span);
+    p.band_bytes = p.dot.bytes();
+  } else if (p.copies) {
+    p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
+  }
   return p;
 }
 
@@ -125,21 +133,25 @@ struct Run {
     return kd * c().dilation[0] * p.slice + kh * c().dilation[1] * p.row + kw * c().dilation[2] * channels();
   }
 
+  Band band_of(int64_t unit) const {
+    Band b;
+    b.w = unit % p.spans * p.span;
+    b.cols = least(p.span, c().result[2] - b.w);
+    unit /= p.spans;
+    b.h = unit % p.bands * p.band;
+    b.rows = least(p.band, c().result[1] - b.h);
+    unit /= p.bands;
+    b.d = unit % c().result[0];
+    b.image = unit / c().result[0];
+    return b;
+  }
+
   // body(x, dy, positions, first) for every block of positions of the units [unit0, unit1), in order.
   template <typename Body>
   void blocks(int64_t unit0, int64_t unit1, uint32_t worker, const Body& body) const {
     bool first = true;
     for (int64_t unit = unit0; unit < unit1; unit++) {
-      Band b;
-      int64_t u = unit;
-      b.w = u % p.spans * p.span;
-      b.cols = least(p.span, c().result[2] - b.w);
-      u /= p.spans;
-      b.h = u % p.bands * p.band;
-      b.rows = least(p.band, c().result[1] - b.h);
-      u /= p.bands;
-      b.d = u % c().result[0];
-      b.image = u / c().result[0];
+      const Band b = band_of(unit);
       const float* x = q.x + b.image * source.src_image + b.d * c().stride[0] * p.slice + b.h * c().stride[1] * p.row +
                        b.w * c().stride[2] * channels();
       if (p.copies) {
@@ -264,15 +276,21 @@ struct Run {
   void chunk(int64_t i, int64_t g, uint32_t worker) const {
     const int64_t all = p.panels * p.runs * c().groups;
     const int64_t from = part(all, g, p.col_groups), to = part(all, g + 1, p.col_groups);
-    blocks(part(p.units, i, p.chunks), part(p.units, i + 1, p.chunks), worker,
-           [&](const float* x, const float* dy, int64_t positions, bool first) {
-             if (c().depthwise())
-               depthwise_block(sums(i), x, dy, positions, first);
-             else if (p.tight)
-               tight_tiles(sums(i), x, dy, positions, first, panel(worker));
-             else
-               tiles(sums(i), x, dy, positions, first, from, to);
-           });
+    const int64_t unit0 = part(p.units, i, p.chunks), unit1 = part(p.units, i + 1, p.chunks);
+    if (p.dots) {
+      const DotRun dots{c(), source, q.dy, p.dot, own(worker)};
+      dots.begin();
+      for (int64_t unit = unit0; unit < unit1; unit++) dots.band(band_of(unit));
+      return dots.end(sums(i));
+    }
+    blocks(unit0, unit1, worker, [&](const float* x, const float* dy, int64_t positions, bool first) {
+      if (c().depthwise())
+        depthwise_block(sums(i), x, dy, positions, first);
+      else if (p.tight)
+        tight_tiles(sums(i), x, dy, positions, first, panel(worker));
+      else
+        tiles(sums(i), x, dy, positions, first, from, to);
+    });
   }
 
   // Adds the chunks' sums up, in order, for the numbers [from, to) of dw.
@@ -334,7 +352,7 @@ Status run(const Step& s, const Runtime& rt) {
   }
   const Run run{q, p, source_of(q), rt.scratch};
   run.make_index();
-  if (p.copies)
+  if (p.copies && !p.dots)
     for (int i = 0; i < rt.threads; i++)
       fill_zeros(run.own(static_cast<uint32_t>(i)) + p.slice * slices_read(run.source.axis[0]), kTileCols);
   parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups),
