@@ -91,17 +91,38 @@ export function sampleGiven(
 ): Assignment {
   const { random, measure = 'choice' } = options;
   if (Object.keys(partial).length === 0) return sample(space, { random, measure });
-  const compiled = compileOrNull(space, LIGHT);
-  for (let i = 0; i < TRIES; i++) {
-    if (compiled) {
-      const found = compiled.circuit.root && drawFrom(compiled.circuit, compiled.circuit.root, partial, random, measure);
-      if (!found) break;
-      if (compiled.exact || meets(space, found)) return found;
-    } else {
-      const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice', given: partial, train: true });
-      if (w.fits) return w.assignment;
-    }
-  }
+  const found = samplerGiven(space, partial, measure)(random);
+  if (found) return found;
   throw new Beyond(`no member of ${space.name} agrees with what is given`);
 }
 
+/** Draws members that agree with a partial assignment, weighing the alternatives once; gives null where none was found. */
+export function samplerGiven(space: Space, partial: Assignment, measure: SampleMeasure): (random: Random) => Assignment | null {
+  const compiled = compileOrNull(space, LIGHT);
+  if (!compiled) return (random) => walkGiven(space, partial, random, measure);
+  const { circuit, exact } = compiled;
+  const { root } = circuit;
+  if (!root) return () => null;
+  const scale = weighed(circuit, root, partial);
+  return (random) => {
+    for (let i = 0; i < TRIES; i++) {
+      const found = drawFrom(circuit, root, partial, random, measure, scale);
+      if (!found || exact || meets(space, found)) return found;
+    }
+    return null;
+  };
+}
+
+function walkGiven(space: Space, given: Assignment, random: Random, measure: SampleMeasure): Assignment | null {
+  for (let i = 0; i < TRIES; i++) {
+    const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice', given, train: true });
+    if (w.fits) return w.assignment;
+  }
+  return null;
+}
+
+/** Whether no decision of the space is continuous, as far as tables tell; then `countGiven` counts (or bounds from above) what is left. */
+export function isCounted(space: Space): boolean {
+  const compiled = compileOrNull(space, LIGHT);
+  return compiled !== null && !compiled.circuit.order.some((node) => node.kind === 'open');
+}

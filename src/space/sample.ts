@@ -11,6 +11,7 @@ import { byAssignment } from './member.ts';
 import { finishPath } from './naming.ts';
 import type { Assignment, Decided, Space } from './space.ts';
 import { weighed } from './weigh.ts';
+import type { Weighed } from './weigh.ts';
 
 /** `choice`: each decision by its prior, given that the member fits; `uniform`: each architecture alike; `balanced`: each depth alike, then by prior. */
 export type SampleMeasure = 'choice' | 'uniform' | 'balanced';
@@ -81,9 +82,15 @@ function sampleTrain(space: Space, architecture: Assignment, random: Random): As
   return (circuit.root && drawFrom(circuit, circuit.root, architecture, random, 'choice')) ?? {};
 }
 
-/** A member below a node, given some decisions; null where there is none. */
-export function drawFrom(circuit: Circuit, root: Node, given: Assignment, random: Random, measure: SampleMeasure): Assignment | null {
-  const scale = weighed(circuit, root, given);
+/** A member below a node, given some decisions; null where there is none. Many draws may share what was weighed. */
+export function drawFrom(
+  circuit: Circuit,
+  root: Node,
+  given: Assignment,
+  random: Random,
+  measure: SampleMeasure,
+  scale: Weighed = weighed(circuit, root, given),
+): Assignment | null {
   if (scale.count(root, '') === 0n) return null;
   const out: Record<string, Decided> = {};
   descend<null>(root, null, {

@@ -1,0 +1,139 @@
+import type { Span } from '../base/span.ts';
+import type { Node } from './circuit.ts';
+import { makeCircuit } from './circuit.ts';
+import { ARCHITECTURE, compileOrNull, totalOf } from './compile.ts';
+import type { Compiled } from './compile.ts';
+import { count } from './count.ts';
+import { sameDecided } from './decisions.ts';
+import { firstMember, ranges } from './ranges.ts';
+import type { Ranges } from './ranges.ts';
+import { measuresIn } from './requirement.ts';
+import type { Assignment, Decided, Measure, Requirement, Site, Space } from './space.ts';
+import { weighed } from './weigh.ts';
+
+/** What is wrong with a space as a whole, as data; the front end says it in words. */
+export type Finding =
+  /** A layer (or call) that does not fit in `lost` of `total` ways to decide; `example`: the fewest decisions found that always lead there. */
+  | {
+      readonly kind: 'clash';
+      readonly span: Span;
+      readonly message: string;
+      readonly expected: string;
+      readonly found: string;
+      readonly lost: bigint;
+      readonly total: bigint;
+      readonly example: Assignment;
+    }
+  /** A requirement that no member of the rest meets; `seen`: the proven range of each measure that it names, without any requirement. */
+  | { readonly kind: 'unsatisfiable'; readonly requirement: Requirement; readonly seen: Partial<Ranges> }
+  /** Each requirement can be met, but not all together. */
+  | { readonly kind: 'contradictory'; readonly requirements: readonly Requirement[] }
+  /** A requirement that cuts nothing. */
+  | { readonly kind: 'idle'; readonly requirement: Requirement; readonly seen: Partial<Ranges> }
+  /** An alternative that no member uses, though its decision has others that are used. */
+  | { readonly kind: 'dead'; readonly site: Site; readonly value: Decided }
+  /** Tables do not suffice: what is said is incomplete. */
+  | { readonly kind: 'incomplete'; readonly span: Span };
+
+/** Findings in the order of the text; the count and what members do are not changed by them. */
+export function analyse(space: Space): readonly Finding[] {
+  const open = compileOrNull(space, { ...ARCHITECTURE, requirements: false, keepsBroken: true });
+  if (!open) return [{ kind: 'incomplete', span: space.span }];
+  const clashes = clashesOf(open);
+  const fitting = totalOf(open.circuit);
+  const required = fitting > 0n ? requirementFindings(space) : [];
+  const hopeless = fitting === 0n || required.some((f) => f.kind === 'unsatisfiable' || f.kind === 'contradictory');
+  return [...clashes, ...required, ...(hopeless ? [] : deadAlternatives(space, open))];
+}
+
+// ---- shapes that clash ------------------------------------------------------------------------------------------------
+
+function clashesOf(open: Compiled): readonly Finding[] {
+  const all = makeCircuit(wholeOf(open));
+  const total = totalOf(all);
+  return open.outcomes.flatMap((outcome): readonly Finding[] => {
+    if (outcome.cause === null) return [];
+    const { expr, unfit } = open.causes[outcome.cause]!;
+    const lost = all.counts[outcome.node.id]!;
+    const example = smallestExample(open, outcome.node);
+    return [{ kind: 'clash', span: expr.span, message: unfit.message, expected: unfit.expected, found: unfit.found, lost, total, example }];
+  });
+}
+
+function wholeOf(open: Compiled): Node | null {
+  const items = open.outcomes.map((o) => o.node);
+  if (items.length <= 1) return items[0] ?? null;
+  return { kind: 'or', id: 1 + items.reduce((id, n) => Math.max(id, n.id), 0), items };
+}
+
+const MAX_DECISIONS = 60;
+const MAX_NODES = 20_000;
+
+// Leaves out one decision after another while what is left still leads nowhere else.
+function smallestExample(open: Compiled, node: Node): Assignment {
+  const first = firstMember(node, (items) => items[0]!);
+  const paths = Object.keys(first);
+  const others = open.outcomes.filter((o) => o.node !== node).map((o) => makeCircuit(o.node));
+  const size = others.reduce((n, c) => n + c.order.length, 0);
+  if (paths.length > MAX_DECISIONS || size > MAX_NODES) return first;
+  const leadsElsewhere = (given: Assignment): boolean => others.some((c) => weighed(c, c.root!, given).count(c.root!, '') > 0n);
+  let kept: Assignment = first;
+  for (const path of [...paths].reverse()) {
+    const fewer = Object.fromEntries(Object.entries(kept).filter(([p]) => p !== path));
+    if (!leadsElsewhere(fewer)) kept = fewer;
+  }
+  return kept;
+}
+
+// ---- requirements -----------------------------------------------------------------------------------------------------
+
+const withOnly = (space: Space, requirements: readonly Requirement[]): Space => ({ ...space, requirements });
+
+function requirementFindings(space: Space): readonly Finding[] {
+  if (space.requirements.length === 0) return [];
+  const free = withOnly(space, []);
+  const whole = count(free);
+  const out: Finding[] = [];
+  for (const requirement of space.requirements) {
+    const left = count(withOnly(space, [requirement]));
+    const seen = (): Partial<Ranges> => seenMeasures(free, requirement);
+    if (left.exact === 0n) out.push({ kind: 'unsatisfiable', requirement, seen: seen() });
+    else if (left.exact !== null && left.exact === whole.exact) out.push({ kind: 'idle', requirement, seen: seen() });
+  }
+  if (out.every((f) => f.kind !== 'unsatisfiable') && space.requirements.length > 1 && count(space).exact === 0n) {
+    out.push({ kind: 'contradictory', requirements: space.requirements });
+  }
+  return out;
+}
+
+function seenMeasures(space: Space, requirement: Requirement): Partial<Ranges> {
+  const all = ranges(space);
+  return Object.fromEntries([...measuresIn(requirement.expr)].map((m: Measure) => [m, all[m]]));
+}
+
+// ---- alternatives that no member uses -----------------------------------------------------------------------------------
+
+type Used = Map<number, { readonly site: Site; readonly values: Decided[] }>;
+
+function literals(nodes: readonly Node[]): Used {
+  const out: Used = new Map();
+  for (const node of nodes) {
+    if (node.kind !== 'lit') continue;
+    const found = out.get(node.site.id);
+    if (!found) out.set(node.site.id, { site: node.site, values: [node.value] });
+    else if (!found.values.some((v) => sameDecided(v, node.value))) found.values.push(node.value);
+  }
+  return out;
+}
+
+function deadAlternatives(space: Space, open: Compiled): readonly Finding[] {
+  const live = compileOrNull(space);
+  if (!live?.exact) return [];
+  const met = literals(makeCircuit(wholeOf(open)).order);
+  const used = literals(live.circuit.order);
+  return [...met.values()].flatMap(({ site, values }): readonly Finding[] => {
+    const mine = used.get(site.id)?.values ?? [];
+    if (mine.length === 0) return [];
+    return values.filter((v) => !mine.some((w) => sameDecided(v, w))).map((value) => ({ kind: 'dead', site, value }));
+  });
+}

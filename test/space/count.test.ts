@@ -1,0 +1,139 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Space } from '../../src/space/space.ts';
+import { count } from '../../src/space/count.ts';
+import { decisions } from '../../src/space/decisions-of.ts';
+import { ranges, witness } from '../../src/space/ranges.ts';
+import { measures } from '../../src/space/measures.ts';
+import { deepConv, incept, mlp, nas, nb201, small, tree, trio, twoTower, wideNet } from './examples.ts';
+import { apply, call, def, either, input, layer, measure, oneOf, plainTrain, range, read, ref, letValue, repeat, require, seq, setting, shared, space, term, uses, useShared, wire } from './support.ts';
+import { enumerate } from './brute.ts';
+
+const counts = suite('count');
+
+const known: readonly [string, () => Space, bigint][] = [
+  ['Mlp', mlp, 41_784n],
+  ['DeepConv', deepConv, 60_466_176n],
+  ['Nb201', nb201, 15_625n],
+  ['Nas', nas, 972n],
+  ['TwoTower', twoTower, 3n],
+  ['WideNet without its requirement', () => wideNet(null), 198n],
+  ['trio', trio, 6n],
+  ['incept', incept, 120n],
+  ['tree(0)', () => tree(0), 1n],
+  ['tree(1)', () => tree(1), 2n],
+  ['tree(2)', () => tree(2), 5n],
+  ['tree(3)', () => tree(3), 26n],
+  ['tree(0..3)', () => tree('open'), 34n],
+];
+for (const [name, make, wanted] of known) {
+  counts(`${name} has ${wanted} members`, () => assert.is(count(make()).exact, wanted));
+}
+
+counts('a requirement on params cuts exactly what brute force cuts', () => {
+  const all = enumerate(wideNet(null), 1000)!;
+  for (const limit of [100_000, 200_000, 330_000]) {
+    const wanted = all.filter((m) => m.measures.params <= limit).length;
+    assert.is(count(wideNet(limit)).exact, BigInt(wanted), String(limit));
+  }
+});
+
+const block = (): ReturnType<typeof def> => def('b', (u) => either(u.site('choice'), layer(u, 'dense', { out: 8 }), layer(u, 'relu')));
+
+counts('2^500 members', () => {
+  assert.is(count(small((u) => repeat(call(u, block()), 500), 8)).exact, 2n ** 500n);
+  assert.is(count(small((u) => seq(...Array.from({ length: 500 }, () => call(u, block()))), 8)).exact, 2n ** 500n);
+});
+
+counts('repeats of every length up to thousands', () => {
+  const s = small((u) => repeat(call(u, block()), range('repeat', 0, 2000)), 8);
+  assert.is(count(s).exact, 2n ** 2001n - 1n);
+  assert.is(decisions(s), 2001);
+});
+
+counts('more copies than the limit do not fit', () => {
+  assert.is(count(small((u) => repeat(call(u, block()), 1e9), 8)).exact, 0n);
+});
+
+counts('a thousand wires in a row', () => {
+  const x = input('x', 8);
+  const u = uses();
+  const wires = [wire('w0', apply(read(x), call(u, block())))];
+  for (let i = 1; i < 1000; i++) wires.push(wire(`w${i}`, apply(read(wires[i - 1]!), call(u, block()))));
+  assert.is(count(space('Wires', { inputs: [x], bindings: wires, outputs: [read(wires.at(-1)!)] })).exact, 2n ** 1000n);
+});
+
+counts('a decision that no member uses is not counted', () => {
+  const w = letValue('w', oneOf('w', 8, 16));
+  const x = input('x', 4);
+  const u = uses();
+  const s = space('Lazy', {
+    inputs: [x],
+    bindings: [w],
+    outputs: [apply(read(x), either(u.site('choice'), layer(u, 'dense', { out: ref(w) }), layer(u, 'relu')))],
+  });
+  assert.is(count(s).exact, 3n);
+});
+
+counts('decisions of training count only when asked for', () => {
+  const x = input('x', 4);
+  const u = uses();
+  const s = space('Trained', {
+    inputs: [x],
+    outputs: [apply(read(x), layer(u, 'dense', { out: oneOf('out', 2, 3) }))],
+    train: plainTrain({ batch: oneOf('batch', 32, 64), optimizer: setting('sgd', { lr: range('lr', 1e-3, 1, { whole: false, spacing: 'log' }) }) }),
+  });
+  assert.is(count(s).exact, 2n);
+  assert.is(count(s, { train: true }).exact, 4n);
+});
+
+counts('past the budget the bounds hold the truth', () => {
+  const x = input('x', 32, 32, 3);
+  const made = (limit: number | null): Space => {
+    const u = uses();
+    const b = def('b', (c) => layer(c, 'conv', { out: oneOf('out', 13, 29, 37, 53, 71, 97), k: oneOf('k', 1, 3, 5, 7) }));
+    return space('Convs', {
+      inputs: [x],
+      outputs: [apply(read(x), repeat(call(u, b), 12))],
+      requirements: limit === null ? [] : [require(measure('params'), '<=', term(limit))],
+    });
+  };
+  const all = count(made(null)).exact!;
+  const cut = count(made(900_000));
+  assert.is(cut.exact, null);
+  assert.ok(cut.low > 0n && cut.low < cut.high && cut.high < all);
+});
+
+counts('exponential state ends in an estimate that says so', () => {
+  // A shared network that meets ever new shapes, each with many outcomes.
+  const u = uses();
+  const inner = uses();
+  const g = shared('g', seq(...Array.from({ length: 14 }, () => either(inner.site('choice'), layer(inner, 'dense', { out: oneOf('out', 3, 5, 7, 9, 11) }), layer(inner, 'relu')))));
+  const x = input('x', 4);
+  const s = space('Entangled', { inputs: [x], bindings: [g], outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g), useShared(u, g)))] });
+  const c = count(s);
+  assert.ok(c.low <= c.high);
+  if (c.exact === null) assert.ok(c.high > 0n);
+});
+counts.run();
+
+const ends = suite('ranges');
+
+ends('are those of a member at either end', () => {
+  for (const make of [mlp, deepConv, () => wideNet(null), nas, incept, () => tree('open')]) {
+    const s = make();
+    const r = ranges(s);
+    for (const m of ['params', 'flops', 'macs', 'memory', 'depth'] as const) {
+      assert.ok(r[m].proven);
+      assert.is(measures(s, witness(s, m, 'min')!)[m], r[m].min, `${s.name} ${m} min`);
+      assert.is(measures(s, witness(s, m, 'max')!)[m], r[m].max, `${s.name} ${m} max`);
+    }
+  }
+});
+
+ends('of Mlp', () => {
+  const r = ranges(mlp());
+  assert.equal([r.params.min, r.params.max, r.depth.min, r.depth.max], [203_530, 3_962_890, 2, 5]);
+  assert.is(decisions(mlp()), 14);
+});
+ends.run();
