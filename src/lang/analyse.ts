@@ -7,13 +7,14 @@ import { sample } from '../space/sample.ts';
 import type { Program, Space } from '../space/space.ts';
 import type { Statement } from '../../grammar/syntax.ts';
 import { report } from './context.ts';
+import { reportFindings } from './findings.ts';
 import { runCheck } from './self-tests.ts';
 import type { CheckedSpace } from './spaces.ts';
 import type { Context } from './model.ts';
 
 /** What counting says of spaces without errors: whether anything fits, whether checks hold, whether the budget makes sense. */
 export function analyse(statements: readonly Statement[], program: Program, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): void {
-  for (const { space } of spaces.values()) testFit(space, cx);
+  for (const space of spaces.values()) testFit(space, cx);
   if (cx.checker.errorCount() > 0) return;
   for (const s of statements) {
     if (s.kind === 'check') runCheck(s, null, spaces, cx);
@@ -27,18 +28,14 @@ export function analyse(statements: readonly Statement[], program: Program, spac
   testBudget(statements, program, meant, cx);
 }
 
-function testFit(space: Space, cx: Context): void {
-  if (count(space).high > 0n) return;
-  const free: Space = { ...space, requirements: [] };
-  const [first] = space.requirements;
-  if (first && count(free).high > 0n) {
-    cx.checker.report('E601', first.span.source, first.span, `nothing in \`${space.name}\` satisfies its requirements`, {
-      expected: 'a requirement that some member satisfies',
-      found: space.requirements.map((r) => r.text).join(', '),
-    });
-    return;
-  }
-  cx.checker.report('E301', space.span.source, space.span, `no member of \`${space.name}\` fits: the shapes clash on every path`);
+function testFit(checked: CheckedSpace, cx: Context): void {
+  const { space } = checked;
+  const errors = cx.checker.errorCount();
+  reportFindings(checked, cx.checker);
+  if (cx.checker.errorCount() !== errors || count(space).high > 0n) return;
+  cx.checker.report('E301', space.span.source, space.span, `no member of \`${space.name}\` fits`, {
+    expected: 'shapes and requirements that some member satisfies',
+  });
 }
 
 /** E702: the output against the loss, on one member. */

@@ -17,7 +17,7 @@ import type { Context, Scope } from './model.ts';
 import { PRELUDE } from './prelude.ts';
 import { define, newScope, placeOf } from './scope.ts';
 import { defaultSearch, elaborateSearch } from './search-settings.ts';
-import { deriveSpace, elaborateSpace } from './spaces.ts';
+import { deriveSpace, elaborateSpace, modelOf } from './spaces.ts';
 import type { CheckedSpace } from './spaces.ts';
 import { defaultTrain, elaborateTrain } from './train.ts';
 import { analyse } from './analyse.ts';
@@ -80,7 +80,7 @@ function checkFile(
   const program: Program = {
     file: source.file,
     spaces: [...spaces.values()].map((s) => s.space),
-    models: [],
+    models: checkModels(statements, spaces, cx),
     search,
   };
   // What was not read well is not judged: names would seem unused, spaces empty.
@@ -124,7 +124,6 @@ function defineSpaces(statements: readonly Statement[], cx: Context): void {
       define(cx.checker, cx.scope, { kind: 'space', name: s.name.name, at: placeOf(cx.source, s.name), used: true, space: null });
     }
     if (s.kind === 'use') notYet('`use`', s, cx);
-    if (s.kind === 'model') notYet('`model`', s, cx);
   }
 }
 
@@ -154,6 +153,13 @@ function elaborateFileLet(s: Statement, cx: Context): void {
   }
   const m = resolveLet(entity, cx, s.name);
   if (m.kind === 'value' || m.kind === 'net' || m.kind === 'shared') cx.checker.fileBindings.push(m.binding);
+}
+
+function checkModels(statements: readonly Statement[], spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): Program['models'] {
+  return statements.flatMap((s) => {
+    const space = s.kind === 'model' ? modelOf(s, spaces, cx) : null;
+    return space ? [{ name: space.name, space }] : [];
+  });
 }
 
 function elaborateSpaces(statements: readonly Statement[], train: TrainSettings, cx: Context): Map<string, CheckedSpace> {

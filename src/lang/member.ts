@@ -343,6 +343,8 @@ export class MemberPrinter {
     const each = beginsWithEach(piece);
     if (each) return this.overElements(wanted, each, { piece, out }, block);
     const body = finalise(piece, new Map());
+    // Where nothing depends on the path, the scope is left out.
+    if (mayGroup && isSilent(piece)) return { base: body, auto: wanted, out, silent: true };
     if (mayGroup && isGroup(body)) return { base: body, auto: null, out, silent: false };
     return this.define('def', wanted, body, out, block);
   }
@@ -514,6 +516,21 @@ interface Made {
 const newBlock = (outer: Block | null): Block => ({ outer, definitions: [], known: new Map(), names: new Set(), below: new Set(), wires: new Map(), reads: [] });
 
 const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
+
+function isSilent(p: Piece): boolean {
+  switch (p.kind) {
+    case 'use':
+      return p.silent && p.tensors.every(isSilent);
+    case 'chain':
+    case 'list':
+      return p.items.every(isSilent);
+    case 'id':
+    case 'tensor':
+      return true;
+    case 'letin':
+      return isSilent(p.value) && isSilent(p.body);
+  }
+}
 
 // A repeated group gets its label by itself.
 const inForm = (m: Made, label: string): Made => (m.auto === null ? { ...m, auto: label } : m);

@@ -1,7 +1,10 @@
+import { count } from '../space/count.ts';
 import type { Requirement, Space, TrainSettings } from '../space/space.ts';
-import type { CheckStatement, DeriveStatement, SpaceStatement } from '../../grammar/syntax.ts';
+import type { Binding, CheckStatement, DeriveStatement, ModelStatement, SpaceStatement } from '../../grammar/syntax.ts';
 import { elaborateBody } from './bodies.ts';
 import { newNumbers, report, spanOf } from './context.ts';
+import { fixedBy, pointOf } from './fix.ts';
+import { walkSpace } from './flow.ts';
 import { didYouMean } from './nearest.ts';
 import { notYet } from './elaborate.ts';
 import { requirement } from './requirements.ts';
@@ -15,6 +18,8 @@ export interface CheckedSpace {
   readonly checks: readonly { readonly statement: CheckStatement; readonly cx: Context }[];
   /** Errors were found in it: it is not analysed. */
   readonly broken: boolean;
+  /** Of a space that is part of another: the requirements that it has from there. */
+  readonly inherited?: readonly Requirement[];
 }
 
 export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace {
@@ -76,13 +81,31 @@ export function deriveSpace(s: DeriveStatement, spaces: ReadonlyMap<string, Chec
     });
     return null;
   }
-  if (s.bindings.length > 0) {
-    notYet('`with`', s.bindings[0]!, cx);
-    return null;
-  }
+  const part = from.broken ? null : withFixed(from, s.bindings, cx);
   const at: Context = { ...cx, scope: from.scope, numbers: newNumbers(), body: { place: 'space', wires: [], before: 0, inputs: null } };
   const more = s.conditions.map((c) => requirement(c, at));
-  if (more.includes(null)) return null;
-  const requirements = [...from.space.requirements, ...(more as Requirement[])];
-  return { ...from, space: { ...from.space, name: s.name.name, requirements, span: spanOf(cx, s.name) }, checks: [] };
+  if (more.includes(null) || !part) return null;
+  const inherited = from.space.requirements;
+  const requirements = [...inherited, ...(more as Requirement[])];
+  return { ...part, space: { ...part.space, name: s.name.name, requirements, span: spanOf(cx, s.name) }, checks: [], inherited };
+}
+
+function withFixed(from: CheckedSpace, bindings: readonly Binding[], cx: Context): CheckedSpace | null {
+  // Paths are found by following the space, which must be sound for that.
+  if (bindings.length === 0) return from;
+  const errors = cx.checker.errorCount();
+  walkSpace(from.space, cx.checker);
+  if (cx.checker.errorCount() !== errors) return null;
+  const fixed = fixedBy(bindings, from.space, cx);
+  return fixed && { ...from, space: { ...from.space, fixed: [...from.space.fixed, ...fixed] } };
+}
+
+/** `model baseline = DeepConv with { … }`: a point of a space. */
+export function modelOf(s: ModelStatement, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): Space | null {
+  const derived: DeriveStatement = { ...s, kind: 'derive', conditions: [] };
+  const made = deriveSpace(derived, spaces, cx);
+  if (!made) return null;
+  walkSpace(made.space, cx.checker);
+  if (cx.checker.errorCount() > 0 || count(made.space).high === 0n) return null;
+  return pointOf(made.space);
 }

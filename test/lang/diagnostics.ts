@@ -7,6 +7,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dence(3)'),
     through('attend(heads: 2)'),
     'space A = B where params <= 3\n',
+    `${through('dense(3 | 4)')}space T = S with { k = 3, outt = 3 }\nmodel m = Q with { out = 3 }\n`,
     'check count(Mlpp) == 3\nspace Mlp { input x: f32[B, 3] output y = x }\n',
   ],
   'E102-twice': [
@@ -23,13 +24,12 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     'def ph = conv(64) via kron(4)\n',
     through('moe(experts: 4, hidden: 8)'),
     inSpace('output y = x\nprefer latency <= 3ms'),
-    'model m = S with { a = 3 }\nspace S { input x: f32[B, 3] output y = x }\n',
-    'space S { input x: f32[B, 3] output y = x }\nspace T = S with { a = 3 }\n',
-    'search { with tpe stop hyperband(eta: 3) }\n',
+      'search { with tpe stop hyperband(eta: 3) }\n',
     'train { loss y: crossentropy, z: mse weight 0.1 }\n',
     inSpace('output y = x\nrequire latency <= 3ms'),
   ],
   'E106-lacks': ['space S { input x: f32[B, 3] }\n', 'space S { let a = 3 }\n'],
+  'E107-paths': [`${through('conv(3 | 4) -> dense(3 | 4)')}space T = S with { out = 3 }\n`],
   'E201-kinds': [
     'let w = 64 | conv(3)\n',
     through('3'),
@@ -74,6 +74,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     `def f(n) = dense(n - 4)\n${through('f(4 | 8)')}`,
     through('mean(axis: 0)'),
     through('flatten(3..1)'),
+    `${through('dense(3 | 4)')}space T = S with { out = 5 }\n`,
     'train { optimizer sgd(lr: 0..1, momentum: 1) batch 0.5 | 3 }\nspace S { input x: f32[B, 3] output y = x }\n',
   ],
   'E205-keys': [
@@ -99,6 +100,10 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   ],
   'E208-project': [through('project'), inSpace('output y = x -> [id -> project, id] -> concat')],
   'E301-shapes': [through('attention(heads: 2)'), through('[dense(3), dense(4)] -> add')],
+  'E302-some-shapes': [
+    through('dense(6 | 8) -> flatten(1..2) -> attention(heads: 2 | 4)'),
+    inSpace('def f = res(dense(8 | 9))\noutput y = x -> f{1..2}'),
+  ],
   'E401-ranges': [through('dense(8..4)'), through('dense(5..7 pow2)'), through('dense(1..9 step 0)'), 'train { epochs fidelity 9..3 }\n'],
   'E402-log': ['train { optimizer sgd(lr: 0..1 log) }\n', through('dense(0..8 pow2)')],
   'E403-step': [through('dense(1..10 step 4)')],
@@ -121,7 +126,11 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E503-too-much': [
     `def a0 = 1 | 2\n${Array.from({ length: 40 }, (_, i) => `def a${i + 1} = a${i} + a${i}`).join('\n')}\n${through('dense(a40)')}`,
   ],
-  'E601-requirements': [through('flatten -> dense(10)').replace('}', '  require params <= 10\n}')],
+  'E602-idle': [through('flatten -> dense(10)').replace('}', '  require params <= 1M, depth <= 3\n}')],
+  'E603-dead': [through('(dense(7 | 8) -> flatten(1..2) -> attention(heads: 2 | 3 | 4))'), through('dense(8 | 80) -> flatten -> dense(10)').replace('}', '  require params <= 70k\n}')],
+  'E601-requirements': [
+    through('flatten -> dense(10 | 20)').replace('}', '  require params <= 70k, flops >= 150k\n}'),
+    through('flatten -> dense(10)').replace('}', '  require params <= 10\n}')],
   'E604-checks': [
     through('dense(3 | 4)').replace('}', '  check count == 3\n}'),
     through('dense(3 | 4)').replace('}', '  check params <= 30, params >= 27, depth < 1 or count > 5\n}'),

@@ -142,10 +142,12 @@ space Dense {
 let opt = adamw(lr: 1e-5..1e-1 log ~ 3e-4) | sgd(lr: 1e-3..1 log, momentum: 0.8..0.99)
 space Small {
   input x: f32[B, 28, 28, 1]
-  output y = x -> flatten -> dense(8..64 pow2) -> relu -> dense(10)
-  require params in 1k..100k, flops <= 1M
-  require depth <= 4 and not memory > 1GB
-  check count == 4, count(all) == 8
+  let d = 16 | 20
+  let e = 16..20 step 4
+  output y = x -> flatten -> dense(d) -> relu -> dense(e) -> relu -> dense(10)
+  require params in 1k..16_300
+  require not (d == 16 and e in (12 | 16)) or depth > 4
+  check count == 2, count(all) == 4
 }
 train {
   data mnist
