@@ -99,7 +99,7 @@ const light = (buckets: number): Attempt => ({ buckets, budget: BUDGET.lightProd
 const full: Attempt = { buckets: 0, budget: BUDGET.fullProducts };
 
 function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
-  if (options.effort === 'count') return firstOf(space, options, [full]);
+  if (options.effort === 'count') return measured(space, options) ? firstOf(space, options, [full]) : new Beyond('more steps do not help');
   if (options.effort === 'normal') {
     return firstOf(space, options, measured(space, options) ? [0, 1024, 256, 64, 16].map(normal) : [normal(0)]);
   }

@@ -124,10 +124,12 @@ const WALKS = 400;
 export function estimateCount(space: Space): Count {
   const random = new Random('estimate', space.name);
   const weights: bigint[] = [];
+  let ways = 0n;
   for (let i = 0; i < WALKS; i++) {
     try {
       const w = walk(space, random, { measure: 'uniform' });
       weights.push(w.fits ? w.branching : 0n);
+      ways += w.branching;
     } catch (e) {
       if (!(e instanceof Beyond)) throw e;
       weights.push(0n);
@@ -139,8 +141,10 @@ export function estimateCount(space: Space): Count {
   const variance = weights.reduce((a, w) => a + (w - mean) * (w - mean), 0n) / (n * n);
   const spread = 2n * squareRoot(variance);
   const found = weights.some((w) => w > 0n) ? 1n : 0n;
+  // Where no walk fits, three of them might have: the rule of three.
+  const high = found ? mean + spread : (3n * ways) / (n * n);
   const low = mean > spread ? mean - spread : found;
-  return { exact: null, low: low > found ? low : found, high: mean + spread > found ? mean + spread : 1n };
+  return { exact: null, low: low > found ? low : found, high: high > found ? high : 1n };
 }
 
 function squareRoot(v: bigint): bigint {

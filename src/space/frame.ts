@@ -6,7 +6,7 @@ import type { AnyExpr, Bound, LooseExpr, WireExpr } from './references.ts';
 import { makeEnv } from './scope.ts';
 import type { Cell, Env, LooseSlots, Slot } from './scope.ts';
 import type { Binding } from './space.ts';
-import { product, tableMaker } from './table.ts';
+import { indexed, product, tableMaker } from './table.ts';
 import type { Entry, Table } from './table.ts';
 
 /** One evaluation of a scope, with what is decided once in it. */
@@ -117,17 +117,18 @@ function eliminate(ev: Evaluator, frame: Frame, table: Table, slot: Slot, keep: 
   return made.done();
 }
 
+const outKey = (e: Entry): string => e.out.join();
+
 // The ways to decide a slot so that it is what was guessed. Their `uses` are what the frame's lanes pay at this point.
 function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: Context): Table {
   switch (slot.what) {
     case 'value':
-      return ev.value(slot.expr, valueContext(ctx)).filter((e) => e.out[0] === guess);
+      return indexed(ev.value(slot.expr, valueContext(ctx)), 'out', outKey).get(String(guess)) ?? [];
     case 'wire': {
       const wanted = ev.flows.get(guess);
       if (wanted.kind !== 'list') throw new Error('bug: a wire is guessed by its lanes');
-      return ev
-        .tensor(slot.expr, { ...ctx, mode: slot.mode, lanes: slot.lanes })
-        .filter((e) => e.out.every((flow, i) => flow === wanted.items[i]));
+      const table = ev.tensor(slot.expr, { ...ctx, mode: slot.mode, lanes: slot.lanes });
+      return indexed(table, 'out', outKey).get(wanted.items.join()) ?? [];
     }
     case 'net':
     case 'shared': {
@@ -136,10 +137,9 @@ function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: C
         throw new Beyond(`'${slot.name}' is shared within a network that is decided once`);
       }
       const mode = slot.what === 'shared' ? 'shared' : 'lanes';
-      return ev
-        .net(slot.expr, lanes.inputs, { ...ctx, mode, lanes: lanes.inputs.length })
-        .filter((e) => e.out.every((flow, i) => ev.outcome(flow, e.uses[i]!) === lanes.outcomes[i]))
-        .map((e) => ({ ...e, uses: [] }));
+      const table = ev.net(slot.expr, lanes.inputs, { ...ctx, mode, lanes: lanes.inputs.length });
+      const ways = indexed(table, 'outcomes', (e) => e.out.map((flow, i) => ev.outcome(flow, e.uses[i]!)).join());
+      return (ways.get(lanes.outcomes.join()) ?? []).map((e) => ({ ...e, uses: [] }));
     }
   }
 }

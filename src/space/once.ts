@@ -9,7 +9,7 @@ import type { Lanes, Reads } from './reads.ts';
 import { infoOf, unowned } from './scope.ts';
 import type { Env, Slot } from './scope.ts';
 import type { NetExpr, RepeatExpr } from './space.ts';
-import { addCosts, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
+import { addCosts, indexed, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { Unfit } from '../base/unfit.ts';
 import { BUDGET } from './limits.ts';
@@ -75,11 +75,11 @@ function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx:
     mode: slot.what === 'shared' ? 'shared' : 'lanes',
     lanes: inputs.length,
   });
-  const found = new Set<number>();
-  for (const e of table) {
-    const ids = e.out.map((flow, i) => ev.outcome(flow, e.uses[i]!));
-    if (lanes.outcomes.every((o, i) => o === ids[i])) found.add(ids.at(-1)!);
-  }
+  const last = inputs.length - 1;
+  const outcome = (e: Entry, i: number): number => ev.outcome(e.out[i]!, e.uses[i]!);
+  const prefixes = indexed(table, 'prefix', (e) => e.out.slice(0, last).map((_, i) => outcome(e, i)).join());
+  const found = new Set((prefixes.get(lanes.outcomes.join()) ?? []).map((e) => outcome(e, last)));
+  ev.tables.spend(found.size);
   return [...found];
 }
 

@@ -115,6 +115,9 @@ interface Group {
   readonly nodes: Node[];
 }
 
+// A lane costs about so many steps: its costs are interned.
+const LANE_STEPS = 4;
+
 export function tableMaker(t: Tables): TableMaker {
   const n = t.tracked.length;
   const groups: Group[] = [];
@@ -158,12 +161,12 @@ export function tableMaker(t: Tables): TableMaker {
   };
   return {
     add: (entry) => {
-      t.spend(1);
+      t.spend(1 + LANE_STEPS * entry.uses.length);
       for (let i = 0; i < 2 * n; i++) cost[i] = entry.cost[i]!;
       put(headOf(t, entry), entry.reads, t.nodes.unit, entry.node);
     },
     join: (a, b) => {
-      t.spend(1);
+      t.spend(1 + LANE_STEPS * b.uses.length);
       const reads = t.reads.merge(a.reads, b.reads);
       if (!reads) return;
       for (let i = 0; i < 2 * n; i++) cost[i] = a.cost[i]! + b.cost[i]!;
@@ -214,4 +217,24 @@ export function placed(t: Tables, segment: string, table: Table): Table {
 export function unitEntry(t: Tables, out: readonly number[], lanes: number): Entry {
   const uses = lanes === 0 ? [] : Array.from({ length: lanes }, () => t.costs.zero);
   return { out, uses, reads: t.reads.none, cost: t.free, node: t.nodes.unit };
+}
+
+const indexes = new WeakMap<Table, Map<string, Map<string, Entry[]>>>();
+
+/** The entries of a table by a key; made once for each `what`. */
+export function indexed(table: Table, what: string, keyOf: (entry: Entry) => string): ReadonlyMap<string, readonly Entry[]> {
+  let all = indexes.get(table);
+  if (!all) indexes.set(table, (all = new Map()));
+  let index = all.get(what);
+  if (!index) {
+    index = new Map();
+    for (const entry of table) {
+      const key = keyOf(entry);
+      const group = index.get(key);
+      if (group) group.push(entry);
+      else index.set(key, [entry]);
+    }
+    all.set(what, index);
+  }
+  return index;
 }
