@@ -12,8 +12,8 @@
 
 namespace tenon::TENON_ISA {
 
-constexpr int64_t kDepth = 256;      // k of a block
-constexpr int64_t kPanelsNear = 12;  // so many panels of a block's depth lie in the second cache
+constexpr int64_t kDepth = 512;      // k of a block
+constexpr int64_t kPanelsNear = 16;  // so many panels of a block's depth lie in the second cache
 
 struct GemmShape {
   int64_t rows = 0, cols = 0, inner = 0;
@@ -87,7 +87,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   } else {
     cols = least(p.panels, want);
   }
-  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 40));
+  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 60));
   if (rows > threads) rows = least(most(1, p.tiles), ceil_div(rows, threads) * threads);
   p.row_groups = static_cast<uint32_t>(most(1, rows));
   p.col_groups = static_cast<uint32_t>(most(1, cols));
