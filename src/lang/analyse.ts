@@ -13,7 +13,12 @@ import type { CheckedSpace } from './spaces.ts';
 import type { Context } from './model.ts';
 
 /** What counting says of spaces without errors: whether anything fits, whether checks hold, whether the budget makes sense. */
-export function analyse(statements: readonly Statement[], program: Program, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): void {
+export function analyse(
+  statements: readonly Statement[],
+  program: Program,
+  spaces: ReadonlyMap<string, CheckedSpace>,
+  cx: Context,
+): void {
   for (const space of spaces.values()) testFit(space, cx);
   if (cx.checker.errorCount() > 0) return;
   for (const s of statements) {
@@ -53,10 +58,16 @@ function testLoss(space: Space, cx: Context): void {
     });
   } catch (e) {
     if (!(e instanceof Unfit)) throw e;
-    cx.checker.report('E702', output.span.source, output.span, `the output \`${output.name}\` does not fit the loss \`${loss.name}\``, {
-      expected: loss.labels === 'classes' ? 'f32[B, classes]' : e.expected,
-      found: e.found,
-    });
+    cx.checker.report(
+      'E702',
+      output.span.source,
+      output.span,
+      `the output \`${output.name}\` does not fit the loss \`${loss.name}\``,
+      {
+        expected: loss.labels === 'classes' ? 'f32[B, classes]' : e.expected,
+        found: e.found,
+      },
+    );
   }
 }
 

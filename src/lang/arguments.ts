@@ -54,14 +54,17 @@ function fits(type: ArgType, v: Datum): boolean {
       return typeof v === 'string' && (type.oneOf.length === 0 || type.oneOf.includes(v));
     case 'wholes':
       if (typeof v === 'string') return type.names?.includes(v) ?? false;
-      return Array.isArray(v) ? v.length > 0 && v.every((x: Datum) => isWhole(x) && x >= type.min) : isWhole(v) && v >= type.min;
+      return Array.isArray(v)
+        ? v.length > 0 && v.every((x: Datum) => isWhole(x) && x >= type.min)
+        : isWhole(v) && v >= type.min;
     case 'axes':
       return Array.isArray(v) && v.length === 2 && v.every((x: Datum) => isWhole(x) && x >= 1) && v[0]! <= v[1]!;
   }
 }
 
 const isWhole = (v: Datum): v is number => typeof v === 'number' && Number.isSafeInteger(v);
-const aboveMin = (type: Extract<ArgType, { kind: 'real' }>, v: number): boolean => (type.openMin ? v > type.min : v >= type.min);
+const aboveMin = (type: Extract<ArgType, { kind: 'real' }>, v: number): boolean =>
+  type.openMin ? v > type.min : v >= type.min;
 const fitsSome = (type: Extract<ArgType, { kind: 'real' }>, low: number, high: number): boolean =>
   high >= type.min && low <= type.max;
 

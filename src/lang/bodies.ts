@@ -104,27 +104,12 @@ export function elaborateBody(
   const body: BodyMeaning = { bindings: [], inputs, wires: [], outputs: [], result: null };
   for (const s of statements) {
     const cx: Context = { ...outer, body: { ...outer.body, wires: body.wires, before: body.wires.length } };
-    switch (s.kind) {
-      case 'wire':
-        elaborateWire(s.name, s.value, body, cx);
-        break;
-      case 'let':
-      case 'shared':
-        elaborateLet(s, body, cx);
-        break;
-      case 'output':
-        for (const o of s.outputs) elaborateOutput(o.name, o.value, body, cx);
-        break;
-      case 'return':
-        body.result = want(cx, cx.checker.elaborate(s.value, cx), 'tensor', s.value, 'what a cell returns');
-        break;
-      case 'def':
-      case 'cell':
-      case 'input':
-        break;
-      default:
-        other(s, cx);
-    }
+    if (s.kind === 'wire') elaborateWire(s.name, s.value, body, cx);
+    else if (s.kind === 'let' || s.kind === 'shared') elaborateLet(s, body, cx);
+    else if (s.kind === 'output') for (const o of s.outputs) elaborateOutput(o.name, o.value, body, cx);
+    else if (s.kind === 'return') {
+      body.result = want(cx, cx.checker.elaborate(s.value, cx), 'tensor', s.value, 'what a cell returns');
+    } else if (s.kind !== 'def' && s.kind !== 'cell' && s.kind !== 'input') other(s, cx);
   }
   // Where something is wrong, what it meant to use is not known.
   if (outer.checker.errorCount() === errors) warnUnused(outer);
@@ -138,9 +123,19 @@ function warnUnused(cx: Context): void {
     if (entity.used || !entity.at || entity.at.source !== cx.source) continue;
     const severity = 'warning';
     if (entity.kind === 'let' || entity.kind === 'def') {
-      report(cx, 'E103', entity.at.node, `\`${entity.name}\` is never used`, { severity, hint: 'delete it, or use it' });
-    } else if (entity.kind === 'wire' || entity.kind === 'input' || (entity.kind === 'parameter' && cx.body.place === 'cell')) {
-      report(cx, 'E701', entity.at.node, `no member uses \`${entity.name}\``, { severity, hint: 'delete it, or lead it to an output' });
+      report(cx, 'E103', entity.at.node, `\`${entity.name}\` is never used`, {
+        severity,
+        hint: 'delete it, or use it',
+      });
+    } else if (
+      entity.kind === 'wire' ||
+      entity.kind === 'input' ||
+      (entity.kind === 'parameter' && cx.body.place === 'cell')
+    ) {
+      report(cx, 'E701', entity.at.node, `no member uses \`${entity.name}\``, {
+        severity,
+        hint: 'delete it, or lead it to an output',
+      });
     }
   }
 }
@@ -149,7 +144,10 @@ function elaborateWire(name: Name, value: Expr, body: BodyMeaning, cx: Context):
   const entity = cx.scope.names.get(name.name);
   const meaning = cx.checker.elaborate(value, cx);
   const expr = want(cx, meaning, 'tensor', value, `the wire \`${name.name}\``, {
-    hint: meaning.kind === 'tensor' ? '' : `values and networks are named by \`let ${name.name} = …\` or \`def ${name.name} = …\``,
+    hint:
+      meaning.kind === 'tensor'
+        ? ''
+        : `values and networks are named by \`let ${name.name} = …\` or \`def ${name.name} = …\``,
   });
   if (entity?.kind !== 'wire' || !expr || entity.at?.node !== name) return;
   entity.wire.expr = expr;
@@ -192,7 +190,12 @@ export function inputDecl(name: Name, type: Expr, cx: Context): InputDecl | null
   if (type.kind !== 'tensor') return wrong(type, 'an input has the type of a tensor', textOf(cx, type));
   const dtype = DTYPES.find((d) => d === type.dtype.name);
   if (!dtype) {
-    return wrong(type.dtype, 'tensors of this element type are not supported', type.dtype.name, didYouMean(type.dtype.name, DTYPES));
+    return wrong(
+      type.dtype,
+      'tensors of this element type are not supported',
+      type.dtype.name,
+      didYouMean(type.dtype.name, DTYPES),
+    );
   }
   const shape = shapeOf(type.dims, cx, wrong);
   return shape && makeInput(name.name, dtype, shape, spanOf(cx, name));
@@ -217,7 +220,8 @@ export function shapeOf(
     const at = batch ?? { kind: 'truth', value: true, start: 0, end: 0 };
     return wrong(at, 'the first axis of a tensor is the batch, `B`', batch ? textOf(cx, batch) : 'no axes');
   }
-  if (dims.length > MAX_RANK) return wrong(dims[MAX_RANK]!, `a tensor has at most ${MAX_RANK} axes`, `${dims.length} axes`);
+  if (dims.length > MAX_RANK)
+    return wrong(dims[MAX_RANK]!, `a tensor has at most ${MAX_RANK} axes`, `${dims.length} axes`);
   const sizes: number[] = [];
   for (const dim of dims.slice(1)) {
     const value = elaborateValue(dim, cx, 'the size of an axis');
@@ -235,8 +239,9 @@ export function shapeOf(
 export function elaborateCellBody(statement: CellStatement, cx: Context): DefBody | null {
   const at: Context = { ...cx, body: { place: 'cell', wires: [], before: 0, inputs: null } };
   const body = elaborateBody(statement.body, at, (s) => {
-    report(cx, 'E158', s, 'this statement may not stand in a cell', { expected: 'let, def, shared, cell, a wire or return' });
+    report(cx, 'E158', s, 'this statement may not stand in a cell', {
+      expected: 'let, def, shared, cell, a wire or return',
+    });
   });
   return body.result && { kind: 'tensor', bindings: body.bindings, result: body.result };
 }
-

@@ -7,7 +7,19 @@ import { SETTINGS } from './setting-defs.ts';
 const BUILTINS: readonly Builtin[] = ['perm', 'fan', 'pick', 'loose', 'project'];
 
 /** Weight expressions after `via`: known, so that messages can say that they are not supported yet. */
-const WEIGHTS = ['full', 'kron', 'tucker', 'lowrank', 'subspace', 'hashed', 'frozen', 'fixed', 'hyper', 'mask', 'quant'];
+const WEIGHTS = [
+  'full',
+  'kron',
+  'tucker',
+  'lowrank',
+  'subspace',
+  'hashed',
+  'frozen',
+  'fixed',
+  'hyper',
+  'mask',
+  'quant',
+];
 
 /** Layers of the language that do not exist yet. */
 const LATER = ['moe', 'spectral', 'dynconv'];

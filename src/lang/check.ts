@@ -121,7 +121,13 @@ function preludeStatements(): readonly Statement[] {
 function defineSpaces(statements: readonly Statement[], cx: Context): void {
   for (const s of statements) {
     if (s.kind === 'space' || s.kind === 'derive' || s.kind === 'model') {
-      define(cx.checker, cx.scope, { kind: 'space', name: s.name.name, at: placeOf(cx.source, s.name), used: true, space: null });
+      define(cx.checker, cx.scope, {
+        kind: 'space',
+        name: s.name.name,
+        at: placeOf(cx.source, s.name),
+        used: true,
+        space: null,
+      });
     }
     if (s.kind === 'use') notYet('`use`', s, cx);
   }
@@ -155,17 +161,26 @@ function elaborateFileLet(s: Statement, cx: Context): void {
   if (m.kind === 'value' || m.kind === 'net' || m.kind === 'shared') cx.checker.fileBindings.push(m.binding);
 }
 
-function checkModels(statements: readonly Statement[], spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): Program['models'] {
+function checkModels(
+  statements: readonly Statement[],
+  spaces: ReadonlyMap<string, CheckedSpace>,
+  cx: Context,
+): Program['models'] {
   return statements.flatMap((s) => {
     const space = s.kind === 'model' ? modelOf(s, spaces, cx) : null;
     return space ? [{ name: space.name, space }] : [];
   });
 }
 
-function elaborateSpaces(statements: readonly Statement[], train: TrainSettings, cx: Context): Map<string, CheckedSpace> {
+function elaborateSpaces(
+  statements: readonly Statement[],
+  train: TrainSettings,
+  cx: Context,
+): Map<string, CheckedSpace> {
   const spaces = new Map<string, CheckedSpace>();
   for (const s of statements) {
-    const made = s.kind === 'space' ? elaborateSpace(s, train, cx) : s.kind === 'derive' ? deriveSpace(s, spaces, cx) : null;
+    const made =
+      s.kind === 'space' ? elaborateSpace(s, train, cx) : s.kind === 'derive' ? deriveSpace(s, spaces, cx) : null;
     if (made && !spaces.has(made.space.name)) spaces.set(made.space.name, made);
   }
   return spaces;

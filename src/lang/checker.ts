@@ -30,7 +30,9 @@ export function makeChecker(): CheckerState {
     if (source === PRELUDE && (severity === 'warning' || !call)) return;
     if (severity === 'error') errors++;
     const inPrelude = source === PRELUDE && call;
-    const where = inPrelude ? span(call.at.source, call.at.node.start, call.at.node.end) : span(source, at.start, at.end);
+    const where = inPrelude
+      ? span(call.at.source, call.at.node.start, call.at.node.end)
+      : span(source, at.start, at.end);
     const text = inPrelude ? `\`${call.name}\` cannot be given this: ${message}` : message;
     const key = `${code}:${where.source.file}:${where.start}:${where.end}:${text}`;
     if (seen.has(key) || diagnostics.length >= MAX_DIAGNOSTICS) return;

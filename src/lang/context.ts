@@ -28,7 +28,8 @@ export function quote(cx: Context, at: Spanned): string {
 }
 
 /** The context of a part of an expression: names that `let` and `as` give hold for the whole only. */
-export const inner = (cx: Context): Context => (cx.own === null && cx.name === null ? cx : { ...cx, own: null, name: null });
+export const inner = (cx: Context): Context =>
+  cx.own === null && cx.name === null ? cx : { ...cx, own: null, name: null };
 
 /** The context of a network that is evaluated in a path scope of its own. */
 export const ownNumbers = (cx: Context, own: string | null = null): Context => ({

@@ -48,7 +48,9 @@ export function callDef(entity: EntityOf<'def'>, args: readonly Argument[], at: 
     const problems = cx.checker.errorCount();
     for (const g of given) if (g && g.kind === 'unknown') cx.checker.elaborate(g.expr, ownNumbers(cx));
     if (cx.checker.errorCount() === problems && !readsBroken(cx.scope)) {
-      report(cx, 'E503', at, `it cannot be told what \`${entity.name}\` is given here`, { expected: 'arguments whose kind is plain' });
+      report(cx, 'E503', at, `it cannot be told what \`${entity.name}\` is given here`, {
+        expected: 'arguments whose kind is plain',
+      });
     }
     return ERROR;
   }
@@ -121,7 +123,11 @@ function reportUnknown(entity: EntityOf<'def'>, at: Spanned, cx: Context): Meani
   if (entity.statement.kind !== 'cell' && params.length === 0 && !elaboratingForProblems.has(entity)) {
     elaboratingForProblems.add(entity);
     const place = entity.at;
-    cx.checker.elaborate(entity.statement.value, { ...ownNumbers(cx), source: place.source, scope: newScope(entity.scope) });
+    cx.checker.elaborate(entity.statement.value, {
+      ...ownNumbers(cx),
+      source: place.source,
+      scope: newScope(entity.scope),
+    });
   } else elaborateForProblems(entity, cx);
   if (cx.checker.errorCount() === problems) {
     report(cx, 'E501', at, `\`${entity.name}\` has no finite base: all it says is \`${entity.name}\` again`, {
@@ -143,7 +149,12 @@ export function elaborateForProblems(entity: EntityOf<'def'>, cx: Context): void
   for (const p of statement.params ?? []) {
     scope.names.set(p.name.name, { kind: 'broken', name: p.name.name, at: null, used: true });
   }
-  const at: Context = { ...ownNumbers(cx), source: entity.at.source, scope, body: { place: 'file', wires: [], before: 0, inputs: null } };
+  const at: Context = {
+    ...ownNumbers(cx),
+    source: entity.at.source,
+    scope,
+    body: { place: 'file', wires: [], before: 0, inputs: null },
+  };
   if (statement.kind === 'cell') elaborateCellBody(statement, at);
   else if ((statement.params ?? []).length > 0) cx.checker.elaborate(statement.value, at);
   else callDef(entity, [], entity.at.node, at);
@@ -178,8 +189,14 @@ function callNetwork(
   return { kind: 'tensor', expr: { kind: 'callOf', call, span: spanOf(cx, at) } };
 }
 
-function elaborateArgument(p: SpaceParameter, g: Given, entity: EntityOf<'def'>, caller: Context): SpaceArgument | null {
-  const cx = g.isDefault && entity.at ? { ...inner(caller), source: entity.at.source, scope: entity.scope } : inner(caller);
+function elaborateArgument(
+  p: SpaceParameter,
+  g: Given,
+  entity: EntityOf<'def'>,
+  caller: Context,
+): SpaceArgument | null {
+  const cx =
+    g.isDefault && entity.at ? { ...inner(caller), source: entity.at.source, scope: entity.scope } : inner(caller);
   const what = `the argument \`${p.name}\` of \`${entity.name}\``;
   switch (p.kind) {
     case 'valueParameter': {
@@ -211,7 +228,12 @@ function reading<T>(entity: EntityOf<'def'>, at: Spanned, cx: Context, read: () 
 }
 
 /** The def for these kinds of parameters: its body is elaborated once, also where it contains itself. */
-function instantiate(entity: EntityOf<'def'>, kind: 'net' | 'tensor', kinds: readonly Kind[], cx: Context): Instance | null {
+function instantiate(
+  entity: EntityOf<'def'>,
+  kind: 'net' | 'tensor',
+  kinds: readonly Kind[],
+  cx: Context,
+): Instance | null {
   const key = kinds.join();
   const known = entity.instances.get(key);
   if (known) return known;
@@ -281,7 +303,13 @@ const MAX_WRITE_OUT = 64;
 let writing = 0;
 
 /** A def of a value or a setting is written out at each use: its decisions belong to the use. */
-function writeOut(entity: EntityOf<'def'>, kinds: readonly Kind[], given: readonly Given[], at: Spanned, cx: Context): Meaning {
+function writeOut(
+  entity: EntityOf<'def'>,
+  kinds: readonly Kind[],
+  given: readonly Given[],
+  at: Spanned,
+  cx: Context,
+): Meaning {
   const place = entity.at;
   if (!place || entity.statement.kind === 'cell') throw new Error('bug: no def to write out');
   if (writing >= MAX_WRITE_OUT) {
@@ -299,7 +327,10 @@ function writeOut(entity: EntityOf<'def'>, kinds: readonly Kind[], given: readon
     const name = p.name.name;
     if (kinds[i] !== 'value') {
       fine = false;
-      report(cx, 'E201', g.expr, `\`${entity.name}\` is a value: its arguments must be values`, { expected: 'a value', found: quote(cx, g.expr) });
+      report(cx, 'E201', g.expr, `\`${entity.name}\` is a value: its arguments must be values`, {
+        expected: 'a value',
+        found: quote(cx, g.expr),
+      });
       return;
     }
     const from = g.isDefault ? { ...inner(cx), source: place.source, scope: entity.scope } : inner(cx);

@@ -7,7 +7,13 @@ import type { BinaryOp, Scalar, ValueBinding, ValueExpr } from '../space/space.t
 export type Datum = Scalar | readonly Datum[];
 export type Domain =
   | { readonly kind: 'values'; readonly values: readonly Datum[] }
-  | { readonly kind: 'interval'; readonly low: number; readonly high: number; readonly exact: boolean; readonly whole?: true }
+  | {
+      readonly kind: 'interval';
+      readonly low: number;
+      readonly high: number;
+      readonly exact: boolean;
+      readonly whole?: true;
+    }
   | { readonly kind: 'any' };
 
 export const ANY: Domain = { kind: 'any' };
@@ -161,10 +167,16 @@ function hull(low: Domain, high: Domain): Domain {
   return { kind: 'interval', low: ends[0].low, high: ends[1].high, exact: false };
 }
 
-function rangeValues(e: Extract<ValueExpr, { kind: 'range' }>, low: number, high: number, env: DomainEnv): number[] | null {
+function rangeValues(
+  e: Extract<ValueExpr, { kind: 'range' }>,
+  low: number,
+  high: number,
+  env: DomainEnv,
+): number[] | null {
   const values: number[] = [];
   if (e.spacing === 'pow2') {
-    for (let v = 2 ** Math.ceil(Math.log2(Math.max(low, 2 ** -64))); v <= high && values.length < 128; v *= 2) values.push(v);
+    for (let v = 2 ** Math.ceil(Math.log2(Math.max(low, 2 ** -64))); v <= high && values.length < 128; v *= 2)
+      values.push(v);
     return values;
   }
   const step = e.step ? oneNumber(domainOf(e.step, env)) : 1;

@@ -1,4 +1,13 @@
-import type { Argument, Expr, IndexExpr, LabelledExpr, MemberExpr, Name, TensorExpr as TensorType, ViaExpr } from '../../grammar/syntax.ts';
+import type {
+  Argument,
+  Expr,
+  IndexExpr,
+  LabelledExpr,
+  MemberExpr,
+  Name,
+  TensorExpr as TensorType,
+  ViaExpr,
+} from '../../grammar/syntax.ts';
 import { projectLike, project as projectTo } from '../layers/blocks.ts';
 import { inputDecl } from './bodies.ts';
 import { inner, labelled, quote, report, spanOf, takeNumber, useName, want } from './context.ts';
@@ -21,7 +30,9 @@ export function elaborate(e: Expr, cx: Context): Meaning {
   const { checker } = cx;
   if (!checker.spend(cx, e)) return ERROR;
   if (checker.depth >= MAX_DEPTH) {
-    report(cx, 'E503', e, 'definitions are nested too deep here', { expected: `at most ${MAX_DEPTH} levels of expressions and definitions` });
+    report(cx, 'E503', e, 'definitions are nested too deep here', {
+      expected: `at most ${MAX_DEPTH} levels of expressions and definitions`,
+    });
     return ERROR;
   }
   checker.depth++;
@@ -98,18 +109,27 @@ function nameMeaning(name: Name, args: readonly Argument[], at: Expr, cx: Contex
     case 'weight':
       return notYet(`\`${entity.name}\``, at, cx);
     case 'space':
-      report(cx, 'E201', at, `\`${entity.name}\` is a space, which is no part of an expression`, { expected: 'a value, a network or a tensor', found: 'a space' });
+      report(cx, 'E201', at, `\`${entity.name}\` is a space, which is no part of an expression`, {
+        expected: 'a value, a network or a tensor',
+        found: 'a space',
+      });
       return ERROR;
     case 'broken':
       return ERROR;
     case 'let':
       return args.length > 0 || at.kind === 'call' ? notCallable(name, cx) : useLet(entity, at, cx);
     case 'word':
-      return at.kind === 'call' ? notCallable(name, cx) : { kind: 'value', expr: { kind: 'const', value: entity.name, span: spanOf(cx, at) } };
+      return at.kind === 'call'
+        ? notCallable(name, cx)
+        : { kind: 'value', expr: { kind: 'const', value: entity.name, span: spanOf(cx, at) } };
     case 'wire':
-      return at.kind === 'call' ? notCallable(name, cx) : { kind: 'tensor', expr: { kind: 'wire', binding: entity.wire, span: spanOf(cx, at) } };
+      return at.kind === 'call'
+        ? notCallable(name, cx)
+        : { kind: 'tensor', expr: { kind: 'wire', binding: entity.wire, span: spanOf(cx, at) } };
     case 'input':
-      return at.kind === 'call' ? notCallable(name, cx) : { kind: 'tensor', expr: { kind: 'wire', binding: entity.input, span: spanOf(cx, at) } };
+      return at.kind === 'call'
+        ? notCallable(name, cx)
+        : { kind: 'tensor', expr: { kind: 'wire', binding: entity.input, span: spanOf(cx, at) } };
     case 'parameter':
       return at.kind === 'call' ? notCallable(name, cx) : parameter(entity, at, cx);
   }
@@ -166,13 +186,19 @@ function named(e: LabelledExpr, label: string, indices: readonly number[], cx: C
   const name = use === undefined ? useName({ ...cx, name: null }, label) : { label: full, use };
   const kind = cx.checker.kindOf(e.value, cx.scope);
   if (kind !== 'net' && kind !== 'unknown' && !(kind === 'tensor' && isNamedUse(e.value, cx.scope))) {
-    report(cx, 'E201', e, '`as` names the use of a network', { expected: 'a network before `as`', found: quote(cx, e.value).slice(1, -1) });
+    report(cx, 'E201', e, '`as` names the use of a network', {
+      expected: 'a network before `as`',
+      found: quote(cx, e.value).slice(1, -1),
+    });
     return ERROR;
   }
   const at: Context = { ...inner(cx), name };
   const repeats = e.value.kind === 'repeat' || e.value.kind === 'optional';
-  if (repeats || (isNamedUse(e.value, cx.scope) && e.value.kind !== 'labelled')) return cx.checker.elaborate(e.value, at);
-  const net = scoped(at, e, label, (c) => want(c, c.checker.elaborate(e.value, c), 'net', e.value, 'what stands before `as`'));
+  if (repeats || (isNamedUse(e.value, cx.scope) && e.value.kind !== 'labelled'))
+    return cx.checker.elaborate(e.value, at);
+  const net = scoped(at, e, label, (c) =>
+    want(c, c.checker.elaborate(e.value, c), 'net', e.value, 'what stands before `as`'),
+  );
   return net ? { kind: 'net', expr: net } : ERROR;
 }
 
@@ -234,7 +260,10 @@ const usage: Readonly<Record<Builtin, string>> = {
 function builtin(which: Builtin, args: readonly Argument[], at: Expr, cx: Context): Meaning {
   const named = args.find((a) => a.name);
   const wrong = (): Meaning => {
-    report(cx, 'E202', named ?? at, `\`${which}\` is used otherwise`, { expected: usage[which], found: quote(cx, at).slice(1, -1) });
+    report(cx, 'E202', named ?? at, `\`${which}\` is used otherwise`, {
+      expected: usage[which],
+      found: quote(cx, at).slice(1, -1),
+    });
     return ERROR;
   };
   if (named) return wrong();
@@ -263,14 +292,19 @@ function pick(args: readonly Expr[], at: Expr, cx: Context): Meaning {
   const count = labelled(cx, 'pick', (c) => elaborateValue(args[0]!, c, 'how many `pick` takes'));
   const id = cx.checker.nextSite();
   const site = { id, ...useName({ ...cx, name: null }, 'pick'), span: spanOf(cx, at) };
-  const items = args.slice(1).map((a) => want(cx, cx.checker.elaborate(a, inner(cx)), 'tensor', a, 'what `pick` picks from'));
+  const items = args
+    .slice(1)
+    .map((a) => want(cx, cx.checker.elaborate(a, inner(cx)), 'tensor', a, 'what `pick` picks from'));
   if (!count || items.some((t) => t === null)) return ERROR;
   return { kind: 'tensor', expr: { kind: 'pick', site, count, items: items as TensorExpr[], span: spanOf(cx, at) } };
 }
 
 function loose(at: Expr, cx: Context): Meaning {
   if (cx.body.place !== 'cell' && cx.body.place !== 'space') {
-    report(cx, 'E201', at, '`loose` stands only among the statements of a cell or space', { expected: 'a tensor', found: 'loose' });
+    report(cx, 'E201', at, '`loose` stands only among the statements of a cell or space', {
+      expected: 'a tensor',
+      found: 'loose',
+    });
     return ERROR;
   }
   const wires = cx.body.wires.slice(0, cx.body.before);
@@ -291,6 +325,8 @@ function project(args: readonly Expr[], at: Expr, cx: Context, wrong: () => Mean
     });
     return ERROR;
   }
-  return { kind: 'net', expr: { kind: 'project', name: useName(cx, 'project'), layer: projectLike, span: spanOf(cx, at) } };
+  return {
+    kind: 'net',
+    expr: { kind: 'project', name: useName(cx, 'project'), layer: projectLike, span: spanOf(cx, at) },
+  };
 }
-

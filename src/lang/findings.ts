@@ -19,15 +19,23 @@ export function reportFindings({ space, inherited }: CheckedSpace, checker: Chec
     if (f.kind === 'dead' || (f.kind === 'idle' && inherited?.includes(f.requirement))) continue;
     reportFinding(f, space, checker);
   }
-  if (!inherited) reportDead(findings.filter((f) => f.kind === 'dead'), checker);
+  if (!inherited)
+    reportDead(
+      findings.filter((f) => f.kind === 'dead'),
+      checker,
+    );
 }
 
 // One message for each decision.
 function reportDead(dead: readonly Extract<Finding, { kind: 'dead' }>[], checker: Checker): void {
   for (const site of new Set(dead.map((d) => d.site))) {
     const values = dead.filter((d) => d.site === site).map((d) => shownValue(d.value));
-    const shown = values.length <= MAX_SHOWN ? values.join(', ') : `${values.slice(0, MAX_SHOWN).join(', ')} and ${values.length - MAX_SHOWN} more`;
-    const message = values.length === 1 ? `no member uses the alternative \`${shown}\`` : `no member uses the alternatives ${shown}`;
+    const shown =
+      values.length <= MAX_SHOWN
+        ? values.join(', ')
+        : `${values.slice(0, MAX_SHOWN).join(', ')} and ${values.length - MAX_SHOWN} more`;
+    const message =
+      values.length === 1 ? `no member uses the alternative \`${shown}\`` : `no member uses the alternatives ${shown}`;
     checker.report('E603', site.span.source, site.span, message, {
       severity: 'warning',
       hint: 'no way to decide the rest makes them fit'.replace('them', values.length === 1 ? 'it' : 'them'),
@@ -53,11 +61,17 @@ function reportFinding(f: Finding, space: Space, checker: Checker): void {
     case 'contradictory': {
       const [first, ...rest] = f.requirements;
       if (!first) break;
-      checker.report('E601', first.span.source, first.span, `no member of \`${space.name}\` satisfies all of its requirements`, {
-        expected: f.requirements.map((r) => r.text).join(', '),
-        notes: rest.map((r) => ({ span: r.span, message: 'together with this one' })),
-        hint: 'each alone can be satisfied',
-      });
+      checker.report(
+        'E601',
+        first.span.source,
+        first.span,
+        `no member of \`${space.name}\` satisfies all of its requirements`,
+        {
+          expected: f.requirements.map((r) => r.text).join(', '),
+          notes: rest.map((r) => ({ span: r.span, message: 'together with this one' })),
+          hint: 'each alone can be satisfied',
+        },
+      );
       break;
     }
     case 'idle': {
@@ -92,8 +106,11 @@ function reportClash(f: Extract<Finding, { kind: 'clash' }>, space: Space, check
 
 /** The first use, in the user's text, of a def of the prelude that leads to this place of it. */
 function useOf(place: Span, space: Space): Span | null {
-  const isPlace = (e: { readonly span?: Span }): boolean => e.span?.source === PRELUDE && e.span.start === place.start && e.span.end === place.end;
-  const calls = [...partsOf(space)].filter((e) => e.kind === 'call' && e.span && e.span.source !== PRELUDE && e.def?.span.source === PRELUDE);
+  const isPlace = (e: { readonly span?: Span }): boolean =>
+    e.span?.source === PRELUDE && e.span.start === place.start && e.span.end === place.end;
+  const calls = [...partsOf(space)].filter(
+    (e) => e.kind === 'call' && e.span && e.span.source !== PRELUDE && e.def?.span.source === PRELUDE,
+  );
   return calls.find((c) => c.def && [...partsOf(c.def.body)].some(isPlace))?.span ?? null;
 }
 
@@ -108,9 +125,10 @@ function* partsOf(root: object): Iterable<Part> {
   const seen = new Set<object>([root]);
   const stack: object[] = [root];
   for (let top = stack.pop(); top; top = stack.pop()) {
-    yield top as Part;
+    yield top;
     for (const [key, value] of Object.entries(top)) {
-      if (key === 'span' || key === 'layer' || typeof value !== 'object' || value === null || seen.has(value as object)) continue;
+      if (key === 'span' || key === 'layer' || typeof value !== 'object' || value === null || seen.has(value as object))
+        continue;
       seen.add(value as object);
       stack.push(value as object);
     }

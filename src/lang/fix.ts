@@ -2,7 +2,7 @@ import { count } from '../space/count.ts';
 import { decisionPaths } from '../space/decisions-of.ts';
 import { next } from '../space/restrict.ts';
 import type { NextDecision } from '../space/restrict.ts';
-import type { Assignment, Space, ValueExpr } from '../space/space.ts';
+import type { Assignment, Site, Space, ValueExpr } from '../space/space.ts';
 import type { Binding, Expr, Path } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf } from './context.ts';
 import { didYouMean } from './nearest.ts';
@@ -17,8 +17,8 @@ export function fixedBy(bindings: readonly Binding[], base: Space, cx: Context):
   let fine = true;
   for (const b of bindings) {
     const value = plain(b.value, cx);
-    const paths = value && matching(b.path, stored, cx);
-    if (!value || !paths) {
+    const paths = matching(b.path, stored, cx);
+    if (!paths) {
       fine = false;
       continue;
     }
@@ -64,13 +64,17 @@ function matching(path: Path, stored: readonly string[], cx: Context): readonly 
       hint: didYouMean(wanted.at(-1)!.name, names),
     });
   } else {
-    report(cx, 'E107', path, `${shown} may mean several decisions`, { expected: [...shapes].slice(0, 4).join(' or '), found: shown });
+    report(cx, 'E107', path, `${shown} may mean several decisions`, {
+      expected: [...shapes].slice(0, 4).join(' or '),
+      found: shown,
+    });
   }
   return null;
 }
 
 const namesOf = (parts: readonly Part[]): string => parts.map((p) => p.name).join('.');
-const shownPath = (path: Path): string => path.parts.map((p) => p.name + p.indices.map((i) => `[${i}]`).join('')).join('.');
+const shownPath = (path: Path): string =>
+  path.parts.map((p) => p.name + p.indices.map((i) => `[${i}]`).join('')).join('.');
 
 function means(wanted: readonly Part[], stored: readonly Part[]): boolean {
   const last = wanted.at(-1);
@@ -88,43 +92,36 @@ const partMeans = (wanted: Part, stored: Part): boolean =>
   wanted.name === stored.name && wanted.indices.every((w, i) => w === '*' || w === stored.indices[i]);
 
 // What a decision is given: numbers and texts as they are, other alternatives by their text.
-function plain(e: Expr, cx: Context): ValueExpr | null {
+function plain(e: Expr, cx: Context): ValueExpr {
   const span = spanOf(cx, e);
-  switch (e.kind) {
-    case 'number':
-    case 'text':
-    case 'truth':
-      return { kind: 'const', value: e.value, span };
-    case 'unary': {
-      const operand = e.operator === '-' ? plain(e.value, cx) : null;
-      return operand && { kind: 'unary', op: '-', operand, span };
-    }
-    case 'list': {
-      const items = e.items.map((item) => plain(item, cx));
-      return items.includes(null) ? null : { kind: 'list', items: items as ValueExpr[], span };
-    }
-    case 'choice': {
-      const site = { id: cx.checker.nextSite(), label: 'with', use: null, span };
-      const parts = e.alternatives.map((a) => plain(a.value, cx));
-      if (parts.includes(null)) return null;
-      const alternatives = parts.map((expr, i) => ({ expr: expr!, weight: 1, text: textOf(cx, e.alternatives[i]!.value) }));
-      return { kind: 'choice', site, alternatives, span };
-    }
-    case 'range': {
-      const [low, high] = [plain(e.from, cx), plain(e.to, cx)];
-      const site = { id: cx.checker.nextSite(), label: 'with', use: null, span };
-      return low && high && { kind: 'range', site, low, high, whole: true, spacing: 'linear', step: null, prior: null, span };
-    }
-    default:
-      return { kind: 'const', value: textOf(cx, e), span };
+  const site = (): Site => ({ id: cx.checker.nextSite(), label: 'with', use: null, span });
+  if (e.kind === 'number' || e.kind === 'text' || e.kind === 'truth') return { kind: 'const', value: e.value, span };
+  if (e.kind === 'unary' && e.value.kind === 'number') return { kind: 'const', value: -e.value.value, span };
+  if (e.kind === 'list') return { kind: 'list', items: e.items.map((item) => plain(item, cx)), span };
+  if (e.kind === 'choice') {
+    const alternatives = e.alternatives.map(({ value }) => ({
+      expr: plain(value, cx),
+      weight: 1,
+      text: textOf(cx, value),
+    }));
+    return { kind: 'choice', site: site(), alternatives, span };
   }
+  if (e.kind === 'range') {
+    const [low, high] = [plain(e.from, cx), plain(e.to, cx)];
+    return { kind: 'range', site: site(), low, high, whole: true, spacing: 'linear', step: null, prior: null, span };
+  }
+  return { kind: 'const', value: textOf(cx, e), span };
 }
 
 /** A point of a space: what is not fixed takes the first alternative that fits. */
 export function pointOf(base: Space): Space {
   const partial: Record<string, Assignment[string]> = {};
   for (let d = next(base, partial); d; d = next(base, partial)) partial[d.path] = firstOf(d, base);
-  const fixed = Object.entries(partial).map(([path, value]): Fixed => ({ path, value: asValue(value, base), span: base.span }));
+  const fixed = Object.entries(partial).map(([path, value]): Fixed => ({
+    path,
+    value: asValue(value, base),
+    span: base.span,
+  }));
   return { ...base, fixed: [...base.fixed, ...fixed] };
 }
 

@@ -40,7 +40,15 @@ interface Walk {
  * tests that are no truths (E201), recursion that does not end (E501), cycles among wires (E502).
  */
 export function walkSpace(space: Space, checker: Checker): void {
-  const w: Walk = { checker, seen: new Set(), ids: new Map(), calls: [], wires: new Set(), recursive: new Set(), steps: 0 };
+  const w: Walk = {
+    checker,
+    seen: new Set(),
+    ids: new Map(),
+    calls: [],
+    wires: new Set(),
+    recursive: new Set(),
+    steps: 0,
+  };
   const env = EMPTY_ENV();
   walkBindings(space.bindings, env, w);
   for (const o of space.outputs) walkTensor(o.expr, env, w);
@@ -240,7 +248,9 @@ function enter(def: Def, at: Span, env: DomainEnv, row: readonly (readonly [Valu
 }
 
 function reportDepth(at: Span, w: Walk): void {
-  w.checker.report('E503', at.source, at, `defs use defs more than ${MAX_CALLS} deep here`, { expected: `at most ${MAX_CALLS} calls within calls` });
+  w.checker.report('E503', at.source, at, `defs use defs more than ${MAX_CALLS} deep here`, {
+    expected: `at most ${MAX_CALLS} calls within calls`,
+  });
 }
 
 function reportRecursion(def: Def, at: Span, w: Walk, how: string): void {
@@ -271,5 +281,6 @@ export function walkSetting(s: SettingChoice, env: DomainEnv, w: Pick<Walk, 'che
     return;
   }
   const args = SETTINGS.get(s.name)?.args ?? [];
-  for (const a of s.args) if (a.value.kind !== 'setting') testArgument(w.checker, s.name, argDef(args, a.name), a.value, env);
+  for (const a of s.args)
+    if (a.value.kind !== 'setting') testArgument(w.checker, s.name, argDef(args, a.name), a.value, env);
 }

@@ -122,7 +122,11 @@ function kindOfName(name: string, scope: Scope, args: readonly ArgKind[], depth:
     case 'input':
       return 'tensor';
     case 'parameter':
-      return entity.parameter.kind === 'valueParameter' ? 'value' : entity.parameter.kind === 'netParameter' ? 'net' : 'tensor';
+      return entity.parameter.kind === 'valueParameter'
+        ? 'value'
+        : entity.parameter.kind === 'netParameter'
+          ? 'net'
+          : 'tensor';
     case 'layer':
       return args.some((a) => a.kind === 'tensor') ? 'tensor' : 'net';
     case 'setting':

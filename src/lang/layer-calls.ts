@@ -26,11 +26,13 @@ export function callLayer(layer: LayerDef, args: readonly Argument[], at: Spanne
   }
   const tensors = positional
     .slice(0, wanted)
-    .map((a) => want(cx, cx.checker.elaborate(a.value, inner(cx)), 'tensor', a.value, `an argument of \`${layer.name}\``));
+    .map((a) =>
+      want(cx, cx.checker.elaborate(a.value, inner(cx)), 'tensor', a.value, `an argument of \`${layer.name}\``),
+    );
   const rest = args.filter((a) => !positional.slice(0, wanted).includes(a));
   const given = elaborateArgs(layer, rest, at, cx, (a) => a.name);
   if (!given || tensors.some((t) => t === null)) return ERROR;
-  const expr: LayerExpr = { kind: 'layer', layer, args: given as readonly NamedArg[], name, span: spanOf(cx, at) };
+  const expr: LayerExpr = { kind: 'layer', layer, args: given, name, span: spanOf(cx, at) };
   if (wanted === 0) return { kind: 'net', expr };
   return { kind: 'tensor', expr: { kind: 'layerOf', expr, tensors: tensors as TensorExpr[], span: spanOf(cx, at) } };
 }
@@ -96,7 +98,9 @@ function elaborateArgs(
 
 /** `conv(out, k: 3, …)`, for messages. */
 export function signatureOf(callee: Callee): string {
-  const shown = callee.args.map((a) => (a.default === undefined || a.default === null ? a.name : `${a.name}: ${String(a.default)}`));
+  const shown = callee.args.map((a) =>
+    a.default === undefined || a.default === null ? a.name : `${a.name}: ${String(a.default)}`,
+  );
   return shown.length === 0 ? callee.name : `${callee.name}(${shown.join(', ')})`;
 }
 
@@ -126,9 +130,7 @@ function elaborateArg(e: Expr, def: ArgDef, callee: Callee, cx: Context): ValueE
   const what = `the argument \`${def.name}\` of \`${callee.name}\``;
   if (def.type.kind === 'axes' && e.kind === 'range') {
     const ends = [e.from, e.to].map((end) => elaborateValue(end, cx, what));
-    return ends.every((end) => end !== null)
-      ? { kind: 'list', items: ends as ValueExpr[], span: spanOf(cx, e) }
-      : null;
+    return ends.every((end) => end !== null) ? { kind: 'list', items: ends, span: spanOf(cx, e) } : null;
   }
   const words = wordsOf(def.type);
   if (words.length === 0) return elaborateValue(e, cx, what);
@@ -175,7 +177,9 @@ function withWords(words: readonly string[], cx: Context): Context['scope'] {
 export function describe(type: ArgType): string {
   switch (type.kind) {
     case 'whole':
-      return type.max === undefined ? `a whole number from ${type.min}` : `a whole number from ${type.min} to ${type.max}`;
+      return type.max === undefined
+        ? `a whole number from ${type.min}`
+        : `a whole number from ${type.min} to ${type.max}`;
     case 'real': {
       const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
       return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;

@@ -2,7 +2,7 @@ import type { UseName, Wire } from '../space/space.ts';
 import type { Expr, LetExpr } from '../../grammar/syntax.ts';
 import { inner, kindClash, labelled, newNumbers, quote, report, spanOf, useName } from './context.ts';
 import { newScope, placeOf } from './scope.ts';
-import type { Context, Entity, EntityOf, LetMeaning, Meaning, Mutable } from './model.ts';
+import type { Context, Entity, EntityOf, LetMeaning, Meaning } from './model.ts';
 import { ERROR } from './model.ts';
 
 /** What a `let` or `shared` stands for: elaborated at its first use, once. */
@@ -19,7 +19,15 @@ export function resolveLet(entity: EntityOf<'let'>, use: Context, at: { start: n
   entity.state = 'busy';
   const place = entity.at;
   if (!place) throw new Error('bug: a let without a place');
-  const cx: Context = { ...use, source: place.source, scope: entity.scope, numbers: newNumbers(), label: null, own: null, name: null };
+  const cx: Context = {
+    ...use,
+    source: place.source,
+    scope: entity.scope,
+    numbers: newNumbers(),
+    label: null,
+    own: null,
+    name: null,
+  };
   entity.meaning = meaningOf(entity, cx);
   entity.state = 'done';
   return entity.meaning;
@@ -100,7 +108,13 @@ function tensorLetIn(e: LetExpr, cx: Context): Meaning {
   if (value.kind !== 'tensor') return ERROR;
   const wire: Wire = { kind: 'wire', name: e.name.name, expr: value.expr, span: spanOf(cx, e.name) };
   const scope = newScope(cx.scope);
-  scope.names.set(wire.name, { kind: 'wire', name: wire.name, at: placeOf(cx.source, e.name), used: true, wire: wire as Mutable<Wire> });
+  scope.names.set(wire.name, {
+    kind: 'wire',
+    name: wire.name,
+    at: placeOf(cx.source, e.name),
+    used: true,
+    wire: wire,
+  });
   return bound(e, cx.checker.elaborate(e.body, { ...cx, scope }), wire, cx);
 }
 
@@ -114,12 +128,17 @@ function bound(e: LetExpr, body: Meaning, binding: LetBinding, cx: Context): Mea
     case 'tensor':
       return { kind: body.kind, expr: { kind: 'let', bindings: [binding], body: body.expr, span } } as Meaning;
     case 'setting':
-      report(cx, 'E105', e, `\`let … in\` around a setting (${quote(cx, e.body)}) is part of the language, but is not supported yet`, {
-        hint: 'write the `let` as a statement of the file',
-      });
+      report(
+        cx,
+        'E105',
+        e,
+        `\`let … in\` around a setting (${quote(cx, e.body)}) is part of the language, but is not supported yet`,
+        {
+          hint: 'write the `let` as a statement of the file',
+        },
+      );
       return ERROR;
     case 'error':
       return ERROR;
   }
 }
-

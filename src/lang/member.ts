@@ -1,5 +1,13 @@
 import type { ArgType } from '../ir/layer.ts';
-import { choiceOptions, isInterval, orderOptions, pickOptions, rangeDomain, sameDecided, siteSuffix } from '../space/decisions.ts';
+import {
+  choiceOptions,
+  isInterval,
+  orderOptions,
+  pickOptions,
+  rangeDomain,
+  sameDecided,
+  siteSuffix,
+} from '../space/decisions.ts';
 import type { Option } from '../space/decisions.ts';
 import { finishPath, isNamed, useSegment } from '../space/naming.ts';
 import type { NamedNet } from '../space/naming.ts';
@@ -90,11 +98,20 @@ export class MemberPrinter {
     const block = newBlock(null);
     const cells = new Map<Bound, Cell>(space.inputs.map((i) => [i, { kind: 'tensor', get: () => 'one' }]));
     const scope = this.open({ parent: null, cells: new Map(), path: '', own: null, block }, space.bindings, cells);
-    const outputs = space.outputs.map((o) => ({ name: o.name, piece: this.tensor(o.expr, scope).piece, start: o.span.start }));
+    const outputs = space.outputs.map((o) => ({
+      name: o.name,
+      piece: this.tensor(o.expr, scope).piece,
+      start: o.span.start,
+    }));
     const counts: Counts = new Map();
     // Numbers are given in text order.
     const lines = [
-      ...[...block.wires].map(([wire, piece]) => ({ start: wire.span.start, wire: wire.name as string | null, output: '', piece })),
+      ...[...block.wires].map(([wire, piece]) => ({
+        start: wire.span.start,
+        wire: wire.name,
+        output: '',
+        piece,
+      })),
       ...outputs.map((o) => ({ start: o.start, wire: null, output: o.name, piece: o.piece })),
     ].sort((a, b) => a.start - b.start);
     const statements = lines.map(({ wire, output, piece }): Statement => {
@@ -114,9 +131,14 @@ export class MemberPrinter {
         return this.value(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
       case 'range': {
         const optional = (x: ValueExpr | null): number | null => x && numberOf(this.value(x, scope));
-        const domain = rangeDomain(e, { low: optional(e.low)!, high: optional(e.high)!, step: optional(e.step), centre: optional(e.prior) });
-        if (isInterval(domain)) return numberOf(this.decided(e.site, scope) as Datum);
-        return domain[this.choose(e.site, domain, scope)]!.value as number;
+        const domain = rangeDomain(e, {
+          low: optional(e.low)!,
+          high: optional(e.high)!,
+          step: optional(e.step),
+          centre: optional(e.prior),
+        });
+        if (isInterval(domain)) return numberOf(this.decided(e.site, scope));
+        return domain[this.choose(e.site, domain, scope)]!.value;
       }
       case 'unary':
         return applyUnary(e.op, this.value(e.operand, scope));
@@ -146,7 +168,8 @@ export class MemberPrinter {
   choose(site: Site, options: readonly Option[], scope: Scope): number {
     const decided = this.decided(site, scope);
     const i = options.findIndex((o) => sameDecided(decided, o.value));
-    if (i < 0) throw new Error(`bug: ${finishPath(scope.path + siteSuffix(site, scope.own))} cannot be ${String(decided)}`);
+    if (i < 0)
+      throw new Error(`bug: ${finishPath(scope.path + siteSuffix(site, scope.own))} cannot be ${String(decided)}`);
     return i;
   }
 
@@ -167,7 +190,8 @@ export class MemberPrinter {
       const v = numberOf(left);
       return v >= low && v <= high && (!right.whole || Number.isInteger(v));
     }
-    if (op === 'in' && right.kind === 'choice') return right.alternatives.some((a) => sameDatum(left, this.value(a.expr, scope)));
+    if (op === 'in' && right.kind === 'choice')
+      return right.alternatives.some((a) => sameDatum(left, this.value(a.expr, scope)));
     return applyBinary(op, left, this.value(right, scope));
   }
 
@@ -226,7 +250,11 @@ export class MemberPrinter {
       case 'perm': {
         const options = orderOptions(e.items.length);
         const order = options[this.choose(e.site, options, scope)]!.value as readonly number[];
-        return this.sequence(order.map((i) => e.items[i]!), input, scope);
+        return this.sequence(
+          order.map((i) => e.items[i]!),
+          input,
+          scope,
+        );
       }
       case 'repeat':
         return this.repeat(e, input, scope);
@@ -237,7 +265,12 @@ export class MemberPrinter {
       case 'fan': {
         const body = named(e.body);
         const times = numberOf(this.value(e.times, this.below(scope, useSegment(body.name))));
-        return this.copies(body, Array.from({ length: times }, () => input), scope, { kind: 'fan', times });
+        return this.copies(
+          body,
+          Array.from({ length: times }, () => input),
+          scope,
+          { kind: 'fan', times },
+        );
       }
       case 'each': {
         if (input === 'one') throw new Error('bug: `each` meets one tensor');
@@ -271,7 +304,14 @@ export class MemberPrinter {
       made.push(this.made(body, out, this.below(scope, `${base}[${copy}]`), scope));
       out = made.at(-1)!.out;
     }
-    if (allEqual(made)) return { piece: { ...usePiece(inForm(made[0]!, 'repeat'), body.name.label, body.name.use), form: { kind: 'repeat', times } }, out };
+    if (allEqual(made))
+      return {
+        piece: {
+          ...usePiece(inForm(made[0]!, 'repeat'), body.name.label, body.name.use),
+          form: { kind: 'repeat', times },
+        },
+        out,
+      };
     const label = `${body.name.label}[${body.name.use}]`;
     return { piece: { kind: 'chain', items: made.map((m, i) => usePiece(m, label, i)) }, out };
   }
@@ -302,7 +342,14 @@ export class MemberPrinter {
       case 'ref': {
         const cell = this.lookup(scope, e.binding);
         if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
-        const inside = { ...cell.scope, parent: cell.scope, cells: new Map(), path: scope.path, own: null, block: scope.block };
+        const inside = {
+          ...cell.scope,
+          parent: cell.scope,
+          cells: new Map(),
+          path: scope.path,
+          own: null,
+          block: scope.block,
+        };
         const { piece, out } = this.net(cell.expr, input, inside);
         return this.named(e.binding.name, { piece, out }, true, scope.block);
       }
@@ -324,7 +371,10 @@ export class MemberPrinter {
     const { layer } = e;
     const args = e.args.map((a) => {
       const def = layer.args.find((d) => d.name === a.name)!;
-      return argument(datum(this.value(a.value, scope), def.type), def.positional && layer.args[0] === def ? null : a.name);
+      return argument(
+        datum(this.value(a.value, scope), def.type),
+        def.positional && layer.args[0] === def ? null : a.name,
+      );
     });
     const silent = !layer.weighted && layer.name !== 'dropout';
     return { base: call(layer.name, args), auto: layer.name, out: 'one', silent };
@@ -352,7 +402,10 @@ export class MemberPrinter {
   // Different networks for the elements of a list that flows in: a cell with a tensor for each.
   private overElements(wanted: string, each: ListPiece, { piece, out }: Emitted, block: Block): Made {
     const tensors = each.items.map((_, i) => `item${i}`);
-    const list: Emitted = { piece: { kind: 'list', items: tensors.map((t): Piece => ({ kind: 'tensor', name: t })) }, out };
+    const list: Emitted = {
+      piece: { kind: 'list', items: tensors.map((t): Piece => ({ kind: 'tensor', name: t })) },
+      out,
+    };
     const value = finalise(follow(list, { piece, out }).piece, new Map());
     const params = tensors.map((t): Parameter => ({ name: name(t), ...none }));
     const body: Statement[] = [{ kind: 'return', value, ...none }];
@@ -375,14 +428,23 @@ export class MemberPrinter {
   }
 
   /** A cell with its values decided: what is left are its tensors. */
-  private cell(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): { made: Made; tensors: readonly Piece[] } {
+  private cell(
+    e: CallExpr,
+    input: Arity | null,
+    scope: Scope,
+    caller: Scope,
+  ): { made: Made; tensors: readonly Piece[] } {
     const { def } = e;
     if (def.body.kind !== 'tensor') throw new Error('bug: no cell');
     const cells = this.argumentCells(e, scope, caller);
     const given = new Map<Bound, Emitted>();
     for (const a of e.args) {
       // Decisions of a tensor that is given as argument stand below the call.
-      if (a.kind === 'tensor') given.set(a.parameter, this.tensor(a.expr, { ...caller, parent: caller, cells: new Map(), path: scope.path, own: null }));
+      if (a.kind === 'tensor')
+        given.set(
+          a.parameter,
+          this.tensor(a.expr, { ...caller, parent: caller, cells: new Map(), path: scope.path, own: null }),
+        );
     }
     const tensors = def.parameters.filter((p): p is TensorParameter => p.kind === 'tensorParameter');
     const flowing = tensors.filter((p) => !given.has(p));
@@ -397,10 +459,14 @@ export class MemberPrinter {
     const counts: Counts = new Map();
     const wires = [...block.wires].sort(([a], [b]) => a.span.start - b.span.start);
     const body: Statement[] = [...block.definitions];
-    for (const [wire, piece] of wires) body.push({ kind: 'wire', name: name(wire.name), value: finalise(piece, counts), ...none });
+    for (const [wire, piece] of wires)
+      body.push({ kind: 'wire', name: name(wire.name), value: finalise(piece, counts), ...none });
     body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
     for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
-    const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({ name: name(p.name), ...none }));
+    const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({
+      name: name(p.name),
+      ...none,
+    }));
     const label = this.enter(scope.block, def.name, (as) => ({ kind: 'cell', name: name(as), params, body, ...none }));
     return {
       made: { base: name(label), auto: label, out: result.out, silent: false },
@@ -410,7 +476,14 @@ export class MemberPrinter {
 
   // ---- definitions -----------------------------------------------------------------------------------------------------
 
-  private define(kind: 'def' | 'shared', wanted: string, value: Expr, out: Arity, block: Block, from: Block = block): Made {
+  private define(
+    kind: 'def' | 'shared',
+    wanted: string,
+    value: Expr,
+    out: Arity,
+    block: Block,
+    from: Block = block,
+  ): Made {
     const label = this.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }), from);
     return { base: name(label), auto: label, out, silent: false };
   }
@@ -433,7 +506,8 @@ export class MemberPrinter {
 
   // The name of a shared network is part of its path: others leave it alone.
   private isTaken(label: string, shared: boolean, block: Block, from: Block): boolean {
-    if (this.reserved.tensors.has(label) || (!shared && this.reserved.shared.has(label)) || block.below.has(label)) return true;
+    if (this.reserved.tensors.has(label) || (!shared && this.reserved.shared.has(label)) || block.below.has(label))
+      return true;
     for (let b: Block | null = from; b; b = b.outer) if (b.names.has(label)) return true;
     return false;
   }
@@ -490,7 +564,9 @@ export class MemberPrinter {
       return [wire, cell.kind === 'tensor' ? cell.get() : 'one'];
     });
     const isUsed = (wire: Wire): boolean => scope.block.reads.some((r) => r.binding === wire && r.start < e.span.start);
-    return together(all.filter(([w]) => !isUsed(w)).map(([w, out]) => ({ piece: { kind: 'tensor', name: w.name }, out })));
+    return together(
+      all.filter(([w]) => !isUsed(w)).map(([w, out]) => ({ piece: { kind: 'tensor', name: w.name }, out })),
+    );
   }
 
   // A tensor that is named within an expression stays there; what else is named is written out.
@@ -498,10 +574,15 @@ export class MemberPrinter {
     const block: Block = { ...scope.block, wires: new Map() };
     const inside = this.open({ ...scope, block }, e.bindings);
     const body = this.tensor(e.body, inside);
-    return [...block.wires].reverse().reduce<Emitted>(
-      (within, [wire, value]) => ({ piece: { kind: 'letin', name: wire.name, value, body: within.piece }, out: within.out }),
-      body,
-    );
+    return [...block.wires]
+      .reverse()
+      .reduce<Emitted>(
+        (within, [wire, value]) => ({
+          piece: { kind: 'letin', name: wire.name, value, body: within.piece },
+          out: within.out,
+        }),
+        body,
+      );
   }
 }
 
@@ -513,7 +594,15 @@ interface Made {
   readonly silent: boolean;
 }
 
-const newBlock = (outer: Block | null): Block => ({ outer, definitions: [], known: new Map(), names: new Set(), below: new Set(), wires: new Map(), reads: [] });
+const newBlock = (outer: Block | null): Block => ({
+  outer,
+  definitions: [],
+  known: new Map(),
+  names: new Set(),
+  below: new Set(),
+  wires: new Map(),
+  reads: [],
+});
 
 const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
 
@@ -536,7 +625,16 @@ function isSilent(p: Piece): boolean {
 const inForm = (m: Made, label: string): Made => (m.auto === null ? { ...m, auto: label } : m);
 
 function usePiece(m: Made, label: string, use: number): UsePiece {
-  return { kind: 'use', base: m.base, tensors: [], auto: m.auto, label, use, silent: m.silent, form: { kind: 'plain' } };
+  return {
+    kind: 'use',
+    base: m.base,
+    tensors: [],
+    auto: m.auto,
+    label,
+    use,
+    silent: m.silent,
+    form: { kind: 'plain' },
+  };
 }
 
 const allEqual = (made: readonly Made[]): boolean => {
@@ -556,12 +654,16 @@ function follow(before: Emitted, next: Emitted): Emitted {
   const items = stepsOf(before.piece);
   const more = stepsOf(next.piece);
   const last = items.at(-1);
-  if (!last || !more[0] || !isEach(more[0])) return { piece: { kind: 'chain', items: [...items, ...more] }, out: next.out };
+  if (!last || !more[0] || !isEach(more[0]))
+    return { piece: { kind: 'chain', items: [...items, ...more] }, out: next.out };
   const { items: networks } = more[0];
   if (last.kind !== 'list' || last.each || last.items.length !== networks.length) {
     throw new Unprintable('networks that differ from element to element of a list which is made elsewhere');
   }
-  const joined: Piece = { kind: 'list', items: last.items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] })) };
+  const joined: Piece = {
+    kind: 'list',
+    items: last.items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] })),
+  };
   return { piece: { kind: 'chain', items: [...items.slice(0, -1), joined, ...more.slice(1)] }, out: next.out };
 }
 

@@ -12,17 +12,7 @@ import type {
   RepeatExpr,
   Spanned,
 } from '../../grammar/syntax.ts';
-import {
-  inner,
-  kindClash,
-  labelled,
-  netSite,
-  report,
-  spanOf,
-  textOf,
-  valueSite,
-  want,
-} from './context.ts';
+import { inner, kindClash, labelled, netSite, report, spanOf, textOf, valueSite, want } from './context.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import { lookup } from './scope.ts';
 import { isNamedUse, scoped } from './scoped.ts';
@@ -81,7 +71,11 @@ function weightOf(a: AlternativeSyntax, cx: Context): number {
       hint: `write \`(${textOf(cx, a.value)}) @${textOf(cx, a.weight)}\` if that is meant`,
     });
   }
-  const expr = elaborateValue(a.weight, { ...inner(cx), label: { label: 'weight', sites: [] } }, 'the weight of an alternative');
+  const expr = elaborateValue(
+    a.weight,
+    { ...inner(cx), label: { label: 'weight', sites: [] } },
+    'the weight of an alternative',
+  );
   if (!expr) return 1;
   const weight = constantNumber(expr);
   if (weight !== null && weight > 0 && Number.isFinite(weight)) return weight;
@@ -121,7 +115,10 @@ export function chain(e: ChainExpr, cx: Context): Meaning {
   if (head.kind === 'error' || nets.some((n) => n === null)) return ERROR;
   const items = nets as NetExpr[];
   if (head.kind === 'tensor') {
-    const net: NetExpr = items.length === 1 ? items[0]! : { kind: 'seq', items, span: spanOf(cx, { start: e.steps[1]!.start, end: e.end }) };
+    const net: NetExpr =
+      items.length === 1
+        ? items[0]!
+        : { kind: 'seq', items, span: spanOf(cx, { start: e.steps[1]!.start, end: e.end }) };
     return { kind: 'tensor', expr: { kind: 'apply', net, input: head.expr, span: spanOf(cx, e) } };
   }
   const lead = want(cx, head, 'net', first, 'what stands before `->`', {
@@ -183,9 +180,12 @@ export function list(e: ListExpr, cx: Context): Meaning {
   if (!items) return ERROR;
   const at = spanOf(cx, e);
   const first = items[0]!;
-  if (first.kind === 'value') return { kind: 'value', expr: { kind: 'list', items: items.map((m) => m.expr) as ValueExpr[], span: at } };
-  if (first.kind === 'net') return { kind: 'net', expr: { kind: 'branches', items: items.map((m) => m.expr) as NetExpr[], span: at } };
-  if (first.kind === 'tensor') return { kind: 'tensor', expr: { kind: 'list', items: items.map((m) => m.expr) as TensorExpr[], span: at } };
+  if (first.kind === 'value')
+    return { kind: 'value', expr: { kind: 'list', items: items.map((m) => m.expr) as ValueExpr[], span: at } };
+  if (first.kind === 'net')
+    return { kind: 'net', expr: { kind: 'branches', items: items.map((m) => m.expr) as NetExpr[], span: at } };
+  if (first.kind === 'tensor')
+    return { kind: 'tensor', expr: { kind: 'list', items: items.map((m) => m.expr) as TensorExpr[], span: at } };
   kindClash(cx, e.items[0]!, 'net', first.kind, 'an item of a list');
   return ERROR;
 }
@@ -207,7 +207,11 @@ export function optional(e: OptionalExpr, cx: Context): Meaning {
   const site = { id: cx.checker.nextSite(), label: 'present', use: null, span };
   const body = repeated(e.value, cx, 'repeat', 'what stands before `?`');
   if (!body) return ERROR;
-  const alternatives = [0, 1].map((value): Alternative<ValueExpr> => ({ expr: { kind: 'const', value, span }, weight: 1, text: String(value) }));
+  const alternatives = [0, 1].map((value): Alternative<ValueExpr> => ({
+    expr: { kind: 'const', value, span },
+    weight: 1,
+    text: String(value),
+  }));
   const times: ValueExpr = { kind: 'choice', site, alternatives, span };
   return { kind: 'net', expr: { kind: 'repeat', body, times, tied: false, optional: true, span } };
 }
@@ -229,5 +233,8 @@ export function conditional(e: IfExpr, cx: Context): Meaning {
     kindClash(cx, e.then, 'net', 'setting', 'a branch of `if`');
     return ERROR;
   }
-  return { kind: then.kind, expr: { kind: 'if', test, then: then.expr, else: otherwise.expr, span: spanOf(cx, e) } } as Meaning;
+  return {
+    kind: then.kind,
+    expr: { kind: 'if', test, then: then.expr, else: otherwise.expr, span: spanOf(cx, e) },
+  } as Meaning;
 }

@@ -12,13 +12,26 @@ export const argument = (value: Expr, label: string | null = null): Argument =>
   label === null ? { value, ...at } : { name: name(label), value, ...at };
 export const call = (callee: string, args: readonly Argument[]): Expr =>
   args.length === 0 ? name(callee) : { kind: 'call', callee: name(callee), args, ...at };
-export const repeated = (value: Expr, times: number): Expr => ({ kind: 'repeat', value: grouped(value), times: number(times), tied: false, ...at });
+export const repeated = (value: Expr, times: number): Expr => ({
+  kind: 'repeat',
+  value: grouped(value),
+  times: number(times),
+  tied: false,
+  ...at,
+});
 export const range = (from: Expr, to: Expr): Expr => ({ kind: 'range', from, to, log: false, pow2: false, ...at });
 const each = (value: Expr): Expr => ({ kind: 'each', value: grouped(value), ...at });
 
 /** Digits that read back as the same number. */
 export function number(value: number): Expr {
-  const literal = (v: number): Expr => ({ kind: 'number', value: v, unit: 'none', whole: Number.isInteger(v), text: digits(v), ...at });
+  const literal = (v: number): Expr => ({
+    kind: 'number',
+    value: v,
+    unit: 'none',
+    whole: Number.isInteger(v),
+    text: digits(v),
+    ...at,
+  });
   return value < 0 ? { kind: 'unary', operator: '-', value: literal(-value), ...at } : literal(value);
 }
 
@@ -54,7 +67,10 @@ export interface UsePiece {
   readonly use: number;
   /** Nothing depends on its path. */
   readonly silent: boolean;
-  readonly form: { readonly kind: 'plain' } | { readonly kind: 'repeat' | 'fan'; readonly times: number } | { readonly kind: 'each' };
+  readonly form:
+    | { readonly kind: 'plain' }
+    | { readonly kind: 'repeat' | 'fan'; readonly times: number }
+    | { readonly kind: 'each' };
 }
 
 /** Numbers given so far in one scope, as the checker gives them. */

@@ -168,7 +168,10 @@ function trainStatement(space: Space, printer: MemberPrinter): Statement | null 
   for (const key of ['batch', 'epochs'] as const) {
     if (key === 'epochs' && train.fidelity) {
       const { low, high } = train.fidelity;
-      add(key, { fidelity: true, value: { kind: 'range', from: number(low), to: number(high), log: false, pow2: false, ...none } });
+      add(key, {
+        fidelity: true,
+        value: { kind: 'range', from: number(low), to: number(high), log: false, pow2: false, ...none },
+      });
       continue;
     }
     const value = printer.value(train[key], printer.root(space.bindings, `.train.${key}`, key));
@@ -180,9 +183,11 @@ function trainStatement(space: Space, printer: MemberPrinter): Statement | null 
 }
 
 const isDefault = (s: SettingChoice, plain: SettingChoice | null): boolean =>
-  s.kind === 'setting' && plain?.kind === 'setting' && s.name === plain.name && s.args.every((a, i) => sameArg(a, plain.args[i]));
+  s.kind === 'setting' &&
+  plain?.kind === 'setting' &&
+  s.name === plain.name &&
+  s.args.every((a, i) => sameArg(a, plain.args[i]));
 
 function sameArg(a: SettingExpr['args'][number], b: SettingExpr['args'][number] | undefined): boolean {
   return a.value.kind === 'const' && b?.value.kind === 'const' && a.value.value === b.value.value;
 }
-

@@ -61,13 +61,25 @@ function renderDiagnostic(d: Diagnostic, width: number, c: Colors): string {
     ['found', d.found],
     ['hint', d.hint],
   ] as const) {
-    if (text !== '') out.push(...wrap(`${word}: ${visible(text)}`, width - gutter - 3, '  ').map((t, i) => (i === 0 ? margin : `${pad}   `) + t));
+    if (text !== '')
+      out.push(
+        ...wrap(`${word}: ${visible(text)}`, width - gutter - 3, '  ').map(
+          (t, i) => (i === 0 ? margin : `${pad}   `) + t,
+        ),
+      );
   }
   return out.join('\n');
 }
 
 /** The lines that labels stand on, in order, each with its marks below it. */
-function frame(source: Source, labels: readonly Label[], gutter: number, width: number, tint: (s: string) => string, c: Colors): string[] {
+function frame(
+  source: Source,
+  labels: readonly Label[],
+  gutter: number,
+  width: number,
+  tint: (s: string) => string,
+  c: Colors,
+): string[] {
   const byLine = new Map<number, Label[]>();
   for (const l of labels) {
     const { line } = position(source, l.span.start);
@@ -82,7 +94,9 @@ function frame(source: Source, labels: readonly Label[], gutter: number, width: 
     const window = windowOf(source, number, byLine.get(number)!, width - gutter - 3);
     out.push(`${c.blue(String(number).padStart(gutter))} ${bar} ${window.text}`.trimEnd());
     // One row of marks for each label, the rightmost first, as they may overlap.
-    const marks = [...byLine.get(number)!].sort((a, b) => Number(b.primary) - Number(a.primary) || b.span.start - a.span.start);
+    const marks = [...byLine.get(number)!].sort(
+      (a, b) => Number(b.primary) - Number(a.primary) || b.span.start - a.span.start,
+    );
     for (const label of marks) {
       const { start, length } = window.place(label.span);
       const mark = label.primary ? tint('^'.repeat(length)) : c.blue('-'.repeat(length));
@@ -107,13 +121,18 @@ function windowOf(source: Source, number: number, labels: readonly Label[], widt
   const first = Math.min(...labels.map((l) => offset(l.span.start)));
   let from = 0;
   // Long lines are cut: the first label stands in the first third.
-  if (stringWidth(visible(line.slice(0, Math.min(line.length, 4 * width)))) > width && first > width / 2) from = first - Math.floor(width / 3);
+  if (stringWidth(visible(line.slice(0, Math.min(line.length, 4 * width)))) > width && first > width / 2)
+    from = first - Math.floor(width / 3);
   if (from > 0 && isLowSurrogate(line.charCodeAt(from))) from--;
   const lead = from > 0 ? '…' : '';
   let text = lead + visible(line.slice(from, from + 2 * width));
   const cut = stringWidth(text) > width;
   if (cut) text = `${clip(text, width - 1)}…`;
-  const column = (at: number): number => Math.min(width - 1, stringWidth(lead + visible(line.slice(from, Math.max(from, Math.min(offset(at), from + 2 * width))))));
+  const column = (at: number): number =>
+    Math.min(
+      width - 1,
+      stringWidth(lead + visible(line.slice(from, Math.max(from, Math.min(offset(at), from + 2 * width))))),
+    );
   return {
     text,
     place: (span) => {
@@ -141,7 +160,10 @@ export function visible(text: string): string {
   return text
     .replace(/\t/g, TAB)
     .replace(/\r?\n/g, '⏎')
-    .replace(/[\p{Cc}\p{Bidi_Control}\p{Surrogate}\u2028\u2029\ufeff\u200b]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+    .replace(
+      /[\p{Cc}\p{Bidi_Control}\p{Surrogate}\u2028\u2029\ufeff\u200b]/gu,
+      (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
+    );
 }
 
 function wrap(text: string, width: number, indent: string): string[] {

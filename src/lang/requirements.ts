@@ -37,7 +37,14 @@ function condition(e: Expr, cx: Context): RequireExpr | null {
   }
   const truth = term(e, cx);
   const span = spanOf(cx, e);
-  return truth && { kind: 'compare', op: '==', left: truth, right: { kind: 'value', expr: { kind: 'const', value: true, span } } };
+  return (
+    truth && {
+      kind: 'compare',
+      op: '==',
+      left: truth,
+      right: { kind: 'value', expr: { kind: 'const', value: true, span } },
+    }
+  );
 }
 
 // `w in 8..64`, `w in (8 | 16)`, `w in [8, 16]`.
@@ -48,7 +55,12 @@ function within(e: BinaryExpr, cx: Context): RequireExpr | null {
     const high = term(e.right.to, cx);
     return left && low && high && { kind: 'within', term: left, low, high };
   }
-  const options = e.right.kind === 'choice' ? e.right.alternatives.map((a) => a.value) : e.right.kind === 'list' ? e.right.items : null;
+  const options =
+    e.right.kind === 'choice'
+      ? e.right.alternatives.map((a) => a.value)
+      : e.right.kind === 'list'
+        ? e.right.items
+        : null;
   if (!options || options.length === 0) {
     report(cx, 'E206', e.right, 'what stands after `in` must be a range, a choice or a list', {
       expected: '`8..64`, `(8 | 16)` or `[8, 16]`',
@@ -58,7 +70,9 @@ function within(e: BinaryExpr, cx: Context): RequireExpr | null {
   }
   const terms = options.map((o) => term(o, cx));
   if (!left || terms.includes(null)) return null;
-  return terms.map((right): RequireExpr => ({ kind: 'compare', op: '==', left, right: right! })).reduce((a, b) => ({ kind: 'or', left: a, right: b }));
+  return terms
+    .map((right): RequireExpr => ({ kind: 'compare', op: '==', left, right: right! }))
+    .reduce((a, b) => ({ kind: 'or', left: a, right: b }));
 }
 
 export function measureOf(e: Expr, cx: Context): Measure | null {
@@ -86,15 +100,25 @@ function term(e: Expr, cx: Context): RequireTerm | null {
 }
 
 function mentionedMeasure(e: Expr, cx: Context): Measure | null {
-  if (e.kind === 'binary') return measureOf(e.left, cx) ?? measureOf(e.right, cx) ?? mentionedMeasure(e.left, cx) ?? mentionedMeasure(e.right, cx);
+  if (e.kind === 'binary')
+    return (
+      measureOf(e.left, cx) ?? measureOf(e.right, cx) ?? mentionedMeasure(e.left, cx) ?? mentionedMeasure(e.right, cx)
+    );
   return e.kind === 'unary' ? (measureOf(e.value, cx) ?? mentionedMeasure(e.value, cx)) : null;
 }
 
 // A requirement decides nothing, and what is continuous is known only once it is drawn.
 function closed(expr: ValueExpr, at: Expr, cx: Context): boolean {
   if (at.kind === 'choice' || at.kind === 'range' || at.kind === 'prior') {
-    const hint = at.kind === 'choice' ? 'alternatives after `in` stand in parentheses: `w in (1 | 2)`' : '`w in 8..64` tests a range';
-    report(cx, 'E206', at, 'nothing may stand open in a requirement', { expected: 'a value', found: textOf(cx, at), hint });
+    const hint =
+      at.kind === 'choice'
+        ? 'alternatives after `in` stand in parentheses: `w in (1 | 2)`'
+        : '`w in 8..64` tests a range';
+    report(cx, 'E206', at, 'nothing may stand open in a requirement', {
+      expected: 'a value',
+      found: textOf(cx, at),
+      hint,
+    });
     return false;
   }
   const domain = domainOf(expr, EMPTY_ENV());

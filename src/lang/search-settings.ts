@@ -36,7 +36,9 @@ export const defaultSearch = (loss = 'crossentropy'): SearchSettings => ({
 
 function defaultObjective(loss: string): SearchSettings['objectives'][number] {
   const best = LOSSES.get(loss)?.metrics[0];
-  return best ? { direction: best.better === 'more' ? 'maximize' : 'minimize', name: best.name } : { direction: 'minimize', name: 'loss' };
+  return best
+    ? { direction: best.better === 'more' ? 'maximize' : 'minimize', name: best.name }
+    : { direction: 'minimize', name: 'loss' };
 }
 
 /** Figures that a training run with this loss reports. */
@@ -63,7 +65,11 @@ export function elaborateSearch(s: SearchStatement, loss: string, cx: Context): 
         const item = onlyItem(setting, cx);
         const found = item && settingOf(item.value, 'searcher', cx);
         if (found?.kind === 'setting') search.searcher = found;
-        else if (found) report(cx, 'E206', setting, '`with` may not stand open', { expected: oneOf(settingNames('searcher')), found: textOf(cx, setting) });
+        else if (found)
+          report(cx, 'E206', setting, '`with` may not stand open', {
+            expected: oneOf(settingNames('searcher')),
+            found: textOf(cx, setting),
+          });
         break;
       }
       case 'budget':
@@ -72,7 +78,9 @@ export function elaborateSearch(s: SearchStatement, loss: string, cx: Context): 
       case 'workers':
       case 'seed': {
         const item = onlyItem(setting, cx);
-        const n = item && fixedWhole(item.value, key === 'seed' ? 'the seed' : 'the number of workers', key === 'seed' ? 0 : 1, cx);
+        const n =
+          item &&
+          fixedWhole(item.value, key === 'seed' ? 'the seed' : 'the number of workers', key === 'seed' ? 0 : 1, cx);
         if (n !== null) search[key] = n;
         break;
       }
@@ -95,13 +103,22 @@ function readObjectives(
   for (const item of setting.items) {
     const e = item.value;
     if (e.kind !== 'name' || !names.includes(e.name)) {
-      report(cx, 'E703', e, `a run with the loss \`${loss}\` does not report ${e.kind === 'name' ? `\`${e.name}\`` : 'this'}`, {
-        expected: oneOf(names),
-        found: textOf(cx, e),
-        hint: e.kind === 'name' ? didYouMean(e.name, names) : '',
-      });
+      report(
+        cx,
+        'E703',
+        e,
+        `a run with the loss \`${loss}\` does not report ${e.kind === 'name' ? `\`${e.name}\`` : 'this'}`,
+        {
+          expected: oneOf(names),
+          found: textOf(cx, e),
+          hint: e.kind === 'name' ? didYouMean(e.name, names) : '',
+        },
+      );
     } else if (objectives.some((o) => o.name === e.name)) {
-      report(cx, 'E102', e, `\`${e.name}\` is an objective already`, { expected: 'each objective once', found: textOf(cx, e) });
+      report(cx, 'E102', e, `\`${e.name}\` is an objective already`, {
+        expected: 'each objective once',
+        found: textOf(cx, e),
+      });
     } else objectives.push({ direction, name: e.name });
   }
 }
@@ -116,7 +133,11 @@ function readBudget(setting: ValueSetting, search: Mutable<SearchSettings>, cx: 
       const expr = elaborateValue(item.value, cx, 'the budget');
       const seconds = expr && constantNumber(expr);
       if (seconds !== null && seconds > 0) search.time = seconds;
-      else report(cx, 'E206', item, 'a budget of time must be above 0', { expected: 'a time such as 2h', found: textOf(cx, item) });
+      else
+        report(cx, 'E206', item, 'a budget of time must be above 0', {
+          expected: 'a time such as 2h',
+          found: textOf(cx, item),
+        });
     } else {
       report(cx, 'E205', item, 'a budget is a number of trials or a time', {
         expected: '`200 trials` or `2h`',

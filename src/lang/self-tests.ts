@@ -25,14 +25,25 @@ interface Figure {
 type Verdict = 'holds' | 'fails' | 'open';
 
 /** Tests a `check` statement: of a space, or of a file where each figure names what it is of. */
-export function runCheck(s: CheckStatement, space: Space | null, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): void {
+export function runCheck(
+  s: CheckStatement,
+  space: Space | null,
+  spaces: ReadonlyMap<string, CheckedSpace>,
+  cx: Context,
+): void {
   for (const condition of s.conditions) {
     const found: string[] = [];
     const verdict = judge(condition, { space, spaces, cx, found });
     if (verdict === null || verdict === 'holds') continue;
     const what = found.length === 0 ? 'false' : found.join(', ');
-    if (verdict === 'fails') report(cx, 'E604', condition, 'this check does not hold', { expected: textOf(cx, condition), found: what });
-    else report(cx, 'E604', condition, 'this check could not be proven', { severity: 'warning', expected: textOf(cx, condition), found: what });
+    if (verdict === 'fails')
+      report(cx, 'E604', condition, 'this check does not hold', { expected: textOf(cx, condition), found: what });
+    else
+      report(cx, 'E604', condition, 'this check could not be proven', {
+        severity: 'warning',
+        expected: textOf(cx, condition),
+        found: what,
+      });
   }
 }
 
@@ -68,11 +79,15 @@ function judge(e: Expr, t: Test): Verdict | null {
       return a && b && compare(op, a, b);
     }
   }
-  report(t.cx, 'E206', e, 'a check is a comparison', { expected: '`check count == 15_625` or `check params <= 700k`', found: textOf(t.cx, e) });
+  report(t.cx, 'E206', e, 'a check is a comparison', {
+    expected: '`check count == 15_625` or `check params <= 700k`',
+    found: textOf(t.cx, e),
+  });
   return null;
 }
 
-const both = (a: Verdict, b: Verdict): Verdict => (a === 'fails' || b === 'fails' ? 'fails' : a === 'open' || b === 'open' ? 'open' : 'holds');
+const both = (a: Verdict, b: Verdict): Verdict =>
+  a === 'fails' || b === 'fails' ? 'fails' : a === 'open' || b === 'open' ? 'open' : 'holds';
 
 type Op = '==' | '!=' | '<' | '<=' | '>' | '>=';
 
@@ -130,7 +145,10 @@ const isMeasure = (name: string): name is Measure => MEASURES.some((m) => m === 
 function figureOf(name: 'count' | Measure, args: readonly Expr[], at: Expr, t: Test): Figure | null {
   const [arg, second] = args;
   if (second) {
-    report(t.cx, 'E202', second, `\`${name}\` takes one argument`, { expected: `${name}(f32[B, 8] -> f)`, found: textOf(t.cx, at) });
+    report(t.cx, 'E202', second, `\`${name}\` takes one argument`, {
+      expected: `${name}(f32[B, 8] -> f)`,
+      found: textOf(t.cx, at),
+    });
     return null;
   }
   const all = name === 'count' && arg?.kind === 'name' && arg.name === 'all' && !lookup(t.cx.scope, 'all');
@@ -170,12 +188,21 @@ function spaceOf(e: Expr, t: Test): Space | null {
     const named = t.spaces.get(e.name);
     if (named) return named.space;
     if (!lookup(t.cx.scope, e.name)) {
-      report(t.cx, 'E101', e, `there is no space \`${e.name}\``, { expected: 'a space of this file', found: e.name, hint: didYouMean(e.name, t.spaces.keys()) });
+      report(t.cx, 'E101', e, `there is no space \`${e.name}\``, {
+        expected: 'a space of this file',
+        found: e.name,
+        hint: didYouMean(e.name, t.spaces.keys()),
+      });
       return null;
     }
   }
   const inputs: InputDecl[] = [];
-  const cx: Context = { ...inner(t.cx), numbers: newNumbers(), label: null, body: { place: 'check', wires: [], before: 0, inputs } };
+  const cx: Context = {
+    ...inner(t.cx),
+    numbers: newNumbers(),
+    label: null,
+    body: { place: 'check', wires: [], before: 0, inputs },
+  };
   const expr = want(cx, cx.checker.elaborate(e, cx), 'tensor', e, 'what is counted', {
     hint: 'say on which input: `count(f32[B, 8] -> f)`',
   });

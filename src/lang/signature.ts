@@ -48,7 +48,10 @@ function outputDim(e: Expr, i: number, dims: Map<string, ValueParameter>, cx: Co
 
 function computed(e: Expr, dims: Map<string, ValueParameter>, cx: Context): SignatureDim | null {
   if (e.kind === 'choice' || e.kind === 'range') {
-    report(cx, 'E206', e, 'nothing may stand open in a signature', { expected: 'a name of an axis or a computed size', found: e.kind });
+    report(cx, 'E206', e, 'nothing may stand open in a signature', {
+      expected: 'a name of an axis or a computed size',
+      found: e.kind,
+    });
     return null;
   }
   const expr = elaborateValue(e, cx, 'a size in a signature');

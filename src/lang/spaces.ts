@@ -24,31 +24,29 @@ export interface CheckedSpace {
 
 export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: Context): CheckedSpace {
   const scope = newScope(fileCx.scope);
-  const cx: Context = { ...fileCx, scope, numbers: newNumbers(), body: { place: 'space', wires: [], before: 0, inputs: null } };
+  const cx: Context = {
+    ...fileCx,
+    scope,
+    numbers: newNumbers(),
+    body: { place: 'space', wires: [], before: 0, inputs: null },
+  };
   const requirements: Requirement[] = [];
   const checks: CheckedSpace['checks'][number][] = [];
   const errors = cx.checker.errorCount();
   const body = elaborateBody(s.body, cx, (statement, at) => {
-    switch (statement.kind) {
-      case 'require':
-        for (const c of statement.conditions) {
-          const r = requirement(c, at);
-          if (r) requirements.push(r);
-        }
-        break;
-      case 'check':
-        checks.push({ statement, cx: at });
-        break;
-      case 'prefer':
-        notYet('`prefer`', statement, at);
-        break;
-      default:
-        report(at, 'E158', statement, 'this statement may not stand in a space');
-    }
+    if (statement.kind === 'require') {
+      requirements.push(...statement.conditions.flatMap((c) => requirement(c, at) ?? []));
+    } else if (statement.kind === 'check') checks.push({ statement, cx: at });
+    else if (statement.kind === 'prefer') notYet('`prefer`', statement, at);
+    else report(at, 'E158', statement, 'this statement may not stand in a space');
   });
   if (cx.checker.errorCount() === errors) {
-    if (!s.body.some((b) => b.kind === 'input')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no input`, { expected: '`input x: f32[B, 784]`' });
-    if (!s.body.some((b) => b.kind === 'output')) report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no output`, { expected: '`output y = x -> dense(10)`' });
+    if (!s.body.some((b) => b.kind === 'input'))
+      report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no input`, { expected: '`input x: f32[B, 784]`' });
+    if (!s.body.some((b) => b.kind === 'output'))
+      report(cx, 'E106', s.name, `the space \`${s.name.name}\` has no output`, {
+        expected: '`output y = x -> dense(10)`',
+      });
   }
   const space: Space = {
     name: s.name.name,
@@ -64,7 +62,11 @@ export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: 
 }
 
 /** `space Small = Base where params <= 500k`: the base with more requirements, without its checks. */
-export function deriveSpace(s: DeriveStatement, spaces: ReadonlyMap<string, CheckedSpace>, cx: Context): CheckedSpace | null {
+export function deriveSpace(
+  s: DeriveStatement,
+  spaces: ReadonlyMap<string, CheckedSpace>,
+  cx: Context,
+): CheckedSpace | null {
   const { base } = s;
   if (base.kind === 'member') {
     notYet('a space of another file', base, cx);
@@ -82,12 +84,22 @@ export function deriveSpace(s: DeriveStatement, spaces: ReadonlyMap<string, Chec
     return null;
   }
   const part = from.broken ? null : withFixed(from, s.bindings, cx);
-  const at: Context = { ...cx, scope: from.scope, numbers: newNumbers(), body: { place: 'space', wires: [], before: 0, inputs: null } };
+  const at: Context = {
+    ...cx,
+    scope: from.scope,
+    numbers: newNumbers(),
+    body: { place: 'space', wires: [], before: 0, inputs: null },
+  };
   const more = s.conditions.map((c) => requirement(c, at));
   if (more.includes(null) || !part) return null;
   const inherited = from.space.requirements;
   const requirements = [...inherited, ...(more as Requirement[])];
-  return { ...part, space: { ...part.space, name: s.name.name, requirements, span: spanOf(cx, s.name) }, checks: [], inherited };
+  return {
+    ...part,
+    space: { ...part.space, name: s.name.name, requirements, span: spanOf(cx, s.name) },
+    checks: [],
+    inherited,
+  };
 }
 
 function withFixed(from: CheckedSpace, bindings: readonly Binding[], cx: Context): CheckedSpace | null {

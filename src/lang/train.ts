@@ -60,7 +60,11 @@ export function forEachKey<K extends string>(
     const name = setting.key.name;
     if (setting.kind === 'group') {
       if (where === 'train') notYet(`a group of settings (\`${name}\`)`, setting.key, cx);
-      else report(cx, 'E205', setting.key, `\`${where}\` has no group of settings`, { expected: oneOf(keys), found: name });
+      else
+        report(cx, 'E205', setting.key, `\`${where}\` has no group of settings`, {
+          expected: oneOf(keys),
+          found: name,
+        });
       continue;
     }
     const before = seen.get(name);
@@ -93,7 +97,11 @@ function readKey(key: TrainKey, setting: ValueSetting, train: Mutable<TrainSetti
     case 'loss': {
       const found = settingOf(item.value, key, cx);
       if (found?.kind === 'setting') train[key] = found;
-      else if (found) report(cx, 'E206', item.value, `\`${key}\` may not stand open`, { expected: `one of ${oneOf(settingNames(key))}`, found: textOf(cx, item.value) });
+      else if (found)
+        report(cx, 'E206', item.value, `\`${key}\` may not stand open`, {
+          expected: `one of ${oneOf(settingNames(key))}`,
+          found: textOf(cx, item.value),
+        });
       break;
     }
     case 'optimizer':
@@ -109,7 +117,10 @@ function readKey(key: TrainKey, setting: ValueSetting, train: Mutable<TrainSetti
       break;
     case 'precision':
       if (item.value.kind !== 'name' || item.value.name !== 'f32') {
-        report(cx, 'E205', item.value, 'this precision is not supported', { expected: 'f32', found: textOf(cx, item.value) });
+        report(cx, 'E205', item.value, 'this precision is not supported', {
+          expected: 'f32',
+          found: textOf(cx, item.value),
+        });
       }
       break;
     case 'seed':
@@ -126,7 +137,10 @@ export function onlyItem(setting: ValueSetting, cx: Context, allowed: readonly s
   if (setting.items.length > 1) return later(`\`${key}\` with several values`, setting.items[1]!, cx);
   const misplaced = item.trials ? 'trials' : item.fidelity && !allowed.includes('fidelity') ? 'fidelity' : '';
   if (misplaced === '') return item;
-  report(cx, 'E205', item, `\`${misplaced}\` means nothing for \`${key}\``, { expected: `a value of \`${key}\``, found: textOf(cx, item) });
+  report(cx, 'E205', item, `\`${misplaced}\` means nothing for \`${key}\``, {
+    expected: `a value of \`${key}\``,
+    found: textOf(cx, item),
+  });
   return null;
 }
 
@@ -166,21 +180,30 @@ export function fixedWhole(e: Expr, what: string, min: number, cx: Context): num
   if (!expr) return null;
   const n = constantNumber(expr);
   if (n !== null && Number.isSafeInteger(n) && n >= min) return n;
-  report(cx, 'E206', e, `${what} must be a whole number`, { expected: `a whole number from ${min}`, found: textOf(cx, e) });
+  report(cx, 'E206', e, `${what} must be a whole number`, {
+    expected: `a whole number from ${min}`,
+    found: textOf(cx, e),
+  });
   return null;
 }
 
 function readFidelity(item: SettingItem, train: Mutable<TrainSettings>, cx: Context): void {
   const e = item.value;
   if (e.kind !== 'range') {
-    report(cx, 'E206', e, 'a fidelity is a range of epochs', { expected: '`epochs fidelity 1..27`', found: textOf(cx, item) });
+    report(cx, 'E206', e, 'a fidelity is a range of epochs', {
+      expected: '`epochs fidelity 1..27`',
+      found: textOf(cx, item),
+    });
     return;
   }
   const low = fixedWhole(e.from, 'the least fidelity', 1, cx);
   const high = fixedWhole(e.to, 'the full fidelity', 1, cx);
   if (low === null || high === null) return;
   if (low > high) {
-    report(cx, 'E401', e, 'this range is empty: its ends are reversed', { expected: `${high}..${low}`, found: textOf(cx, e) });
+    report(cx, 'E401', e, 'this range is empty: its ends are reversed', {
+      expected: `${high}..${low}`,
+      found: textOf(cx, e),
+    });
     return;
   }
   train.fidelity = { low, high };

@@ -103,7 +103,10 @@ function testRange(e: RangeExpr, priorAt: Expr | null, r: SpaceRange, cx: Contex
     return false;
   }
   if (r.spacing === 'pow2' && powersWithin(low.low, high.high) === 0) {
-    report(cx, 'E401', e, 'there is no power of two in this range', { expected: 'a power of two within the ends', found });
+    report(cx, 'E401', e, 'there is no power of two in this range', {
+      expected: 'a power of two within the ends',
+      found,
+    });
     return false;
   }
   return testStep(e, r, cx, low.low, high.high) && testPrior(priorAt, cx, r, low.low, high.high);
@@ -117,7 +120,10 @@ function testStep(e: RangeExpr, r: SpaceRange, cx: Context, low: number, high: n
   const step = constantNumber(r.step);
   if (step === null) return true;
   if (!(step > 0)) {
-    report(cx, 'E401', e.step, 'the step of a range must be above 0', { expected: 'a step above 0', found: String(step) });
+    report(cx, 'E401', e.step, 'the step of a range must be above 0', {
+      expected: 'a step above 0',
+      found: String(step),
+    });
     return false;
   }
   const steps = (high - low) / step;
@@ -137,7 +143,10 @@ function testStep(e: RangeExpr, r: SpaceRange, cx: Context, low: number, high: n
 function testPrior(at: Expr | null, cx: Context, r: SpaceRange, low: number, high: number): boolean {
   const centre = r.prior ? constantNumber(r.prior) : null;
   if (!at || centre === null || (centre >= low && centre <= high)) return true;
-  report(cx, 'E406', at, 'the prior is outside its range', { expected: `a value from ${low} to ${high}`, found: textOf(cx, at) });
+  report(cx, 'E406', at, 'the prior is outside its range', {
+    expected: `a value from ${low} to ${high}`,
+    found: textOf(cx, at),
+  });
   return false;
 }
 
@@ -156,26 +165,12 @@ function isWholeLet(entity: EntityOf<'let'>): boolean {
 function isWhole(e: Expr, scope: Scope, depth = 0): boolean {
   const of = (x: Expr): boolean => isWhole(x, scope, depth + 1);
   if (depth > 100) return true;
-  switch (e.kind) {
-    case 'number':
-      return e.whole && Number.isInteger(e.value);
-    case 'unary':
-      return of(e.value);
-    case 'binary':
-      return of(e.left) && of(e.right);
-    case 'choice':
-      return e.alternatives.every((a) => of(a.value));
-    case 'if':
-      return of(e.then) && of(e.otherwise);
-    case 'range':
-      return of(e.from) && of(e.to);
-    case 'prior':
-      return of(e.value);
-    case 'name': {
-      const entity = lookup(scope, e.name);
-      return entity?.kind !== 'let' || isWholeLet(entity);
-    }
-    default:
-      return true;
-  }
+  if (e.kind === 'number') return e.whole && Number.isInteger(e.value);
+  if (e.kind === 'unary' || e.kind === 'prior') return of(e.value);
+  if (e.kind === 'binary') return of(e.left) && of(e.right);
+  if (e.kind === 'choice') return e.alternatives.every((a) => of(a.value));
+  if (e.kind === 'if') return of(e.then) && of(e.otherwise);
+  if (e.kind === 'range') return of(e.from) && of(e.to);
+  const entity = e.kind === 'name' ? lookup(scope, e.name) : null;
+  return entity?.kind !== 'let' || isWholeLet(entity);
 }

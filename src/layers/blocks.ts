@@ -30,7 +30,12 @@ function number(args: Args, name: string): number {
   return v;
 }
 
-const widthArg = (name: string, doc: string): ArgDef => ({ name, doc, type: { kind: 'whole', min: 1 }, positional: true });
+const widthArg = (name: string, doc: string): ArgDef => ({
+  name,
+  doc,
+  type: { kind: 'whole', min: 1 },
+  positional: true,
+});
 
 export const project: LayerDef = {
   kind: 'layer',
@@ -50,14 +55,17 @@ export const projectLike: LayerDef = {
   kind: 'layer',
   name: 'project',
   doc: 'A 1x1 convolution with whole strides, or a dense layer, to the shape of another branch.',
-  args: [{ name: 'to', doc: 'the shape wanted, without the batch axis', type: { kind: 'wholes', min: 1 }, positional: true }],
+  args: [
+    { name: 'to', doc: 'the shape wanted, without the batch axis', type: { kind: 'wholes', min: 1 }, positional: true },
+  ],
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
     const to = args['to'] as readonly number[];
     const from = x!.type.shape.slice(1);
     const out = to.at(-1)!;
-    const clash = (): Unfit => new Unfit('project: the shape cannot be mended', `[B, ${to.join(', ')}]`, showType(x!.type, true));
+    const clash = (): Unfit =>
+      new Unfit('project: the shape cannot be mended', `[B, ${to.join(', ')}]`, showType(x!.type, true));
     if (from.length !== to.length) throw clash();
     const strides = from.slice(0, -1).map((size, i) => size / to[i]!);
     if (strides.some((s) => !Number.isInteger(s))) throw clash();
@@ -90,13 +98,22 @@ export const se: LayerDef = {
   kind: 'layer',
   name: 'se',
   doc: 'Squeeze and excitation (Hu et al. 2018): mean, dense to C/ratio, relu, dense to C, sigmoid, times the input.',
-  args: [{ name: 'ratio', doc: 'the width between is C / ratio; divides C', type: { kind: 'whole', min: 1 }, default: 4, positional: true }],
+  args: [
+    {
+      name: 'ratio',
+      doc: 'the width between is C / ratio; divides C',
+      type: { kind: 'whole', min: 1 },
+      default: 4,
+      positional: true,
+    },
+  ],
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
     const ratio = number(args, 'ratio');
     const channels = x!.type.shape.at(-1)!;
-    if (channels % ratio !== 0) throw new Unfit('se: the ratio must divide the channels', `a multiple of ${ratio}`, showType(x!.type, true));
+    if (channels % ratio !== 0)
+      throw new Unfit('se: the ratio must divide the channels', `a multiple of ${ratio}`, showType(x!.type, true));
     const mean = apply(b, globalmean, x!, {});
     const down = apply(b, activation('relu'), apply(b, dense, mean, { out: channels / ratio }, 'down'), {});
     const gate = apply(b, activation('sigmoid'), apply(b, dense, down, { out: channels }, 'up'), {});

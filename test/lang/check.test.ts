@@ -45,7 +45,9 @@ space S {
 });
 
 examples('definitions may follow their uses', () => {
-  assert.ok(programOf('space S { input x: f32[B, 1] output y = b  b = a -> f  a = x -> f  def f = dense(d) let d = 3 }'));
+  assert.ok(
+    programOf('space S { input x: f32[B, 1] output y = b  b = a -> f  a = x -> f  def f = dense(d) let d = 3 }'),
+  );
 });
 
 examples('parameters have defaults', () => {
@@ -95,7 +97,8 @@ examples('an unused def without parameters is still read', () => {
 });
 
 examples('several errors are said in one run', () => {
-  const text = 'let a = 8..4\nlet b = zork\nspace S { input x: f32[B, 4] output y = x -> dense(4, kk: 3) -> dropout(2) }';
+  const text =
+    'let a = 8..4\nlet b = zork\nspace S { input x: f32[B, 4] output y = x -> dense(4, kk: 3) -> dropout(2) }';
   assert.equal(codesOf(text), ['E401', 'E101', 'E203']);
 });
 

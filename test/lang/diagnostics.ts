@@ -18,13 +18,15 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     'search { maximize accuracy, accuracy }\n',
   ],
   'E103-unused': [inSpace('let a = 3\ndef f = relu\noutput y = x')],
-  'E104-hides': [`let w = 3\n${inSpace('let w = 4\noutput y = x -> dense(w)')}check count(f32[B, 3] -> dense(w)) == 1\n`],
+  'E104-hides': [
+    `let w = 3\n${inSpace('let w = 4\noutput y = x -> dense(w)')}check count(f32[B, 3] -> dense(w)) == 1\n`,
+  ],
   'E105-later': [
     'use "std/vision" { mbconv }\n',
     'def ph = conv(64) via kron(4)\n',
     through('moe(experts: 4, hidden: 8)'),
     inSpace('output y = x\nprefer latency <= 3ms'),
-      'search { with tpe stop hyperband(eta: 3) }\n',
+    'search { with tpe stop hyperband(eta: 3) }\n',
     'train { loss y: crossentropy, z: mse weight 0.1 }\n',
     inSpace('output y = x\nrequire latency <= 3ms'),
   ],
@@ -104,7 +106,12 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dense(6 | 8) -> flatten(1..2) -> attention(heads: 2 | 4)'),
     inSpace('def f = res(dense(8 | 9))\noutput y = x -> f{1..2}'),
   ],
-  'E401-ranges': [through('dense(8..4)'), through('dense(5..7 pow2)'), through('dense(1..9 step 0)'), 'train { epochs fidelity 9..3 }\n'],
+  'E401-ranges': [
+    through('dense(8..4)'),
+    through('dense(5..7 pow2)'),
+    through('dense(1..9 step 0)'),
+    'train { epochs fidelity 9..3 }\n',
+  ],
   'E402-log': ['train { optimizer sgd(lr: 0..1 log) }\n', through('dense(0..8 pow2)')],
   'E403-step': [through('dense(1..10 step 4)')],
   'E404-equal': [through('dense(3 | 4 | 3)'), through('(relu | tanh | relu)')],
@@ -127,10 +134,14 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     `def a0 = 1 | 2\n${Array.from({ length: 40 }, (_, i) => `def a${i + 1} = a${i} + a${i}`).join('\n')}\n${through('dense(a40)')}`,
   ],
   'E602-idle': [through('flatten -> dense(10)').replace('}', '  require params <= 1M, depth <= 3\n}')],
-  'E603-dead': [through('(dense(7 | 8) -> flatten(1..2) -> attention(heads: 2 | 3 | 4))'), through('dense(8 | 80) -> flatten -> dense(10)').replace('}', '  require params <= 70k\n}')],
+  'E603-dead': [
+    through('(dense(7 | 8) -> flatten(1..2) -> attention(heads: 2 | 3 | 4))'),
+    through('dense(8 | 80) -> flatten -> dense(10)').replace('}', '  require params <= 70k\n}'),
+  ],
   'E601-requirements': [
     through('flatten -> dense(10 | 20)').replace('}', '  require params <= 70k, flops >= 150k\n}'),
-    through('flatten -> dense(10)').replace('}', '  require params <= 10\n}')],
+    through('flatten -> dense(10)').replace('}', '  require params <= 10\n}'),
+  ],
   'E604-checks': [
     through('dense(3 | 4)').replace('}', '  check count == 3\n}'),
     through('dense(3 | 4)').replace('}', '  check params <= 30, params >= 27, depth < 1 or count > 5\n}'),

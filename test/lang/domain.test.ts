@@ -48,12 +48,20 @@ domains('hold every value that a member takes', () => {
   const term = (depth: number): string => {
     if (depth === 0) return `(${atom()})`;
     const [a, b] = [term(depth - 1), term(depth - 1)];
-    return [`(${a} + ${b})`, `(${a} * ${b})`, `(${a} - ${b})`, `(if ${a} < ${b} then ${a} else ${b})`, `(if ${a} == ${b} or w > 2 then ${b} else 3)`][random.below(5)]!;
+    return [
+      `(${a} + ${b})`,
+      `(${a} * ${b})`,
+      `(${a} - ${b})`,
+      `(if ${a} < ${b} then ${a} else ${b})`,
+      `(if ${a} == ${b} or w > 2 then ${b} else 3)`,
+    ][random.below(5)]!;
   };
   for (let i = 0; i < 60; i++) {
     const text = `let w = 1..3\nlet v = ${term(1 + random.below(2))}`;
     // dense(1 + v * 0) keeps every value legal.
-    const space = spaceOf(`${text}\nspace S { input x: f32[B, 4] output y = x -> dense(1 + v * 0) -> dense(if v == 1e9 then 2 else 1) }`);
+    const space = spaceOf(
+      `${text}\nspace S { input x: f32[B, 4] output y = x -> dense(1 + v * 0) -> dense(if v == 1e9 then 2 else 1) }`,
+    );
     const v = space.bindings.find((b) => b.name === 'v')!;
     const d = v.kind === 'valueLet' ? domainOf(v.expr, EMPTY_ENV()) : null;
     assert.ok(d && d.kind !== 'any', text);

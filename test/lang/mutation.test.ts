@@ -14,7 +14,9 @@ const good = Object.values(EXAMPLES).map((e) => e.text);
 const files = readdirSync(folder)
   .filter((f) => f.endsWith('.space') && !f.endsWith('.bad.space'))
   .map((f) => readFileSync(new URL(f, folder), 'utf8'));
-const bad = Object.values(BAD).flat().filter((text) => text.length < 400);
+const bad = Object.values(BAD)
+  .flat()
+  .filter((text) => text.length < 400);
 const words = [...new Set([...good, ...files].flatMap((t) => t.match(/[A-Za-z_]\w*|\d[\w.]*|->|\.\.|[^\s\w]/g) ?? []))];
 
 /** One to three words left out, put in, replaced or exchanged. */
@@ -40,9 +42,16 @@ function holds(text: string, analyse: boolean): boolean {
   for (const d of diagnostics) {
     const { start, end, source } = d.span;
     assert.ok(0 <= start && start <= end && end <= source.text.length, `${d.code} has no place in\n${text}`);
-    assert.ok(d.message !== '' && source.file !== 'prelude.space', `${d.code} in ${source.file}: ${d.message} in\n${text}`);
+    assert.ok(
+      d.message !== '' && source.file !== 'prelude.space',
+      `${d.code} in ${source.file}: ${d.message} in\n${text}`,
+    );
   }
-  assert.is(program === null, diagnostics.some((d) => d.severity === 'error'), text);
+  assert.is(
+    program === null,
+    diagnostics.some((d) => d.severity === 'error'),
+    text,
+  );
   assert.ok(diagnostics.length === 0 || render(diagnostics) !== '');
   return program !== null;
 }
@@ -61,7 +70,8 @@ mutation('and with everything that counting says', () => {
   for (let i = 0; i < 500; i++) holds(mutate(texts[random.below(texts.length)]!, random), true);
 });
 
-const repeat = (n: number, line: (i: number) => string): string => Array.from({ length: n }, (_, i) => line(i)).join('\n');
+const repeat = (n: number, line: (i: number) => string): string =>
+  Array.from({ length: n }, (_, i) => line(i)).join('\n');
 const using = (net: string): string => `\nspace S { input x: f32[B, 3] output y = x -> ${net} }`;
 
 const HOSTILE: Readonly<Record<string, string>> = {

@@ -47,13 +47,17 @@ space Open = Conv with { last.k = 1 | 3, d = 1..5 }
 });
 
 parts('where adds requirements', () => {
-  const found = counted('space Small = Conv where params <= 2k, d == 4\nspace Smaller = Small with { block.repeat = 1 } where depth <= 3');
+  const found = counted(
+    'space Small = Conv where params <= 2k, d == 4\nspace Smaller = Small with { block.repeat = 1 } where depth <= 3',
+  );
   assert.ok(found['Small']! > found['Smaller']! && found['Conv']! > found['Small']!);
   assert.ok(found['Smaller']! > 0n);
 });
 
 parts('a model is one point: what is not named takes its first alternative', () => {
-  const { models } = programOf(`${BASE}model base = Conv with { block[0].k = 5, block[0].present = 1 }\nmodel plain = Conv`);
+  const { models } = programOf(
+    `${BASE}model base = Conv with { block[0].k = 5, block[0].present = 1 }\nmodel plain = Conv`,
+  );
   assert.equal(
     models.map((m) => [m.name, count(m.space).exact]),
     [

@@ -20,7 +20,9 @@ function tensorsOf(space: Space, assignment: Assignment): string {
   const inputs = space.inputs.map((i) => b.input(i.name, { dtype: i.dtype, shape: [2, ...i.shape] }));
   const outputs = instantiate(space, assignment, b, inputs);
   const graph = b.finish(outputs.map((value, i) => ({ name: String(i), value })));
-  const stored = graph.leaves.flatMap((l) => (l.kind === 'param' || l.kind === 'state' ? [`${l.name} ${l.type.shape.join('x')}`] : []));
+  const stored = graph.leaves.flatMap((l) =>
+    l.kind === 'param' || l.kind === 'state' ? [`${l.name} ${l.type.shape.join('x')}`] : [],
+  );
   const keys = graph.nodes.filter((n) => n.op.name === 'dropout').map((n) => JSON.stringify(n.attrs));
   return [...stored.sort(), ...keys.sort()].join('\n');
 }
@@ -49,7 +51,10 @@ const inSpace = (definitions: string, net: string, input = 'f32[B, 8, 8, 4]'): s
   `${definitions}\nspace S {\n  input x: ${input}\n  output y = x -> ${net}\n}`;
 
 const SPACES: Readonly<Record<string, string>> = {
-  'copies that differ': inSpace('def f = conv(4 | 8) -> relu?', 'f{0..3} -> dense(3 | 4){1..2} -> (dense(5 | 6) -> tanh){2}'),
+  'copies that differ': inSpace(
+    'def f = conv(4 | 8) -> relu?',
+    'f{0..3} -> dense(3 | 4){1..2} -> (dense(5 | 6) -> tanh){2}',
+  ),
   'tied copies': inSpace('def f = conv(4, k: 1 | 3) -> (relu <> batchnorm)', 'f{tied 1..3}'),
   'networks as arguments': inSpace(
     'def twice(f) = f -> (f -> f)?\ndef h(n) = dense(n) -> twice(dense(4) | relu)',
@@ -64,8 +69,14 @@ space S {
   def g = f -> t -> s
   output y = x -> g{1..3} -> f -> s -> t
 }`,
-  'branches and projections': inSpace('', '[conv(8 | 16, stride: 1 | 2) -> relu, id -> project, conv(8, k: 1) -> project] -> add -> resp(dense(4 | 8))'),
-  'fans and each': inSpace('def f = conv(4 | 8) | id', 'fan(f, 1..3) -> each (relu | conv(4)) -> concat -> fan(conv(2) -> relu?, 2) -> concat'),
+  'branches and projections': inSpace(
+    '',
+    '[conv(8 | 16, stride: 1 | 2) -> relu, id -> project, conv(8, k: 1) -> project] -> add -> resp(dense(4 | 8))',
+  ),
+  'fans and each': inSpace(
+    'def f = conv(4 | 8) | id',
+    'fan(f, 1..3) -> each (relu | conv(4)) -> concat -> fan(conv(2) -> relu?, 2) -> concat',
+  ),
   'each over a list that flows in': `
 def side = each conv(4 | 8) -> concat
 cell C(a, b) { return [a, b] -> side }
@@ -96,13 +107,20 @@ space S {
     '(let n = 2 | 3 in layer{n}) -> dense(3) as head',
     'f32[B, 4]',
   ),
-  'recursion': inSpace('def tree(n) = if n > 0 then (relu | [tree(n-1), dense(4) -> tree(n-1)] -> add) else dense(4)', 'tree(2)', 'f32[B, 4]'),
+  recursion: inSpace(
+    'def tree(n) = if n > 0 then (relu | [tree(n-1), dense(4) -> tree(n-1)] -> add) else dense(4)',
+    'tree(2)',
+    'f32[B, 4]',
+  ),
   'words, lists and axes': inSpace(
     '',
     'conv(4, k: [1 | 3, 3], padding: same | valid, bias: true | false) -> flatten(1..2) -> mean(axis: 1) -> dense(3, init: he | xavier) -> dropout(0.25 | 1e-7)',
   ),
-  'named uses': inSpace('def f = dense(4 | 8) as wide -> relu', 'f as first -> f -> (dense(4) -> tanh | relu) as last -> f as first'),
-  'training': `
+  'named uses': inSpace(
+    'def f = dense(4 | 8) as wide -> relu',
+    'f as first -> f -> (dense(4) -> tanh | relu) as last -> f as first',
+  ),
+  training: `
 let opt = adamw(lr: 1e-5..1e-1 log ~ 3e-4) | sgd(lr: 1e-3..1 log, momentum: 0.8 | 0.9)
 let b = 16 | 32
 space S { input x: f32[B, 4] output y = x -> dense(b) -> dense(1) }
@@ -110,7 +128,8 @@ train { data csv("a \\"b\\".csv", label: "y") loss mse optimizer opt schedule co
 };
 
 for (const [name, { text, count: wanted }] of Object.entries(EXAMPLES)) {
-  if (wanted !== null || name === 'settings' || name === 'Wide') print(`members of ${name} read back`, () => roundTrips(spaceOf(text), 5));
+  if (wanted !== null || name === 'settings' || name === 'Wide')
+    print(`members of ${name} read back`, () => roundTrips(spaceOf(text), 5));
 }
 for (const [name, text] of Object.entries(SPACES)) print(name, () => roundTrips(spaceOf(text), 8));
 

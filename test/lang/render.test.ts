@@ -61,7 +61,11 @@ render('notes on other lines stand in order, with a gap between', () => {
 render('a note in another file has a frame of its own', () => {
   const other = { file: 'b.space', text: 'def f = relu\n' };
   const d = at('use f', 'f', { notes: [{ span: span(other, 4, 5), message: 'defined here' }] });
-  assert.ok(renderDiagnostics([d], plain).endsWith(lines(' --> b.space:1:5', '  |', '1 | def f = relu', '  |     - defined here')));
+  assert.ok(
+    renderDiagnostics([d], plain).endsWith(
+      lines(' --> b.space:1:5', '  |', '1 | def f = relu', '  |     - defined here'),
+    ),
+  );
 });
 
 render('tabs and wide characters keep the mark below what it marks', () => {
