@@ -35,14 +35,18 @@ export function nearest(circuit: Circuit, old: Assignment, change: Change, rando
     if (node.kind !== 'lit' && node.kind !== 'open') return { kept: 0, logMass };
     const at = path + node.suffix;
     if (finishPath(at) === change.path) {
-      const fits = node.kind === 'lit' ? change.allows(node.value) : change.number(node.interval.low, node.interval.high) !== null;
+      const fits =
+        node.kind === 'lit' ? change.allows(node.value) : change.number(node.interval.low, node.interval.high) !== null;
       return fits ? { kept: 0, logMass } : NONE;
     }
     const same = node.kind === 'lit' ? by.test(at)?.(node.value) : inside(by.number(at), node.interval);
     return { kept: same ? 1 : 0, logMass };
   };
   const folded = fold<Agreement>(root, {
-    known: (node, path) => (by.under(node.kind === 'at' ? path + node.segment : path) || node.kind === 'lit' || node.kind === 'open' ? null : { kept: 0, logMass: circuit.logMasses[node.id]! }),
+    known: (node, path) =>
+      by.under(node.kind === 'at' ? path + node.segment : path) || node.kind === 'lit' || node.kind === 'open'
+        ? null
+        : { kept: 0, logMass: circuit.logMasses[node.id]! },
     leaf,
     and: (a, b) => (a === NONE || b === NONE ? NONE : { kept: a.kept + b.kept, logMass: a.logMass + b.logMass }),
     or: (items) => {
@@ -52,7 +56,8 @@ export function nearest(circuit: Circuit, old: Assignment, change: Change, rando
     },
     at: (item) => item,
   });
-  const of = (node: Node, path: string): Agreement => folded(node, path) ?? { kept: 0, logMass: circuit.logMasses[node.id]! };
+  const of = (node: Node, path: string): Agreement =>
+    folded(node, path) ?? { kept: 0, logMass: circuit.logMasses[node.id]! };
   if (of(root, '').kept === -Infinity) return null;
   const out: Record<string, Decided> = {};
   descend<null>(root, null, {

@@ -56,7 +56,18 @@ function clashesOf(open: Compiled): readonly Finding[] {
     const { expr, unfit } = open.causes[outcome.cause]!;
     const lost = all.counts[outcome.node.id]!;
     const example = smallestExample(open, outcome.node);
-    return [{ kind: 'clash', span: expr.span, message: unfit.message, expected: unfit.expected, found: unfit.found, lost, total, example }];
+    return [
+      {
+        kind: 'clash',
+        span: expr.span,
+        message: unfit.message,
+        expected: unfit.expected,
+        found: unfit.found,
+        lost,
+        total,
+        example,
+      },
+    ];
   });
 }
 
@@ -76,7 +87,8 @@ function smallestExample(open: Compiled, node: Node): Assignment {
   const others = open.outcomes.filter((o) => o.node !== node).map((o) => makeCircuit(o.node));
   const size = others.reduce((n, c) => n + c.order.length, 0);
   if (paths.length > MAX_DECISIONS || size > MAX_NODES) return first;
-  const leadsElsewhere = (given: Assignment): boolean => others.some((c) => weighed(c, c.root!, given).count(c.root!, '') > 0n);
+  const leadsElsewhere = (given: Assignment): boolean =>
+    others.some((c) => weighed(c, c.root!, given).count(c.root!, '') > 0n);
   let kept: Assignment = first;
   for (const path of [...paths].reverse()) {
     const fewer = Object.fromEntries(Object.entries(kept).filter(([p]) => p !== path));

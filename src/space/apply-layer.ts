@@ -19,7 +19,8 @@ export function layerInputs<T extends object>(layer: LayerDef, flow: T | readonl
   if (typeof layer.takes === 'number' && list.length !== layer.takes) {
     throw new Unfit(`${layer.name} takes ${layer.takes} tensors`, `${layer.takes}`, `${list.length}`);
   }
-  if (list.some((item) => Array.isArray(item))) throw new Unfit(`${layer.name} takes tensors`, 'tensors', 'a list of lists');
+  if (list.some((item) => Array.isArray(item)))
+    throw new Unfit(`${layer.name} takes tensors`, 'tensors', 'a list of lists');
   return list;
 }
 
@@ -43,10 +44,24 @@ function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Ap
 }
 
 /** A layer with decided arguments. */
-export function applyLayer(ev: Evaluator, expr: AnyExpr, layer: LayerDef, args: Args, inputs: readonly number[], ctx: Context): Table {
+export function applyLayer(
+  ev: Evaluator,
+  expr: AnyExpr,
+  layer: LayerDef,
+  args: Args,
+  inputs: readonly number[],
+  ctx: Context,
+): Table {
   for (const input of inputs) {
     const cause = ev.flows.brokenIn(input);
-    if (cause !== null) return [settled(ev, inputs.map(() => ({ flow: ev.flows.broken(cause), cost: ev.tables.costs.zero })), ctx)!];
+    if (cause !== null)
+      return [
+        settled(
+          ev,
+          inputs.map(() => ({ flow: ev.flows.broken(cause), cost: ev.tables.costs.zero })),
+          ctx,
+        )!,
+      ];
   }
   try {
     const lanes = inputs.map((input) => applyOne(ev, layer, args, input));
@@ -57,7 +72,13 @@ export function applyLayer(ev: Evaluator, expr: AnyExpr, layer: LayerDef, args: 
     if (!(e instanceof Unfit)) throw e;
     const broken = ev.broken(expr, e);
     if (broken === null) return [];
-    return [settled(ev, inputs.map(() => ({ flow: broken, cost: ev.tables.costs.zero })), ctx)!];
+    return [
+      settled(
+        ev,
+        inputs.map(() => ({ flow: broken, cost: ev.tables.costs.zero })),
+        ctx,
+      )!,
+    ];
   }
 }
 

@@ -60,7 +60,12 @@ export function openTensors(e: CallExpr): readonly TensorParameter[] {
   return e.def.parameters.filter((p): p is TensorParameter => p.kind === 'tensorParameter' && !given.has(p));
 }
 
-function shareOut(ev: Evaluator, def: Def, open: readonly TensorParameter[], inputs: readonly number[]): ReadonlyMap<TensorParameter, readonly number[]> {
+function shareOut(
+  ev: Evaluator,
+  def: Def,
+  open: readonly TensorParameter[],
+  inputs: readonly number[],
+): ReadonlyMap<TensorParameter, readonly number[]> {
   if (open.length === 1) return new Map([[open[0]!, inputs]]);
   const lists = inputs.map((input) => ev.flows.get(input));
   return new Map(
@@ -69,7 +74,11 @@ function shareOut(ev: Evaluator, def: Def, open: readonly TensorParameter[], inp
       lists.map((list, lane) => {
         if (list.kind === 'broken') return inputs[lane]!;
         if (list.kind === 'list' && list.items.length === open.length) return list.items[i]!;
-        throw new Unfit(`${def.name} takes ${open.length} tensors`, `a list of ${open.length}`, list.kind === 'list' ? `a list of ${list.items.length}` : 'one tensor');
+        throw new Unfit(
+          `${def.name} takes ${open.length} tensors`,
+          `a list of ${open.length}`,
+          list.kind === 'list' ? `a list of ${list.items.length}` : 'one tensor',
+        );
       }),
     ]),
   );
@@ -88,7 +97,14 @@ function argumentCells(ev: Evaluator, e: CallExpr, ctx: Context): Map<Bound, Cel
         break;
       case 'tensor': {
         const place = { mode: ctx.mode, lanes: ctx.lanes, env: unowned(ctx.env), segment: '' };
-        cells.set(a.parameter, { kind: 'slot', what: 'wire', id: reads.newSlot('plain'), name: a.parameter.name, expr: a.expr, ...place });
+        cells.set(a.parameter, {
+          kind: 'slot',
+          what: 'wire',
+          id: reads.newSlot('plain'),
+          name: a.parameter.name,
+          expr: a.expr,
+          ...place,
+        });
         break;
       }
     }
@@ -137,11 +153,13 @@ export function namedAxes(def: Def, shapes: readonly (readonly number[] | null)[
   def.signature!.inputs.forEach((dims, i) => {
     const shape = shapes[i];
     if (!shape) return;
-    if (shape.length !== dims.length) throw new Unfit(`${def.name}: the input has another rank`, `${dims.length} axes`, `${shape.length}`);
+    if (shape.length !== dims.length)
+      throw new Unfit(`${def.name}: the input has another rank`, `${dims.length} axes`, `${shape.length}`);
     dims.forEach((d, axis) => {
       if (d.kind !== 'name') return;
       const before = axes.get(d.name);
-      if (before !== undefined && before !== shape[axis]) throw new Unfit(`${def.name}: ${d.name} has two sizes`, `${before}`, `${shape[axis]}`);
+      if (before !== undefined && before !== shape[axis])
+        throw new Unfit(`${def.name}: ${d.name} has two sizes`, `${before}`, `${shape[axis]}`);
       axes.set(d.name, shape[axis]!);
     });
   });
@@ -149,9 +167,19 @@ export function namedAxes(def: Def, shapes: readonly (readonly number[] | null)[
 }
 
 // One row for each computed axis: what it must be, where its expression is evaluated.
-function checkAxes(ev: Evaluator, def: Def, dims: Dims, shape: readonly number[] | null, axes: ReadonlyMap<string, number>, ctx: Context, out: readonly number[], table: Table): Table {
+function checkAxes(
+  ev: Evaluator,
+  def: Def,
+  dims: Dims,
+  shape: readonly number[] | null,
+  axes: ReadonlyMap<string, number>,
+  ctx: Context,
+  out: readonly number[],
+  table: Table,
+): Table {
   if (!shape) return table;
-  if (shape.length !== dims.length) throw new Unfit(`${def.name}: the output has another rank`, `${dims.length} axes`, `${shape.length}`);
+  if (shape.length !== dims.length)
+    throw new Unfit(`${def.name}: the output has another rank`, `${dims.length} axes`, `${shape.length}`);
   let rows = table;
   dims.forEach((d, axis) => {
     if (d.kind === 'name' && axes.has(d.name) && axes.get(d.name) !== shape[axis]) {
@@ -197,4 +225,3 @@ function checkOutput(ev: Evaluator, def: Def, inputs: readonly number[], out: re
     return table;
   });
 }
-

@@ -10,7 +10,13 @@ import type { Datum } from './values.ts';
 /** Why an assignment is no member. */
 export type Reason =
   /** A layer that does not fit, or a value that a decision does not have; the span of the layer where it is known. */
-  | { readonly kind: 'unfit'; readonly message: string; readonly expected: string; readonly found: string; readonly span: Span | null }
+  | {
+      readonly kind: 'unfit';
+      readonly message: string;
+      readonly expected: string;
+      readonly found: string;
+      readonly span: Span | null;
+    }
   /** A requirement that fails; the values of its terms in text order (null: not decided). */
   | { readonly kind: 'requirement'; readonly requirement: Requirement; readonly terms: readonly (Datum | null)[] }
   | { readonly kind: 'undecided'; readonly path: string }
@@ -41,7 +47,13 @@ export function check(space: Space, assignment: Assignment): readonly Reason[] |
   }
 }
 
-const unfit = (e: Unfit, span: Span | null): Reason => ({ kind: 'unfit', message: e.message, expected: e.expected, found: e.found, span });
+const unfit = (e: Unfit, span: Span | null): Reason => ({
+  kind: 'unfit',
+  message: e.message,
+  expected: e.expected,
+  found: e.found,
+  span,
+});
 
 // Follows training with defaults for what is missing, then names what nobody asked for.
 function trainReasons(space: Space, assignment: Assignment, met: Set<string>): readonly Reason[] {

@@ -9,9 +9,22 @@ import type { Cost } from './costs.ts';
  */
 export type Node =
   | { readonly kind: 'unit'; readonly id: number }
-  | { readonly kind: 'lit'; readonly id: number; readonly site: Site; readonly suffix: string; readonly value: Decided; readonly share: number }
+  | {
+      readonly kind: 'lit';
+      readonly id: number;
+      readonly site: Site;
+      readonly suffix: string;
+      readonly value: Decided;
+      readonly share: number;
+    }
   /** A continuous decision: one member, whatever its number. */
-  | { readonly kind: 'open'; readonly id: number; readonly site: Site; readonly suffix: string; readonly interval: Interval }
+  | {
+      readonly kind: 'open';
+      readonly id: number;
+      readonly site: Site;
+      readonly suffix: string;
+      readonly interval: Interval;
+    }
   | { readonly kind: 'cost'; readonly id: number; readonly cost: Cost }
   | { readonly kind: 'and'; readonly id: number; readonly left: Node; readonly right: Node }
   | { readonly kind: 'or'; readonly id: number; readonly items: readonly Node[] }
@@ -38,7 +51,7 @@ export function nodeMaker(): NodeMaker {
   const at = (segment: string, item: Node): Node => {
     if (segment === '' || item.kind === 'unit' || item.kind === 'cost') return item;
     let here = placed.get(segment);
-    if (!here) placed.set(segment, (here = new Map()));
+    if (!here) placed.set(segment, (here = new Map<number, Node>()));
     let node = here.get(item.id);
     if (!node) here.set(item.id, (node = { kind: 'at', id: id++, segment, item }));
     return node;
@@ -179,7 +192,8 @@ export function countingMaker(): NodeMaker {
     lit: () => one,
     open: () => one,
     cost: (cost) => (cost.id === 0 ? unit : { kind: 'cost', id: 2, cost }),
-    and: (left, right) => (left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(membersOf(left) * membersOf(right))),
+    and: (left, right) =>
+      left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(membersOf(left) * membersOf(right)),
     or: (items) => (items.length === 1 ? items[0]! : sum(items.reduce((n, i) => n + membersOf(i), 0n))),
     at: (_, item) => item,
   };

@@ -70,7 +70,7 @@ const compiled = new WeakMap<Space, Map<string, Compiled | Beyond>>();
 /** Compiled once; throws Beyond where tables do not suffice. */
 export function compile(space: Space, options: CompileOptions = ARCHITECTURE): Compiled {
   let known = compiled.get(space);
-  if (!known) compiled.set(space, (known = new Map()));
+  if (!known) compiled.set(space, (known = new Map<string, Compiled | Beyond>()));
   const key = JSON.stringify(options);
   let found = known.get(key);
   if (!found) known.set(key, (found = tryCompile(space, options)));
@@ -99,7 +99,8 @@ const light = (buckets: number): Attempt => ({ buckets, budget: BUDGET.lightProd
 const full: Attempt = { buckets: 0, budget: BUDGET.fullProducts };
 
 function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
-  if (options.effort === 'count') return measured(space, options) ? firstOf(space, options, [full]) : new Beyond('more steps do not help');
+  if (options.effort === 'count')
+    return measured(space, options) ? firstOf(space, options, [full]) : new Beyond('more steps do not help');
   if (options.effort === 'normal') {
     return firstOf(space, options, measured(space, options) ? [0, 1024, 256, 64, 16].map(normal) : [normal(0)]);
   }
@@ -171,7 +172,10 @@ export function trainValues(space: Space): readonly ValueExpr[] {
 
 /** All bindings that the space's own scope holds. */
 export function rootBindings(space: Space): readonly Binding[] {
-  const texts: AnyExpr[] = [...space.outputs.map((o) => o.expr), ...space.requirements.flatMap((r) => requireValues(r.expr))];
+  const texts: AnyExpr[] = [
+    ...space.outputs.map((o) => o.expr),
+    ...space.requirements.flatMap((r) => requireValues(r.expr)),
+  ];
   return allBindings(space, [...texts, ...trainValues(space), ...space.train.bindings.map((b) => b.expr)]);
 }
 
@@ -189,7 +193,10 @@ function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): 
   });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
   const inputs = new Map<Bound, Cell>(
-    space.inputs.map((i) => [i, { kind: 'tensor', flows: [ev.flows.tensor({ dtype: i.dtype, shape: [1, ...i.shape] }, 0)] }]),
+    space.inputs.map((i) => [
+      i,
+      { kind: 'tensor', flows: [ev.flows.tensor({ dtype: i.dtype, shape: [1, ...i.shape] }, 0)] },
+    ]),
   );
   const texts = space.outputs.map((o) => o.expr);
   const frame = openFrame(ev, outer, rootBindings(space), texts, inputs);
@@ -214,9 +221,22 @@ export function largestBatch(space: Space): number {
 }
 
 function measuredBatch(space: Space): number {
-  const ev = makeEvaluator({ tracked: [], tracksDepth: false, depthEnd: null, keepsBroken: false, budget: BUDGET.products, nodes: nodeMaker(), memory: { slots: 0, batch: 1 } });
+  const ev = makeEvaluator({
+    tracked: [],
+    tracksDepth: false,
+    depthEnd: null,
+    keepsBroken: false,
+    budget: BUDGET.products,
+    nodes: nodeMaker(),
+    memory: { slots: 0, batch: 1 },
+  });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
-  const frame = openFrame(ev, outer, rootBindings(space).filter((b) => b.kind === 'valueLet'), []);
+  const frame = openFrame(
+    ev,
+    outer,
+    rootBindings(space).filter((b) => b.kind === 'valueLet'),
+    [],
+  );
   return batchIn(ev, space, { ...outer, env: frame.env });
 }
 
@@ -228,22 +248,30 @@ function batchIn(ev: Evaluator, space: Space, ctx: Context): number {
 
 function keptSlots(space: Space, judged: boolean, ctx: Context): ReadonlySet<number> {
   if (!judged) return new Set();
-  return new Set(space.requirements.flatMap((r) => requireValues(r.expr)).flatMap((e) => [...infoOf(e, ctx.env).slots]));
+  return new Set(
+    space.requirements.flatMap((r) => requireValues(r.expr)).flatMap((e) => [...infoOf(e, ctx.env).slots]),
+  );
 }
 
 function rootTable(ev: Evaluator, space: Space, options: CompileOptions, ctx: Context): Table {
   const { tables } = ev;
-  let table: Table = [{ out: [ev.flows.list([])], uses: [], reads: tables.reads.none, cost: tables.free, node: tables.nodes.unit }];
+  let table: Table = [
+    { out: [ev.flows.list([])], uses: [], reads: tables.reads.none, cost: tables.free, node: tables.nodes.unit },
+  ];
   const after = (entry: Entry): Context => ({ ...ctx, known: entry.reads });
   if (options.part !== 'train') {
     for (const output of space.outputs) {
       table = bind(tables, table, (entry) =>
-        ev.tensor(output.expr, after(entry)).map((found) => ({ ...found, out: [ev.flows.list([entry.out[0]!, found.out[0]!])] })),
+        ev
+          .tensor(output.expr, after(entry))
+          .map((found) => ({ ...found, out: [ev.flows.list([entry.out[0]!, found.out[0]!])] })),
       );
     }
   }
   if (options.part !== 'architecture') {
-    table = bind(tables, table, (entry) => trainTable(ev, space.train, after(entry)).map((found) => ({ ...found, out: entry.out })));
+    table = bind(tables, table, (entry) =>
+      trainTable(ev, space.train, after(entry)).map((found) => ({ ...found, out: entry.out })),
+    );
   }
   return table;
 }
@@ -327,7 +355,14 @@ function settle(ev: WholeEvaluator, space: Space, judged: boolean, frame: Frame,
   }
   const fit = outcomes.filter((o) => o.cause === null).map((o) => o.node);
   const circuit = makeCircuit(whole(nodes, fit));
-  return { circuit, sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))), exact, outcomes, causes: ev.causes, limits: new Map(ev.tables.tracked.map((m) => [m.measure, m.most])) };
+  return {
+    circuit,
+    sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))),
+    exact,
+    outcomes,
+    causes: ev.causes,
+    limits: new Map(ev.tables.tracked.map((m) => [m.measure, m.most])),
+  };
 }
 
 function whole(maker: NodeMaker, nodes: readonly (Node | null)[]): Node | null {

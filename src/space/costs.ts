@@ -51,11 +51,18 @@ export function makeCosts(): Costs {
       if (a === zero) return b;
       if (b === zero) return a;
       let row = sums.get(a.id);
-      if (!row) sums.set(a.id, (row = new Map()));
+      if (!row) sums.set(a.id, (row = new Map<number, Cost>()));
       let sum = row.get(b.id);
       if (!sum) {
         const shapes = a.shapes === 0 ? b.shapes : b.shapes === 0 ? a.shapes : shapesOf(`${a.shapes}>${b.shapes}`);
-        sum = intern(a.params + b.params, a.flops + b.flops, a.macs + b.macs, a.weights + b.weights, a.kept + b.kept, shapes);
+        sum = intern(
+          a.params + b.params,
+          a.flops + b.flops,
+          a.macs + b.macs,
+          a.weights + b.weights,
+          a.kept + b.kept,
+          shapes,
+        );
         row.set(b.id, sum);
       }
       return sum;

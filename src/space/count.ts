@@ -16,7 +16,11 @@ export interface Count {
 export function count(space: Space, options: { readonly train?: boolean } = {}): Count {
   const part = options.train ? ALL : ARCHITECTURE;
   const compiled = compileOrNull(space, part);
-  const exactly = compiled?.exact ? compiled : space.fixed.length === 0 ? compileOrNull(space, { ...part, effort: 'count' }) : null;
+  const exactly = compiled?.exact
+    ? compiled
+    : space.fixed.length === 0
+      ? compileOrNull(space, { ...part, effort: 'count' })
+      : null;
   if (exactly) {
     const total = totalOf(exactly.circuit);
     return { exact: total, low: total, high: total };

@@ -75,7 +75,8 @@ export const orderOptions = (n: number): readonly Option[] => equalOptions(order
 
 /** The n-subsets of k positions, lexicographic. */
 export function picks(k: number, n: number): readonly (readonly number[])[] {
-  if (!Number.isInteger(n) || n < 0 || n > k) throw new Unfit('pick does not fit', `a whole number from 0 to ${k}`, String(n));
+  if (!Number.isInteger(n) || n < 0 || n > k)
+    throw new Unfit('pick does not fit', `a whole number from 0 to ${k}`, String(n));
   let size = 1;
   for (let i = 0; i < n; i++) size = (size * (k - i)) / (i + 1);
   if (size > BUDGET.alternatives) throw new Beyond(`pick of ${n} of ${k} has ${size} alternatives`);
@@ -102,7 +103,8 @@ export function rangeDomain(range: RangeExpr, ends: RangeEnds): readonly Option[
   const { low, high, step, centre } = ends;
   const log = range.spacing === 'log';
   if (!(low <= high)) throw new Unfit('the range is empty', 'a low end below the high one', `${low}..${high}`);
-  if ((log || range.spacing === 'pow2') && low <= 0) throw new Unfit('the range touches 0', 'a low end above 0', `${low}`);
+  if ((log || range.spacing === 'pow2') && low <= 0)
+    throw new Unfit('the range touches 0', 'a low end above 0', `${low}`);
   if (step !== null && !(step > 0)) throw new Unfit('the step is not above 0', 'a step above 0', `${step}`);
   if (!range.whole && step === null && range.spacing !== 'pow2') return { low, high, log, centre };
   const points = range.spacing === 'pow2' ? powers(low, high) : grid(low, high, step ?? 1);

@@ -18,7 +18,9 @@ import { truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
 export const useLanes = (ctx: Context): number => (ctx.mode === 'plain' ? 0 : ctx.lanes);
-export const start = (ev: Evaluator, flows: readonly number[], ctx: Context): Table => [unitEntry(ev.tables, flows, useLanes(ctx))];
+export const start = (ev: Evaluator, flows: readonly number[], ctx: Context): Table => [
+  unitEntry(ev.tables, flows, useLanes(ctx)),
+];
 
 export function evaluateNet(ev: Evaluator, e: NetExpr, inputs: readonly number[], ctx: Context): Table {
   switch (e.kind) {
@@ -47,7 +49,13 @@ export function evaluateNet(ev: Evaluator, e: NetExpr, inputs: readonly number[]
         ev,
         orderOptions(e.items.length).map((o) => ({
           node: ev.tables.nodes.lit(e.site, suffix, o.value, o.share),
-          table: () => sequence(ev, (o.value as readonly number[]).map((i) => e.items[i]!), inputs, ctx),
+          table: () =>
+            sequence(
+              ev,
+              (o.value as readonly number[]).map((i) => e.items[i]!),
+              inputs,
+              ctx,
+            ),
         })),
       );
     }
@@ -86,7 +94,8 @@ export function evaluateBare(ev: Evaluator, e: NamedNet, inputs: readonly number
     case 'once':
     case 'shared': {
       const cell = lookup(ctx.env, e.binding);
-      if (cell.kind !== 'slot' || (cell.what !== 'net' && cell.what !== 'shared')) throw new Error(`bug: '${e.binding.name}' is not a network`);
+      if (cell.kind !== 'slot' || (cell.what !== 'net' && cell.what !== 'shared'))
+        throw new Error(`bug: '${e.binding.name}' is not a network`);
       return readOnce(ev, cell, inputs, ctx);
     }
     case 'call':
@@ -137,7 +146,9 @@ function repeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number[], ctx: Co
   const { tables } = ev;
   const body = named(e.body);
   const made = tableMaker(tables);
-  const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [unitEntry(tables, [ev.data.id(copiesOf(n!))], 0)]);
+  const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [
+    unitEntry(tables, [ev.data.id(copiesOf(n!))], 0),
+  ]);
   for (const [reads, group] of byReads(placed(tables, useSegment(body.name), times))) {
     const inner = withKnown(ev, ctx, reads);
     const most = Math.max(...group.map((t) => ev.data.get(t.out[0]!) as number));
@@ -152,7 +163,9 @@ function repeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number[], ctx: Co
       }
       if (copy >= most || table.length === 0) break;
       const segment = copySegment(e, copy);
-      table = bind(tables, table, (entry) => placed(tables, segment, ev.bare(body, entry.out, withKnown(ev, inner, entry.reads))));
+      table = bind(tables, table, (entry) =>
+        placed(tables, segment, ev.bare(body, entry.out, withKnown(ev, inner, entry.reads))),
+      );
     }
   }
   return made.done();
@@ -177,7 +190,11 @@ function itemsOf(ev: Evaluator, flow: number): readonly number[] {
 }
 
 export const emptyLists = (ev: Evaluator, ctx: Context, lanes: number): Table =>
-  start(ev, Array.from({ length: lanes }, () => ev.flows.list([])), ctx);
+  start(
+    ev,
+    Array.from({ length: lanes }, () => ev.flows.list([])),
+    ctx,
+  );
 
 type Project = Extract<NetExpr, { kind: 'project' }>;
 const prefixes = new WeakMap<NetExpr, NetExpr>();
@@ -206,15 +223,26 @@ function branches(ev: Evaluator, items: readonly NetExpr[], inputs: readonly num
     table = append(ev, table, ctx, (entry, at) => {
       if (!end) return ev.net(items[i]!, inputs, at);
       const targets = entry.out.map((flow) => itemsOf(ev, flow)[0]);
-      return bind(ev.tables, ev.net(end.before, inputs, at), (found) => project(ev, end.project, found.out, targets, at));
+      return bind(ev.tables, ev.net(end.before, inputs, at), (found) =>
+        project(ev, end.project, found.out, targets, at),
+      );
     });
   }
   const place = order.map((_, i) => order.indexOf(i));
-  return table.map((e) => ({ ...e, out: e.out.map((flow) => ev.flows.list(place.map((at) => itemsOf(ev, flow)[at]!))) }));
+  return table.map((e) => ({
+    ...e,
+    out: e.out.map((flow) => ev.flows.list(place.map((at) => itemsOf(ev, flow)[at]!))),
+  }));
 }
 
 // Lanes that fit already pass as they are only together: weights must not depend on the lane.
-function project(ev: Evaluator, e: Project, inputs: readonly number[], targets: readonly (number | undefined)[], ctx: Context): Table {
+function project(
+  ev: Evaluator,
+  e: Project,
+  inputs: readonly number[],
+  targets: readonly (number | undefined)[],
+  ctx: Context,
+): Table {
   const shapes = targets.map((t) => {
     const flow = t === undefined ? null : ev.flows.get(t);
     if (flow?.kind === 'tensor') return flow.type.shape.slice(1);
@@ -223,11 +251,14 @@ function project(ev: Evaluator, e: Project, inputs: readonly number[], targets: 
   });
   const fits = inputs.every((input, lane) => {
     const flow = ev.flows.get(input);
-    return shapes[lane] === null || (flow.kind === 'tensor' && flow.type.shape.slice(1).join() === shapes[lane]!.join());
+    return (
+      shapes[lane] === null || (flow.kind === 'tensor' && flow.type.shape.slice(1).join() === shapes[lane]!.join())
+    );
   });
   if (fits) return start(ev, inputs, ctx);
   const first = shapes[0] ?? [];
-  if (!e.layer || shapes.some((s) => s?.join() !== first.join())) throw new Unfit('the shapes of the branches differ', first.join(' x '), 'another');
+  if (!e.layer || shapes.some((s) => s?.join() !== first.join()))
+    throw new Unfit('the shapes of the branches differ', first.join(' x '), 'another');
   return applyLayer(ev, e, e.layer, layerArgs(e.layer, new Map([['to', first]])), inputs, ctx);
 }
 
@@ -236,14 +267,26 @@ function each(ev: Evaluator, body: NamedNet, inputs: readonly number[], ctx: Con
   let table = emptyLists(ev, ctx, inputs.length);
   for (let i = 0; i < lists[0]!.length; i++) {
     const segment = `${useSegment(body.name)}[${i}]`;
-    table = append(ev, table, ctx, (_, at) => placed(ev.tables, segment, ev.bare(body, lists.map((l) => l[i]!), at)));
+    table = append(ev, table, ctx, (_, at) =>
+      placed(
+        ev.tables,
+        segment,
+        ev.bare(
+          body,
+          lists.map((l) => l[i]!),
+          at,
+        ),
+      ),
+    );
   }
   return table;
 }
 
 function fan(ev: Evaluator, body: NamedNet, times: ValueExpr, inputs: readonly number[], ctx: Context): Table {
   const base = useSegment(body.name);
-  const counts = withValues(ev, [times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [unitEntry(ev.tables, [ev.data.id(copiesOf(n!))], 0)]);
+  const counts = withValues(ev, [times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [
+    unitEntry(ev.tables, [ev.data.id(copiesOf(n!))], 0),
+  ]);
   const made = tableMaker(ev.tables);
   for (const [reads, group] of byReads(placed(ev.tables, base, counts))) {
     const inner = withKnown(ev, ctx, reads);

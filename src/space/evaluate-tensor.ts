@@ -22,14 +22,17 @@ export function evaluateTensor(ev: Evaluator, e: TensorExpr, ctx: Context): Tabl
     case 'wire':
       return wire(ev, e, ctx);
     case 'apply':
-      return bind(tables, ev.tensor(e.input, ctx), (entry) => fitting(() => ev.net(e.net, entry.out, withKnown(ev, ctx, entry.reads))));
+      return bind(tables, ev.tensor(e.input, ctx), (entry) =>
+        fitting(() => ev.net(e.net, entry.out, withKnown(ev, ctx, entry.reads))),
+      );
     case 'list':
       return list(ev, e.items, ctx);
     case 'choice': {
       const made = tableMaker(tables);
       choiceOptions(e.alternatives).forEach((o, i) => {
         const lit = tables.nodes.lit(e.site, siteSuffix(e.site, ctx.env.own), o.value, o.share);
-        for (const found of fitting(() => ev.tensor(e.alternatives[i]!.expr, ctx))) made.add({ ...found, node: tables.nodes.and(lit, found.node) });
+        for (const found of fitting(() => ev.tensor(e.alternatives[i]!.expr, ctx)))
+          made.add({ ...found, node: tables.nodes.and(lit, found.node) });
       });
       return made.done();
     }
@@ -44,7 +47,10 @@ export function evaluateTensor(ev: Evaluator, e: TensorExpr, ctx: Context): Tabl
       return closeFrame(ev, frame, ev.tensor(e.body, { ...ctx, env: frame.env }));
     }
     case 'layerOf': {
-      const inputs = e.tensors.length === 1 && e.expr.layer.takes !== 'list' ? ev.tensor(e.tensors[0]!, ctx) : list(ev, e.tensors, ctx);
+      const inputs =
+        e.tensors.length === 1 && e.expr.layer.takes !== 'list'
+          ? ev.tensor(e.tensors[0]!, ctx)
+          : list(ev, e.tensors, ctx);
       const segment = useSegment(e.expr.name);
       return bind(tables, inputs, (entry) =>
         fitting(() => placed(tables, segment, layer(ev, e.expr, entry.out, withKnown(ev, ctx, entry.reads)))),
@@ -81,7 +87,12 @@ function pick(ev: Evaluator, e: Extract<TensorExpr, { kind: 'pick' }>, ctx: Cont
     const options = pickOptions(e.items.length, n);
     picks(e.items.length, n).forEach((positions, i) => {
       const lit = ev.tables.nodes.lit(e.site, suffix, options[i]!.value, options[i]!.share);
-      for (const found of list(ev, positions.map((p) => e.items[p]!), after)) made.add({ ...found, node: ev.tables.nodes.and(lit, found.node) });
+      for (const found of list(
+        ev,
+        positions.map((p) => e.items[p]!),
+        after,
+      ))
+        made.add({ ...found, node: ev.tables.nodes.and(lit, found.node) });
     });
     return made.done();
   });
@@ -115,7 +126,8 @@ function markUses(ev: Evaluator, e: WireExpr, ctx: Context): Reads {
 
 function readWire(ev: Evaluator, binding: Wire | TensorParameter | InputDecl, ctx: Context): Table {
   const cell = lookup(ctx.env, binding);
-  const entry = (flows: readonly number[]): ReturnType<typeof unitEntry> => unitEntry(ev.tables, spread(flows, ctx), useLanes(ctx));
+  const entry = (flows: readonly number[]): ReturnType<typeof unitEntry> =>
+    unitEntry(ev.tables, spread(flows, ctx), useLanes(ctx));
   if (cell.kind === 'tensor') return [entry(cell.flows)];
   if (cell.kind !== 'slot' || cell.what !== 'wire') throw new Error(`bug: '${binding.name}' is not a tensor`);
   const { reads } = ev.tables;
@@ -137,7 +149,10 @@ function loose(ev: Evaluator, e: LooseExpr, ctx: Context): Table {
   const slots = looseSlots(ctx.env, e);
   const made = tableMaker(ev.tables);
   for (const subset of candidates(e, slots.mentioned)) {
-    let table: Table = emptyLists(ev, ctx, ctx.lanes).map((entry) => ({ ...entry, reads: reads.one(slots.guess, ev.data.id(subset)) }));
+    let table: Table = emptyLists(ev, ctx, ctx.lanes).map((entry) => ({
+      ...entry,
+      reads: reads.one(slots.guess, ev.data.id(subset)),
+    }));
     for (const i of subset) {
       table = bind(ev.tables, table, (entry) =>
         readWire(ev, e.wires[i]!, withKnown(ev, ctx, entry.reads)).map((found) => ({
@@ -163,4 +178,3 @@ function candidates(e: LooseExpr, mentioned: ReadonlySet<number>): readonly (rea
   if (out.length > BUDGET.alternatives) throw new Beyond('too many wires that may be loose');
   return out;
 }
-

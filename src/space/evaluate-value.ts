@@ -23,7 +23,12 @@ export function fitting(make: () => Table): Table {
 }
 
 /** Evaluates a value, then what depends on it. */
-export function withValue(ev: Evaluator, e: ValueExpr, ctx: Context, next: (value: Datum, ctx: Context) => Table): Table {
+export function withValue(
+  ev: Evaluator,
+  e: ValueExpr,
+  ctx: Context,
+  next: (value: Datum, ctx: Context) => Table,
+): Table {
   return bind(ev.tables, ev.value(e, valueContext(ctx)), (entry) =>
     fitting(() => next(ev.data.get(entry.out[0]!), withKnown(ev, ctx, entry.reads))),
   );
@@ -57,7 +62,11 @@ export function withValues(
     }
     rows = more;
   }
-  if (rows.length === 1 && rows[0]!.entry.node === ev.tables.nodes.unit && rows[0]!.entry.reads === ev.tables.reads.none) {
+  if (
+    rows.length === 1 &&
+    rows[0]!.entry.node === ev.tables.nodes.unit &&
+    rows[0]!.entry.reads === ev.tables.reads.none
+  ) {
     return fitting(() => next(rows[0]!.values, ctx));
   }
   const made = tableMaker(ev.tables);
@@ -101,7 +110,8 @@ function choice(ev: Evaluator, e: Extract<ValueExpr, { kind: 'choice' }>, ctx: C
   choiceOptions(e.alternatives).forEach((option, i) => {
     const { nodes } = ev.tables;
     const lit = nodes.lit(e.site, suffix, option.value, option.share);
-    for (const found of ev.value(e.alternatives[i]!.expr, ctx)) made.add({ ...found, node: nodes.and(lit, found.node) });
+    for (const found of ev.value(e.alternatives[i]!.expr, ctx))
+      made.add({ ...found, node: nodes.and(lit, found.node) });
   });
   return made.done();
 }
@@ -110,7 +120,12 @@ function range(ev: Evaluator, e: RangeExpr, ctx: Context): Table {
   const suffix = siteSuffix(e.site, ctx.env.own);
   return withValues(ev, [e.low, e.high, e.step, e.prior], ctx, ([low, high, step, centre]) => {
     const number = (v: Datum | null | undefined): number | null => (v === null || v === undefined ? null : numberOf(v));
-    const domain = rangeDomain(e, { low: number(low)!, high: number(high)!, step: number(step), centre: number(centre) });
+    const domain = rangeDomain(e, {
+      low: number(low)!,
+      high: number(high)!,
+      step: number(step),
+      centre: number(centre),
+    });
     const entry = (value: number): Entry => unitEntry(ev.tables, [ev.data.id(value)], 0);
     const { nodes } = ev.tables;
     if (isInterval(domain)) return [{ ...entry(middle(domain)), node: nodes.open(e.site, suffix, domain) }];
@@ -123,13 +138,19 @@ function binary(ev: Evaluator, e: Extract<ValueExpr, { kind: 'binary' }>, ctx: C
   return withValue(ev, e.left, ctx, (left, after) => {
     if (e.op === 'and' && !truthOf(left)) return single(ev, false);
     if (e.op === 'or' && truthOf(left)) return single(ev, true);
-    if (e.op === 'in' && (e.right.kind === 'choice' || e.right.kind === 'range')) return within(ev, left, e.right, after);
+    if (e.op === 'in' && (e.right.kind === 'choice' || e.right.kind === 'range'))
+      return within(ev, left, e.right, after);
     return withValue(ev, e.right, after, (right) => single(ev, applyBinary(e.op, left, right)));
   });
 }
 
 // To the right of `in` a choice or a range is a set: nothing is decided.
-function within(ev: Evaluator, left: Datum, set: Extract<ValueExpr, { kind: 'choice' | 'range' }>, ctx: Context): Table {
+function within(
+  ev: Evaluator,
+  left: Datum,
+  set: Extract<ValueExpr, { kind: 'choice' | 'range' }>,
+  ctx: Context,
+): Table {
   if (set.kind === 'range') {
     return withValues(ev, [set.low, set.high], ctx, ([low, high]) => {
       const v = numberOf(left);
@@ -141,7 +162,11 @@ function within(ev: Evaluator, left: Datum, set: Extract<ValueExpr, { kind: 'cho
     ev,
     set.alternatives.map((a) => a.expr),
     ctx,
-    (values) => single(ev, values.some((v) => sameDatum(left, v!))),
+    (values) =>
+      single(
+        ev,
+        values.some((v) => sameDatum(left, v!)),
+      ),
   );
 }
 

@@ -43,7 +43,14 @@ export interface Evaluator {
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;
   bare(e: NamedNet, inputs: readonly number[], ctx: Context): Table;
-  layerCostOf(cost: { readonly params: number; readonly state: number; readonly flops: number; readonly macs: number; readonly kept: number; readonly shapes: readonly string[] }): Cost;
+  layerCostOf(cost: {
+    readonly params: number;
+    readonly state: number;
+    readonly flops: number;
+    readonly macs: number;
+    readonly kept: number;
+    readonly shapes: readonly string[];
+  }): Cost;
   outcome(flow: number, cost: Cost): number;
   outcomeOf(id: number): Outcome;
   /** For analyses: the flow that stands for what does not fit; null where such members are dropped. */

@@ -21,7 +21,7 @@ export function fold<T>(root: Node, algebra: Algebra<T>): Folded<T> {
   const found = new Map<string, Map<number, T>>();
   const rowOf = (path: string): Map<number, T> => {
     let row = found.get(path);
-    if (!row) found.set(path, (row = new Map()));
+    if (!row) found.set(path, (row = new Map<number, T>()));
     return row;
   };
   const get = (node: Node, path: string): T | undefined => found.get(path)?.get(node.id);
@@ -49,7 +49,10 @@ export function fold<T>(root: Node, algebra: Algebra<T>): Folded<T> {
       continue;
     }
     stack.pop();
-    rowOf(path).set(node.id, combine(algebra, node, path, (child) => get(child, pathUnder(node, path))!));
+    rowOf(path).set(
+      node.id,
+      combine(algebra, node, path, (child) => get(child, pathUnder(node, path))!),
+    );
   }
   return (node, path) => get(node, path)!;
 }

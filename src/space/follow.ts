@@ -14,7 +14,7 @@ import type { NamedNet } from './naming.ts';
 import { copiesOf } from './once.ts';
 import { textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
-import type { Binding, CallExpr, LayerExpr, NetExpr, Site, Space, TensorExpr, UseName, ValueExpr } from './space.ts';
+import type { Binding, CallExpr, LayerExpr, NetExpr, Site, Space, TensorExpr, ValueExpr } from './space.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
@@ -84,7 +84,12 @@ export class Follower<T extends { readonly type: TensorType }> {
     return this.open({ parent: null, cells, path: '', weights: '', own: null, looses: [] }, bindings, texts);
   }
 
-  open(around: Scope<T>, bindings: readonly Binding[], texts: readonly AnyExpr[], cells: Map<Bound, Cell<T>> = new Map()): Scope<T> {
+  open(
+    around: Scope<T>,
+    bindings: readonly Binding[],
+    texts: readonly AnyExpr[],
+    cells: Map<Bound, Cell<T>> = new Map(),
+  ): Scope<T> {
     const text = textOf(bindings, texts);
     const looses = text.looses.map((expr) => ({ expr, used: expr.wires.map(() => false) }));
     const scope: Scope<T> = { ...around, parent: around, cells, own: null, looses };
@@ -93,7 +98,14 @@ export class Follower<T extends { readonly type: TensorType }> {
   }
 
   private cellOf(b: Binding, scope: Scope<T>): Cell<T> {
-    const below: Scope<T> = { ...scope, parent: scope, cells: new Map(), looses: [], path: `${scope.path}.${b.name}`, own: b.name };
+    const below: Scope<T> = {
+      ...scope,
+      parent: scope,
+      cells: new Map(),
+      looses: [],
+      path: `${scope.path}.${b.name}`,
+      own: b.name,
+    };
     switch (b.kind) {
       case 'valueLet':
         return { kind: 'value', get: lazily(() => this.value(b.expr, below)) };
@@ -144,10 +156,15 @@ export class Follower<T extends { readonly type: TensorType }> {
         return this.value(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
       case 'range': {
         const optional = (x: ValueExpr | null): number | null => x && numberOf(this.value(x, scope));
-        const ends = { low: optional(e.low)!, high: optional(e.high)!, step: optional(e.step), centre: optional(e.prior) };
+        const ends = {
+          low: optional(e.low)!,
+          high: optional(e.high)!,
+          step: optional(e.step),
+          centre: optional(e.prior),
+        };
         const domain = rangeDomain(e, ends);
         if (isInterval(domain)) return this.draw(e.site, domain, scope);
-        return domain[this.choose(e.site, domain, scope)]!.value as number;
+        return domain[this.choose(e.site, domain, scope)]!.value;
       }
       case 'unary':
         return applyUnary(e.op, this.value(e.operand, scope));
@@ -186,7 +203,15 @@ export class Follower<T extends { readonly type: TensorType }> {
   // ---- networks -----------------------------------------------------------------------------------------------------
 
   private within(scope: Scope<T>, segment: string): Scope<T> {
-    return { ...scope, parent: scope, cells: new Map(), looses: [], path: scope.path + segment, weights: scope.weights + segment, own: null };
+    return {
+      ...scope,
+      parent: scope,
+      cells: new Map(),
+      looses: [],
+      path: scope.path + segment,
+      weights: scope.weights + segment,
+      own: null,
+    };
   }
 
   net(e: NetExpr, input: Flow<T>, scope: Scope<T>): Flow<T> {
@@ -213,7 +238,11 @@ export class Follower<T extends { readonly type: TensorType }> {
         let flow = input;
         for (let copy = 0; copy < times; copy++) {
           const at = this.within(scope, copySegment(e, copy));
-          flow = this.bare(body, flow, e.tied ? { ...at, path: scope.path + copySegment({ ...e, optional: false }, 0) } : at);
+          flow = this.bare(
+            body,
+            flow,
+            e.tied ? { ...at, path: scope.path + copySegment({ ...e, optional: false }, 0) } : at,
+          );
         }
         return flow;
       }
@@ -282,31 +311,56 @@ export class Follower<T extends { readonly type: TensorType }> {
     return out;
   }
 
-  private project(e: Extract<NetExpr, { kind: 'project' }>, flow: Flow<T>, target: Flow<T> | undefined, scope: Scope<T>): Flow<T> {
-    if (!target || isList(target)) throw new Unfit('`project` has nothing to project to', 'a branch without `project`', 'none');
+  private project(
+    e: Extract<NetExpr, { kind: 'project' }>,
+    flow: Flow<T>,
+    target: Flow<T> | undefined,
+    scope: Scope<T>,
+  ): Flow<T> {
+    if (!target || isList(target))
+      throw new Unfit('`project` has nothing to project to', 'a branch without `project`', 'none');
     const to = target.type.shape.slice(1);
     if (!isList(flow) && flow.type.shape.slice(1).join() === to.join()) return flow;
     if (!e.layer) throw new Unfit('the shapes of the branches differ', to.join(' x '), 'another');
-    return this.apply(e, e.layer, layerArgs(e.layer, new Map([['to', to]])), flow, this.within(scope, useSegment(e.name as UseName)));
+    return this.apply(
+      e,
+      e.layer,
+      layerArgs(e.layer, new Map([['to', to]])),
+      flow,
+      this.within(scope, useSegment(e.name)),
+    );
   }
 
   // `scope` is the use's own; the arguments are evaluated in the caller's, under the use's path.
   private call(e: CallExpr, input: Flow<T> | null, scope: Scope<T>, caller: Scope<T>): Flow<T> {
-    if (++this.depth > BUDGET.depth) throw new Unfit('calls within calls are too deep', `at most ${BUDGET.depth}`, 'more');
+    if (++this.depth > BUDGET.depth)
+      throw new Unfit('calls within calls are too deep', `at most ${BUDGET.depth}`, 'more');
     const { def } = e;
     const cells = new Map<Bound, Cell<T>>();
     for (const a of e.args) {
       if (a.kind === 'net') cells.set(a.parameter, { kind: 'closure', expr: a.expr, scope: caller });
-      else if (a.kind === 'tensor') cells.set(a.parameter, { kind: 'tensor', get: lazily(() => this.tensor(a.expr, { ...caller, path: scope.path, weights: scope.weights, own: null })) });
+      else if (a.kind === 'tensor')
+        cells.set(a.parameter, {
+          kind: 'tensor',
+          get: lazily(() => this.tensor(a.expr, { ...caller, path: scope.path, weights: scope.weights, own: null })),
+        });
       else {
         const { name } = a.parameter;
-        cells.set(a.parameter, { kind: 'value', get: lazily(() => this.value(a.expr, { ...caller, path: `${scope.path}.${name}`, own: name })) });
+        cells.set(a.parameter, {
+          kind: 'value',
+          get: lazily(() => this.value(a.expr, { ...caller, path: `${scope.path}.${name}`, own: name })),
+        });
       }
     }
     if (input !== null && def.body.kind === 'tensor') {
       const open = openTensors(e);
       const flows = open.length === 1 ? [input] : itemsOf(input);
-      if (flows.length !== open.length) throw new Unfit(`${def.name} takes ${open.length} tensors`, `a list of ${open.length}`, `a list of ${flows.length}`);
+      if (flows.length !== open.length)
+        throw new Unfit(
+          `${def.name} takes ${open.length} tensors`,
+          `a list of ${open.length}`,
+          `a list of ${flows.length}`,
+        );
       open.forEach((p, i) => cells.set(p, { kind: 'tensor', get: () => flows[i]! }));
     }
     const result = def.body.kind === 'net' ? def.body.net : def.body.result;
@@ -329,17 +383,27 @@ export class Follower<T extends { readonly type: TensorType }> {
     return axes;
   }
 
-  private checkAxes(e: CallExpr, dims: NonNullable<CallExpr['def']['signature']>['output'], shape: readonly number[], axes: ReadonlyMap<string, number>, scope: Scope<T>): void {
+  private checkAxes(
+    e: CallExpr,
+    dims: NonNullable<CallExpr['def']['signature']>['output'],
+    shape: readonly number[],
+    axes: ReadonlyMap<string, number>,
+    scope: Scope<T>,
+  ): void {
     const { name } = e.def;
-    if (shape.length !== dims.length) throw new Unfit(`${name}: another rank than in its signature`, `${dims.length} axes`, `${shape.length}`);
+    if (shape.length !== dims.length)
+      throw new Unfit(`${name}: another rank than in its signature`, `${dims.length} axes`, `${shape.length}`);
     dims.forEach((d, axis) => {
       let wanted: Datum | undefined;
       if (d.kind === 'name') wanted = axes.get(d.name);
       if (d.kind === 'value') {
-        const cells = new Map<Bound, Cell<T>>(d.dims.map((x) => [x.binding, { kind: 'value', get: () => axes.get(x.name) ?? 0 }]));
+        const cells = new Map<Bound, Cell<T>>(
+          d.dims.map((x) => [x.binding, { kind: 'value', get: () => axes.get(x.name) ?? 0 }]),
+        );
         wanted = this.value(d.expr, { ...scope, parent: scope, cells });
       }
-      if (wanted !== undefined && wanted !== shape[axis]) throw new Unfit(`${name}: axis ${axis} differs from its signature`, String(wanted), String(shape[axis]));
+      if (wanted !== undefined && wanted !== shape[axis])
+        throw new Unfit(`${name}: axis ${axis} differs from its signature`, String(wanted), String(shape[axis]));
     });
   }
 
@@ -425,4 +489,3 @@ function shapeOf<T extends { readonly type: TensorType }>(flow: Flow<T>): readon
   if (isList(flow)) throw new Unfit('a signature takes tensors', 'a tensor', 'a list');
   return flow.type.shape;
 }
-

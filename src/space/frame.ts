@@ -151,7 +151,8 @@ function settleLoose(ev: Evaluator, table: Table, slots: LooseSlots): Table {
   const made = tableMaker(ev.tables);
   for (const entry of table) {
     const guess = reads.get(entry.reads, slots.guess);
-    if (guess === undefined || guessHolds(ev, entry, slots, guess)) made.add({ ...entry, reads: reads.without(entry.reads, gone) });
+    if (guess === undefined || guessHolds(ev, entry, slots, guess))
+      made.add({ ...entry, reads: reads.without(entry.reads, gone) });
   }
   return made.done();
 }

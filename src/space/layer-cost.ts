@@ -23,7 +23,7 @@ const memo = new WeakMap<LayerDef, Map<string, LayerCost | Unfit>>();
 /** Measured once for each layer, arguments and types. Throws Unfit. */
 export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost {
   let known = memo.get(layer);
-  if (!known) memo.set(layer, (known = new Map()));
+  if (!known) memo.set(layer, (known = new Map<string, LayerCost | Unfit>()));
   const key = `${JSON.stringify(args)}|${inputs.map((t) => `${t.dtype}${t.shape.join('x')}`).join()}`;
   let found = known.get(key);
   if (!found) known.set(key, (found = tryMeasure(layer, args, inputs)));

@@ -52,14 +52,24 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   };
   const placeKey = (what: string, e: AnyExpr, info: Info, ctx: Context): { key: string; ctx: Context } => {
     const known = tables.reads.only(ctx.known, info.slots);
-    return { key: `${what}${idOf(e)} ${info.key}|${known.id}|${ctx.mode}${ctx.lanes}`, ctx: known === ctx.known ? ctx : { ...ctx, known } };
+    return {
+      key: `${what}${idOf(e)} ${info.key}|${known.id}|${ctx.mode}${ctx.lanes}`,
+      ctx: known === ctx.known ? ctx : { ...ctx, known },
+    };
   };
   // Depths shift through networks that read no tensor from outside.
-  const applied = (what: string, e: NetExpr, inputs: readonly number[], ctx: Context, make: (inputs: readonly number[], ctx: Context) => Table): Table => {
+  const applied = (
+    what: string,
+    e: NetExpr,
+    inputs: readonly number[],
+    ctx: Context,
+    make: (inputs: readonly number[], ctx: Context) => Table,
+  ): Table => {
     const info = infoOf(e, ctx.env);
     const at = placeKey(what, e, info, ctx);
     const least = options.tracksDepth && ctx.lanes === 1 && !info.tensors ? flows.minDepth(inputs[0]!) : 0;
-    if (least === 0 || !Number.isFinite(least)) return remembered(`${at.key}|${inputs.join()}`, () => make(inputs, at.ctx));
+    if (least === 0 || !Number.isFinite(least))
+      return remembered(`${at.key}|${inputs.join()}`, () => make(inputs, at.ctx));
     const lowered = inputs.map((i) => flows.raise(i, -least));
     const table = remembered(`${at.key}|${lowered.join()}`, () => make(lowered, at.ctx));
     return table.map((entry) => ({ ...entry, out: entry.out.map((f) => flows.raise(f, least)) }));
@@ -84,7 +94,14 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
     bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
     layerCostOf: (c): Cost => {
       const { slots, batch } = options.memory;
-      return costs.make(c.params, c.flops, c.macs, 4 * (c.params * (2 + slots) + c.state), 4 * batch * c.kept, c.shapes);
+      return costs.make(
+        c.params,
+        c.flops,
+        c.macs,
+        4 * (c.params * (2 + slots) + c.state),
+        4 * batch * c.kept,
+        c.shapes,
+      );
     },
     outcome: (flow, cost) => {
       const key = `${flow},${cost.id}`;

@@ -29,7 +29,11 @@ export interface Stop {
 }
 
 /** Follows a member and sums what its layers cost. */
-export function measuring(space: Space, decider: Decider, stop: Stop = { expr: null }): { member: Member<Measured>; sums(): Omit<Measures, 'depth'> } {
+export function measuring(
+  space: Space,
+  decider: Decider,
+  stop: Stop = { expr: null },
+): { member: Member<Measured>; readonly sums: () => Omit<Measures, 'depth'> } {
   const weights = new Map<string, string>();
   let params = 0,
     state = 0,

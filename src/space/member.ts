@@ -81,7 +81,11 @@ function sheltered<V>(make: () => V): V {
   }
 }
 
-function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>, space: Space, root: FollowScope<T>): TrainDecided {
+function trainOf<T extends { readonly type: TensorType }>(
+  follower: Follower<T>,
+  space: Space,
+  root: FollowScope<T>,
+): TrainDecided {
   const { train } = space;
   const scope = follower.open(follower.below(root, '.train', null), train.bindings, []);
   const setting = (s: SettingChoice, path: string, own: string | null): DecidedSetting => {
@@ -94,14 +98,16 @@ function trainOf<T extends { readonly type: TensorType }>(follower: Follower<T>,
     const args: Record<string, Scalar> = {};
     for (const a of s.args) {
       const value = a.value.kind === 'setting' ? null : follower.value(a.value, inner);
-      if (value === null || typeof value === 'object') throw new Unfit(`${s.name}: ${a.name} must be a number, a text or a truth`);
+      if (value === null || typeof value === 'object')
+        throw new Unfit(`${s.name}: ${a.name} must be a number, a text or a truth`);
       args[a.name] = value;
     }
     return { name: s.name, args };
   };
   const decided: Record<string, DecidedSetting | null> = {};
   for (const key of SETTING_KEYS) decided[key] = train[key] ? setting(train[key], `.train.${key}`, key) : null;
-  const number = (key: 'batch' | 'epochs'): number => Number(follower.value(train[key], follower.below(scope, `.train.${key}`, key)));
+  const number = (key: 'batch' | 'epochs'): number =>
+    Number(follower.value(train[key], follower.below(scope, `.train.${key}`, key)));
   return {
     data: decided['data'] ?? null,
     loss: decided['loss']!,
@@ -131,7 +137,10 @@ export class Undecided extends Error {
 const show = (v: Decided): string => (typeof v === 'object' ? `[${v.join(', ')}]` : String(v));
 
 /** Decides as assigned. What is missing throws Undecided, or takes its first alternative where `defaults`. `met` collects the paths. */
-export function byAssignment(assignment: Assignment, options: { readonly defaults?: boolean; readonly met?: Set<string> } = {}): Decider {
+export function byAssignment(
+  assignment: Assignment,
+  options: { readonly defaults?: boolean; readonly met?: Set<string> } = {},
+): Decider {
   return {
     choose: (path, choices, site) => {
       options.met?.add(path);
@@ -143,7 +152,11 @@ export function byAssignment(assignment: Assignment, options: { readonly default
       const at = choices.findIndex((o) => sameDecided(wanted, o.value));
       if (at >= 0) return at;
       const known = choices.slice(0, 12).map((o) => show(o.value));
-      throw new Unfit(`${path} has no alternative ${show(wanted)}`, `one of ${known.join(', ')}${choices.length > 12 ? ', …' : ''}`, show(wanted));
+      throw new Unfit(
+        `${path} has no alternative ${show(wanted)}`,
+        `one of ${known.join(', ')}${choices.length > 12 ? ', …' : ''}`,
+        show(wanted),
+      );
     },
     number: (path, interval, site) => {
       options.met?.add(path);

@@ -7,7 +7,12 @@ export const finishPath = (path: string): string => (path.startsWith('.') ? path
 export type NamedNet = Extract<NetExpr, { kind: 'layer' | 'ref' | 'once' | 'shared' | 'call' | 'project' }>;
 
 export const isNamed = (e: NetExpr): e is NamedNet =>
-  e.kind === 'layer' || e.kind === 'ref' || e.kind === 'once' || e.kind === 'shared' || e.kind === 'call' || e.kind === 'project';
+  e.kind === 'layer' ||
+  e.kind === 'ref' ||
+  e.kind === 'once' ||
+  e.kind === 'shared' ||
+  e.kind === 'call' ||
+  e.kind === 'project';
 
 /** The body of a repetition is one named use, whose name the copies number; the front end gives other bodies a scope of their own. */
 export function named(body: NetExpr): NamedNet {

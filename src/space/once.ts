@@ -61,14 +61,18 @@ function shiftOf(ev: Evaluator, input: number, expr: NetExpr, env: Env): number 
 // Weights of a shared network are paid where it is defined: a use pays the rest, whatever shares it.
 function sharedUse(ev: Evaluator, outcomes: readonly Outcome[], ctx: Context): Entry | null {
   const { costs } = ev.tables;
-  const bare = outcomes.map((o) => ({ flow: o.flow, cost: costs.make(0, o.cost.flops, o.cost.macs, 0, o.cost.kept, []) }));
+  const bare = outcomes.map((o) => ({
+    flow: o.flow,
+    cost: costs.make(0, o.cost.flops, o.cost.macs, 0, o.cost.kept, []),
+  }));
   return settled(ev, bare, ctx);
 }
 
 // Outcomes that some decisions give for one more input, together with what is known for the others.
 function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx: Context): readonly number[] {
   const inputs = [...lanes.inputs, input];
-  if (inputs.length > MAX_LANES) throw new Beyond(`'${slot.name}' is decided once and meets more than ${MAX_LANES} different inputs`);
+  if (inputs.length > MAX_LANES)
+    throw new Beyond(`'${slot.name}' is decided once and meets more than ${MAX_LANES} different inputs`);
   const table = ev.net(slot.expr, inputs, {
     ...ctx,
     env: slot.env,
@@ -77,7 +81,12 @@ function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx:
   });
   const last = inputs.length - 1;
   const outcome = (e: Entry, i: number): number => ev.outcome(e.out[i]!, e.uses[i]!);
-  const prefixes = indexed(table, 'prefix', (e) => e.out.slice(0, last).map((_, i) => outcome(e, i)).join());
+  const prefixes = indexed(table, 'prefix', (e) =>
+    e.out
+      .slice(0, last)
+      .map((_, i) => outcome(e, i))
+      .join(),
+  );
   const found = new Set((prefixes.get(lanes.outcomes.join()) ?? []).map((e) => outcome(e, last)));
   ev.tables.spend(found.size);
   return [...found];
@@ -87,7 +96,8 @@ export function copiesOf(times: Datum): number {
   if (typeof times !== 'number' || !Number.isInteger(times) || times < 0) {
     throw new Unfit('a repetition takes a whole number from 0', 'a whole number from 0', String(times));
   }
-  if (times > BUDGET.copies) throw new Unfit('a repetition has too many copies', `at most ${BUDGET.copies}`, String(times));
+  if (times > BUDGET.copies)
+    throw new Unfit('a repetition has too many copies', `at most ${BUDGET.copies}`, String(times));
   return times;
 }
 
@@ -104,7 +114,9 @@ interface Chain {
 export function tiedRepeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number[], ctx: Context): Table {
   const base = useSegment(named(e.body).name);
   const made = tableMaker(ev.tables);
-  const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [unitEntry(ev.tables, [ev.data.id(copiesOf(n!))], 0)]);
+  const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [
+    unitEntry(ev.tables, [ev.data.id(copiesOf(n!))], 0),
+  ]);
   for (const [reads, group] of byReads(placed(ev.tables, base, times))) {
     const wanted = new Map<number, Entry[]>();
     for (const t of group) {
@@ -116,7 +128,15 @@ export function tiedRepeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number
       for (const t of wanted.get(n) ?? []) {
         const start: Entry = { ...chain.spent, out: chain.flows };
         const lead = product(ev.tables, t, start);
-        const whole = lead && body ? product(ev.tables, lead, { ...body, out: chain.flows, uses: [] }, ev.tables.nodes.at(`${base}[0]`, body.node)) : lead;
+        const whole =
+          lead && body
+            ? product(
+                ev.tables,
+                lead,
+                { ...body, out: chain.flows, uses: [] },
+                ev.tables.nodes.at(`${base}[0]`, body.node),
+              )
+            : lead;
         if (whole) made.add(whole);
       }
     };
@@ -172,12 +192,23 @@ function explore(search: Search, chain: Chain, lanes: readonly number[], known: 
     });
     if (!end) continue;
     const fresh = end.flows.map((f) => search.lower(f).lane).filter((f) => !lanes.includes(f));
-    explore(search, end, [...lanes, ...new Set(fresh)], outcomes.map((o) => ev.outcome(o.flow, o.cost)));
+    explore(
+      search,
+      end,
+      [...lanes, ...new Set(fresh)],
+      outcomes.map((o) => ev.outcome(o.flow, o.cost)),
+    );
   }
 }
 
 // Follows the chain as far as the lanes go; null where it ended.
-function run(search: Search, from: Chain, lanes: readonly number[], outcomes: readonly Outcome[], reached: (at: Chain) => void): Chain | null {
+function run(
+  search: Search,
+  from: Chain,
+  lanes: readonly number[],
+  outcomes: readonly Outcome[],
+  reached: (at: Chain) => void,
+): Chain | null {
   const { ev, lower, ctx } = search;
   let chain = from;
   while (chain.step < search.most) {

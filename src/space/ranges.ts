@@ -67,7 +67,10 @@ const WALKS = 200;
 
 function seenRanges(space: Space): Record<Measure, Range> {
   const random = new Random('ranges', space.name);
-  const out = Object.fromEntries(MEASURES.map((m) => [m, { min: Infinity, max: -Infinity, proven: false }])) as Record<Measure, { min: number; max: number; proven: boolean }>;
+  const out = Object.fromEntries(MEASURES.map((m) => [m, { min: Infinity, max: -Infinity, proven: false }])) as Record<
+    Measure,
+    { min: number; max: number; proven: boolean }
+  >;
   for (let i = 0; i < WALKS; i++) {
     const w = walk(space, random, { measure: i % 2 === 0 ? 'choice' : 'uniform' });
     if (!w.fits) continue;
@@ -92,7 +95,10 @@ function extremes(circuit: Circuit, measure: Additive, end: End): ReadonlyMap<nu
         out.set(node.id, at(node.left) + at(node.right));
         break;
       case 'or':
-        out.set(node.id, node.items.map(at).reduce((a, b) => (end === 'min' ? Math.min(a, b) : Math.max(a, b))));
+        out.set(
+          node.id,
+          node.items.map(at).reduce((a, b) => (end === 'min' ? Math.min(a, b) : Math.max(a, b))),
+        );
         break;
       case 'at':
         out.set(node.id, at(node.item));
@@ -120,7 +126,11 @@ export function witness(space: Space, measure: Measure, end: End): Assignment | 
   const root = compiled?.circuit.root;
   if (!compiled || !root) return null;
   const best = extremes(compiled.circuit, measure, end);
-  return firstMember(root, (items) => items.find((i) => items.every((o) => (end === 'min' ? best.get(i.id)! <= best.get(o.id)! : best.get(i.id)! >= best.get(o.id)!)))!);
+  return firstMember(root, (items) =>
+    items.find((i) =>
+      items.every((o) => (end === 'min' ? best.get(i.id)! <= best.get(o.id)! : best.get(i.id)! >= best.get(o.id)!)),
+    )!,
+  );
 }
 
 /** One member below a node; `choose` picks at each union. */

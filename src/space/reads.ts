@@ -113,7 +113,7 @@ export function makeReads(): ReadsTable {
       if (a === b || b === none) return a;
       if (a === none) return b;
       let row = merged.get(a.id);
-      if (!row) merged.set(a.id, (row = new Map()));
+      if (!row) merged.set(a.id, (row = new Map<number, Reads | null>()));
       let found = row.get(b.id);
       if (found === undefined) row.set(b.id, (found = mergeNew(a, b)));
       return found;

@@ -153,8 +153,10 @@ function freeOfDef(def: Def): ReadonlySet<Bound> {
   if (known) return known;
   const all = new Set<Def>([def]);
   for (const d of all) for (const called of defText(d).defs) if (!defsFree.has(called)) all.add(called);
-  const free = new Map<Def, Set<Bound>>([...all].map((d) => [d, new Set([...defText(d).used].filter((b) => !defText(d).bound.has(b)))]));
-  for (let changed = true; changed; ) {
+  const free = new Map<Def, Set<Bound>>(
+    [...all].map((d) => [d, new Set([...defText(d).used].filter((b) => !defText(d).bound.has(b)))]),
+  );
+  for (let changed = true; changed;) {
     changed = false;
     for (const [d, mine] of free) {
       const text = defText(d);

@@ -101,7 +101,8 @@ export function trackedMeasures(requirements: readonly Requirement[], buckets: n
   return out;
 }
 
-export const tracksDepth = (requirements: readonly Requirement[]): boolean => requirements.some((r) => measuresIn(r.expr).has('depth'));
+export const tracksDepth = (requirements: readonly Requirement[]): boolean =>
+  requirements.some((r) => measuresIn(r.expr).has('depth'));
 
 /** Known to hold, known to fail, open between the bounds, or void: it speaks of a value that the member does not decide. */
 export type Verdict = 'yes' | 'no' | 'open' | 'void';
@@ -160,4 +161,3 @@ function compare(op: Comparison, a: TermValue, b: TermValue): Verdict {
 const interval = (t: NonNullable<TermValue>): { low: number; high: number } | null =>
   'low' in t ? t : typeof t.exact === 'number' ? { low: t.exact, high: t.exact } : null;
 const datum = (t: NonNullable<TermValue>): Datum => ('low' in t ? t.low : t.exact);
-

@@ -34,7 +34,8 @@ export function next(space: Space, partial: Assignment): NextDecision | null {
   const open = firstUndecided(space, partial);
   if (!open) return null;
   const { path, options } = open;
-  if (isInterval(options)) return { path, kind: 'range', alternatives: [], feasible: [], weights: [], continuous: options };
+  if (isInterval(options))
+    return { path, kind: 'range', alternatives: [], feasible: [], weights: [], continuous: options };
   const alternatives = options.map((o) => o.value);
   const feasible = feasibleCounts(space, partial, path, alternatives);
   const { label } = open.site;
@@ -42,7 +43,12 @@ export function next(space: Space, partial: Assignment): NextDecision | null {
   return { path, kind, alternatives, feasible, weights: options.map((o) => o.share), continuous: null };
 }
 
-function feasibleCounts(space: Space, partial: Assignment, path: string, alternatives: readonly Decided[]): readonly bigint[] {
+function feasibleCounts(
+  space: Space,
+  partial: Assignment,
+  path: string,
+  alternatives: readonly Decided[],
+): readonly bigint[] {
   const compiled = compileOrNull(space, LIGHT);
   if (!compiled) return alternatives.map((v) => membersGiven(space, null, { ...partial, [path]: v }));
   if (!compiled.circuit.root) return alternatives.map(() => 0n);
@@ -63,7 +69,10 @@ function firstUndecided(space: Space, partial: Assignment): Undecided | null {
 }
 
 function membersGiven(space: Space, compiled: Compiled | null, given: Assignment): bigint {
-  if (compiled) return compiled.circuit.root ? weighed(compiled.circuit, compiled.circuit.root, given).count(compiled.circuit.root, '') : 0n;
+  if (compiled)
+    return compiled.circuit.root
+      ? weighed(compiled.circuit, compiled.circuit.root, given).count(compiled.circuit.root, '')
+      : 0n;
   try {
     firstUndecided(space, given);
     return 1n;
@@ -97,7 +106,11 @@ export function sampleGiven(
 }
 
 /** Draws members that agree with a partial assignment, weighing the alternatives once; gives null where none was found. */
-export function samplerGiven(space: Space, partial: Assignment, measure: SampleMeasure): (random: Random) => Assignment | null {
+export function samplerGiven(
+  space: Space,
+  partial: Assignment,
+  measure: SampleMeasure,
+): (random: Random) => Assignment | null {
   const compiled = compileOrNull(space, LIGHT);
   if (!compiled) return (random) => walkGiven(space, partial, random, measure);
   const { circuit, exact } = compiled;

@@ -50,7 +50,10 @@ function allowedBy(e: ValueExpr): Allowed {
     }
     case 'list': {
       const items = e.items.map((i) => (i.kind === 'const' ? i.value : null));
-      return { test: (v) => Array.isArray(v) && v.length === items.length && v.every((x, i) => x === items[i]), number: null };
+      return {
+        test: (v) => Array.isArray(v) && v.length === items.length && v.every((x, i) => x === items[i]),
+        number: null,
+      };
     }
     case 'unary': {
       const inner = allowedBy(e.operand);
@@ -129,4 +132,3 @@ function mayBeRestricted(node: Node, path: string, by: Restriction): boolean {
   if (node.kind === 'at') return by.under(pathUnder(node, path));
   return false;
 }
-

@@ -40,7 +40,9 @@ function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure
   if (!compiled.circuit.root) throw new Beyond(`${space.name} has no members`);
   const root = measure === 'balanced' ? balancedRoot(space, random) : null;
   for (let i = 0; i < TRIES; i++) {
-    const found = root ? drawFrom(root.circuit, root.node, {}, random, 'choice') : drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
+    const found = root
+      ? drawFrom(root.circuit, root.node, {}, random, 'choice')
+      : drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
     if (found && ((compiled.exact && !root) || meets(space, found))) return found;
   }
   throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
@@ -96,7 +98,10 @@ export function drawFrom(
   descend<null>(root, null, {
     and: () => ({ left: null, right: null }),
     or: (node, path) => {
-      const item = measure === 'uniform' ? byCount(node.items, path, scale.count, random) : byMass(node.items, path, scale.logMass, random);
+      const item =
+        measure === 'uniform'
+          ? byCount(node.items, path, scale.count, random)
+          : byMass(node.items, path, scale.logMass, random);
       return { item, state: null };
     },
     leaf: (node, path) => {
@@ -121,7 +126,12 @@ function byCount(items: readonly Node[], path: string, count: (n: Node, path: st
   throw new Error('bug: counts do not add up');
 }
 
-function byMass(items: readonly Node[], path: string, logMass: (n: Node, path: string) => number, random: Random): Node {
+function byMass(
+  items: readonly Node[],
+  path: string,
+  logMass: (n: Node, path: string) => number,
+  random: Random,
+): Node {
   const logs = items.map((i) => logMass(i, path));
   const top = Math.max(...logs);
   const masses = logs.map((l) => Math.exp(l - top));
@@ -132,4 +142,3 @@ function byMass(items: readonly Node[], path: string, logMass: (n: Node, path: s
   }
   return items[masses.findLastIndex((m) => m > 0)]!;
 }
-

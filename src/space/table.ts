@@ -59,7 +59,14 @@ export interface Tables {
   spend(steps: number): void;
 }
 
-export function makeTables(nodes: NodeMaker, costs: Costs, reads: ReadsTable, tracked: readonly Tracked[], budget: number, thin: Tables['thin']): Tables {
+export function makeTables(
+  nodes: NodeMaker,
+  costs: Costs,
+  reads: ReadsTable,
+  tracked: readonly Tracked[],
+  budget: number,
+  thin: Tables['thin'],
+): Tables {
   let left = budget;
   return {
     nodes,
@@ -143,7 +150,7 @@ export function tableMaker(t: Tables): TableMaker {
     if (!clip()) return;
     const key = head.id * 0x4000000 + reads.id;
     let row = rows.get(key);
-    if (!row) rows.set(key, (row = new Map()));
+    if (!row) rows.set(key, (row = new Map<number | string, Group>()));
     let at: number | string = n === 0 ? 0 : bucket(0);
     for (let i = 1; i < n; i++) at = `${at},${bucket(i)}`;
     const group = row.get(at);
@@ -175,7 +182,14 @@ export function tableMaker(t: Tables): TableMaker {
     },
     done: () =>
       t.thin(
-        groups.map((g) => ({ out: g.head.out, uses: g.head.uses, reads: g.reads, cost: n === 0 ? t.free : g.cost, node: t.nodes.or(g.nodes), head: g.head })),
+        groups.map((g) => ({
+          out: g.head.out,
+          uses: g.head.uses,
+          reads: g.reads,
+          cost: n === 0 ? t.free : g.cost,
+          node: t.nodes.or(g.nodes),
+          head: g.head,
+        })),
       ),
   };
 }
@@ -222,9 +236,13 @@ export function unitEntry(t: Tables, out: readonly number[], lanes: number): Ent
 const indexes = new WeakMap<Table, Map<string, Map<string, Entry[]>>>();
 
 /** The entries of a table by a key; made once for each `what`. */
-export function indexed(table: Table, what: string, keyOf: (entry: Entry) => string): ReadonlyMap<string, readonly Entry[]> {
+export function indexed(
+  table: Table,
+  what: string,
+  keyOf: (entry: Entry) => string,
+): ReadonlyMap<string, readonly Entry[]> {
   let all = indexes.get(table);
-  if (!all) indexes.set(table, (all = new Map()));
+  if (!all) indexes.set(table, (all = new Map<string, Map<string, Entry[]>>()));
   let index = all.get(what);
   if (!index) {
     index = new Map();

@@ -6,7 +6,8 @@ import type { Flows } from './types.ts';
  * ever grows by what follows, the more the deeper the input, so the others cannot lead to an end.
  */
 export function thinByDepth(flows: Flows, end: 'min' | 'max'): (table: Table) => Table {
-  const reaches = (a: readonly number[], b: readonly number[]): boolean => a.every((d, i) => (end === 'max' ? d >= b[i]! : d <= b[i]!));
+  const reaches = (a: readonly number[], b: readonly number[]): boolean =>
+    a.every((d, i) => (end === 'max' ? d >= b[i]! : d <= b[i]!));
   return (table) => {
     // Values are numbered below 0.
     if (table.length < 2 || table[0]!.out.some((id) => id < 0)) return table;

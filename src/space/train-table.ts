@@ -24,7 +24,8 @@ export function trainTable(ev: Evaluator, train: TrainSettings, ctx: Context): T
   };
   for (const key of SETTING_KEYS) {
     const setting = train[key];
-    if (setting) then((at) => placed(ev.tables, `.${key}`, settingTable(ev, setting, { ...at, env: makeEnv(at.env, key) })));
+    if (setting)
+      then((at) => placed(ev.tables, `.${key}`, settingTable(ev, setting, { ...at, env: makeEnv(at.env, key) })));
   }
   for (const key of VALUE_KEYS) {
     then((at) => placed(ev.tables, `.${key}`, anyValue(ev, train[key], { ...at, env: makeEnv(at.env, key) })));
@@ -44,7 +45,8 @@ function settingTable(ev: Evaluator, s: SettingChoice, ctx: Context): Table {
     const made = tableMaker(ev.tables);
     choiceOptions(s.alternatives).forEach((o, i) => {
       const lit = ev.tables.nodes.lit(s.site, siteSuffix(s.site, ctx.env.own), o.value, o.share);
-      for (const found of settingTable(ev, s.alternatives[i]!.expr, ctx)) made.add({ ...found, node: ev.tables.nodes.and(lit, found.node) });
+      for (const found of settingTable(ev, s.alternatives[i]!.expr, ctx))
+        made.add({ ...found, node: ev.tables.nodes.and(lit, found.node) });
     });
     return made.done();
   }
@@ -54,7 +56,9 @@ function settingTable(ev: Evaluator, s: SettingChoice, ctx: Context): Table {
     const { value } = a;
     table = bind(ev.tables, table, (entry) => {
       const at = withKnown(ev, inner, entry.reads);
-      return value.kind === 'setting' ? placed(ev.tables, `.${a.name}`, settingTable(ev, value, at)) : anyValue(ev, value, at);
+      return value.kind === 'setting'
+        ? placed(ev.tables, `.${a.name}`, settingTable(ev, value, at))
+        : anyValue(ev, value, at);
     });
   }
   return placed(ev.tables, `.${s.name}`, table);

@@ -9,18 +9,18 @@ export type Flow =
   | { readonly kind: 'broken'; readonly cause: number };
 
 export interface Flows {
-  tensor(type: TensorType, depth: number): number;
-  list(items: readonly number[]): number;
-  broken(cause: number): number;
-  get(id: number): Flow;
+  readonly tensor: (type: TensorType, depth: number) => number;
+  readonly list: (items: readonly number[]) => number;
+  readonly broken: (cause: number) => number;
+  readonly get: (id: number) => Flow;
   /** The cause of the first broken tensor in it, or null. */
-  brokenIn(id: number): number | null;
+  readonly brokenIn: (id: number) => number | null;
   /** The least depth of a tensor in it, and the same flow with every depth raised. */
-  minDepth(id: number): number;
-  raise(id: number, by: number): number;
+  readonly minDepth: (id: number) => number;
+  readonly raise: (id: number, by: number) => number;
   /** The same flow without its depths, and those depths. */
-  flat(id: number): number;
-  depths(id: number): readonly number[];
+  readonly flat: (id: number) => number;
+  readonly depths: (id: number) => readonly number[];
 }
 
 export function makeFlows(): Flows {
@@ -51,7 +51,9 @@ export function makeFlows(): Flows {
   const raise = (id: number, by: number): number => {
     const flow = all[id]!;
     if (by === 0 || flow.kind === 'broken') return id;
-    return flow.kind === 'tensor' ? tensor(flow.type, flow.depth + by) : list(flow.items.map((item) => raise(item, by)));
+    return flow.kind === 'tensor'
+      ? tensor(flow.type, flow.depth + by)
+      : list(flow.items.map((item) => raise(item, by)));
   };
   const flat = (id: number): number => {
     const flow = all[id]!;

@@ -6,8 +6,8 @@ import type { Assignment } from './space.ts';
 
 /** Members and prior mass below nodes, given some decisions. */
 export interface Weighed {
-  count(node: Node, path: string): bigint;
-  logMass(node: Node, path: string): number;
+  readonly count: (node: Node, path: string) => bigint;
+  readonly logMass: (node: Node, path: string) => number;
 }
 
 interface Weight {
@@ -31,7 +31,8 @@ export function weighed(circuit: Circuit, root: Node, given: Assignment): Weighe
       if (node.kind === 'lit') return test(node.value) ? whole(node) : NOTHING;
       return inside(by.number(path + node.suffix), node.interval) ? whole(node) : NOTHING;
     },
-    and: (a, b) => (a.count === 0n || b.count === 0n ? NOTHING : { count: a.count * b.count, logMass: a.logMass + b.logMass }),
+    and: (a, b) =>
+      a.count === 0n || b.count === 0n ? NOTHING : { count: a.count * b.count, logMass: a.logMass + b.logMass },
     or: (items) => ({ count: items.reduce((n, i) => n + i.count, 0n), logMass: logSum(items.map((i) => i.logMass)) }),
     at: (item) => item,
   });
@@ -52,12 +53,22 @@ interface Split {
 }
 
 /** Members that agree with what is given, by the value of one more decision. Values are keyed by their JSON. */
-export function countsByValue(circuit: Circuit, root: Node, given: Assignment, path: string): ReadonlyMap<string, bigint> {
+export function countsByValue(
+  circuit: Circuit,
+  root: Node,
+  given: Assignment,
+  path: string,
+): ReadonlyMap<string, bigint> {
   const by = assigned({ ...given, [path]: '' });
   const at = `.${path}`;
   const folded = fold<Split>(root, {
     known: (node, here) => {
-      const below = node.kind === 'at' ? here + node.segment : node.kind === 'lit' || node.kind === 'open' ? here + node.suffix : here;
+      const below =
+        node.kind === 'at'
+          ? here + node.segment
+          : node.kind === 'lit' || node.kind === 'open'
+            ? here + node.suffix
+            : here;
       return by.under(below) ? null : { count: circuit.counts[node.id]!, by: null };
     },
     leaf: (node, here) => {
@@ -66,7 +77,8 @@ export function countsByValue(circuit: Circuit, root: Node, given: Assignment, p
         return { count: 1n, by: node.kind === 'lit' ? new Map([[JSON.stringify(node.value), 1n]]) : null };
       }
       const test = by.test(here + node.suffix);
-      const fits = !test || (node.kind === 'lit' ? test(node.value) : inside(by.number(here + node.suffix), node.interval));
+      const fits =
+        !test || (node.kind === 'lit' ? test(node.value) : inside(by.number(here + node.suffix), node.interval));
       return { count: fits ? 1n : 0n, by: null };
     },
     and: (a, b) => {

@@ -6,7 +6,24 @@ import { count } from '../../src/space/count.ts';
 import { sample } from '../../src/space/sample.ts';
 import type { Space } from '../../src/space/space.ts';
 import { mlp, nb201, small, wideNet } from './examples.ts';
-import { apply, branches, either, input, layer, letValue, measure, oneOf, read, ref, require, seq, space, term, uses, val } from './support.ts';
+import {
+  apply,
+  branches,
+  either,
+  input,
+  layer,
+  letValue,
+  measure,
+  oneOf,
+  read,
+  ref,
+  require,
+  seq,
+  space,
+  term,
+  uses,
+  val,
+} from './support.ts';
 
 const findings = suite('analyse');
 
@@ -22,7 +39,12 @@ const heads = (): Space => {
   return space('Heads', {
     inputs: [x],
     bindings: [d],
-    outputs: [apply(read(x), seq(layer(u, 'dense', { out: ref(d) }), layer(u, 'attention', { heads: oneOf('heads', 2, 4, 8) })))],
+    outputs: [
+      apply(
+        read(x),
+        seq(layer(u, 'dense', { out: ref(d) }), layer(u, 'attention', { heads: oneOf('heads', 2, 4, 8) })),
+      ),
+    ],
   });
 };
 
@@ -36,7 +58,11 @@ findings('a clash on some paths: its share and the fewest decisions that lead to
 });
 
 findings('a clash on every path', () => {
-  const s = small((u) => seq(branches(layer(u, 'dense', { out: 3 }), layer(u, 'dense', { out: oneOf('out', 4, 5) })), layer(u, 'add')), 8);
+  const s = small(
+    (u) =>
+      seq(branches(layer(u, 'dense', { out: 3 }), layer(u, 'dense', { out: oneOf('out', 4, 5) })), layer(u, 'add')),
+    8,
+  );
   const [clash] = analyse(s);
   if (clash?.kind !== 'clash') throw new Error('no clash');
   assert.equal([clash.lost, clash.total], [2n, 2n]);
@@ -66,7 +92,15 @@ findings('requirements that contradict each other', () => {
 
 findings('alternatives that no member uses', () => {
   const u = uses();
-  const s = small(() => seq(either(u.site('choice'), layer(u, 'dense', { out: 3 }), layer(u, 'dense', { out: 4 })), layer(u, 'attention', { heads: 2 })), 5, 4);
+  const s = small(
+    () =>
+      seq(
+        either(u.site('choice'), layer(u, 'dense', { out: 3 }), layer(u, 'dense', { out: 4 })),
+        layer(u, 'attention', { heads: 2 }),
+      ),
+    5,
+    4,
+  );
   const dead = analyse(s).filter((f) => f.kind === 'dead');
   assert.equal(
     dead.map((f) => (f.kind === 'dead' ? f.value : null)),
@@ -105,7 +139,13 @@ const fixed = suite('fixed decisions');
 fixed('leave the members that agree', () => {
   const s = mlp();
   const span = s.span;
-  const narrow: Space = { ...s, fixed: [{ path: 'cell[*][*].dense[0].out', value: val(256), span }, { path: 'act', value: val('relu'), span }] };
+  const narrow: Space = {
+    ...s,
+    fixed: [
+      { path: 'cell[*][*].dense[0].out', value: val(256), span },
+      { path: 'act', value: val('relu'), span },
+    ],
+  };
   // 4 ways of dropout for each of 1, 2 or 4 copies.
   assert.is(count(narrow).exact, 4n + 16n + 256n);
   const a = sample(narrow, { seed: 1 });

@@ -27,7 +27,10 @@ export function enumerate(space: Space, limit: number): readonly BruteMember[] |
   }
 }
 
-function followWay(space: Space, start: readonly { at: number; of: number }[]): { member: BruteMember | null; way: { at: number; of: number }[] } {
+function followWay(
+  space: Space,
+  start: readonly { at: number; of: number }[],
+): { member: BruteMember | null; way: { at: number; of: number }[] } {
   const way = [...start];
   const assignment: Record<string, Decided> = {};
   let step = 0;

@@ -6,7 +6,31 @@ import { decisions } from '../../src/space/decisions-of.ts';
 import { ranges, witness } from '../../src/space/ranges.ts';
 import { measures } from '../../src/space/measures.ts';
 import { deepConv, incept, mlp, nas, nb201, small, tree, trio, twoTower, wideNet } from './examples.ts';
-import { apply, call, def, either, input, layer, measure, oneOf, plainTrain, range, read, ref, letValue, repeat, require, seq, setting, shared, space, term, uses, useShared, wire } from './support.ts';
+import {
+  apply,
+  call,
+  def,
+  either,
+  input,
+  layer,
+  measure,
+  oneOf,
+  plainTrain,
+  range,
+  read,
+  ref,
+  letValue,
+  repeat,
+  require,
+  seq,
+  setting,
+  shared,
+  space,
+  term,
+  uses,
+  useShared,
+  wire,
+} from './support.ts';
 import { enumerate } from './brute.ts';
 
 const counts = suite('count');
@@ -38,7 +62,8 @@ counts('a requirement on params cuts exactly what brute force cuts', () => {
   }
 });
 
-const block = (): ReturnType<typeof def> => def('b', (u) => either(u.site('choice'), layer(u, 'dense', { out: 8 }), layer(u, 'relu')));
+const block = (): ReturnType<typeof def> =>
+  def('b', (u) => either(u.site('choice'), layer(u, 'dense', { out: 8 }), layer(u, 'relu')));
 
 counts('2^500 members', () => {
   assert.is(count(small((u) => repeat(call(u, block()), 500), 8)).exact, 2n ** 500n);
@@ -81,7 +106,10 @@ counts('decisions of training count only when asked for', () => {
   const s = space('Trained', {
     inputs: [x],
     outputs: [apply(read(x), layer(u, 'dense', { out: oneOf('out', 2, 3) }))],
-    train: plainTrain({ batch: oneOf('batch', 32, 64), optimizer: setting('sgd', { lr: range('lr', 1e-3, 1, { whole: false, spacing: 'log' }) }) }),
+    train: plainTrain({
+      batch: oneOf('batch', 32, 64),
+      optimizer: setting('sgd', { lr: range('lr', 1e-3, 1, { whole: false, spacing: 'log' }) }),
+    }),
   });
   assert.is(count(s).exact, 2n);
   assert.is(count(s, { train: true }).exact, 4n);
@@ -91,7 +119,9 @@ counts('past the budget the bounds hold the truth', () => {
   const x = input('x', 32, 32, 3);
   const made = (limit: number | null): Space => {
     const u = uses();
-    const b = def('b', (c) => layer(c, 'conv', { out: oneOf('out', 13, 29, 37, 53, 71, 97), k: oneOf('k', 1, 3, 5, 7) }));
+    const b = def('b', (c) =>
+      layer(c, 'conv', { out: oneOf('out', 13, 29, 37, 53, 71, 97), k: oneOf('k', 1, 3, 5, 7) }),
+    );
     return space('Convs', {
       inputs: [x],
       outputs: [apply(read(x), repeat(call(u, b), 12))],
@@ -108,9 +138,24 @@ counts('exponential state ends in an estimate that says so', () => {
   // A shared network that meets ever new shapes, each with many outcomes.
   const u = uses();
   const inner = uses();
-  const g = shared('g', seq(...Array.from({ length: 14 }, () => either(inner.site('choice'), layer(inner, 'dense', { out: oneOf('out', 3, 5, 7, 9, 11) }), layer(inner, 'relu')))));
+  const g = shared(
+    'g',
+    seq(
+      ...Array.from({ length: 14 }, () =>
+        either(
+          inner.site('choice'),
+          layer(inner, 'dense', { out: oneOf('out', 3, 5, 7, 9, 11) }),
+          layer(inner, 'relu'),
+        ),
+      ),
+    ),
+  );
   const x = input('x', 4);
-  const s = space('Entangled', { inputs: [x], bindings: [g], outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g), useShared(u, g)))] });
+  const s = space('Entangled', {
+    inputs: [x],
+    bindings: [g],
+    outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g), useShared(u, g)))],
+  });
   const c = count(s);
   assert.ok(c.low <= c.high);
   if (c.exact === null) assert.ok(c.high > 0n);

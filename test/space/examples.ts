@@ -51,7 +51,11 @@ export function mlp(): Space {
   const a = uses();
   const act = letNet('act', either(site('act'), layer(a, 'relu'), layer(a, 'sigmoid')));
   const block = def('cell', (c) =>
-    seq(layer(c, 'dense', { out: oneOf('out', 256, 512, 1024) }), once(c, act), maybe(layer(c, 'dropout', { p: oneOf('p', 0.2, 0.5, 0.7) }))),
+    seq(
+      layer(c, 'dense', { out: oneOf('out', 256, 512, 1024) }),
+      once(c, act),
+      maybe(layer(c, 'dropout', { p: oneOf('p', 0.2, 0.5, 0.7) })),
+    ),
   );
   return space('Mlp', {
     inputs: [x],
@@ -63,7 +67,9 @@ export function mlp(): Space {
 export function deepConv(): Space {
   const x = input('x', 32, 32, 3);
   const u = uses();
-  const reduce = def('reduce', (c) => layer(c, 'conv', { out: range('out', 48, 128, { step: 16 }), k: oneOf('k', 3, 5, 7), stride: 2 }));
+  const reduce = def('reduce', (c) =>
+    layer(c, 'conv', { out: range('out', 48, 128, { step: 16 }), k: oneOf('k', 3, 5, 7), stride: 2 }),
+  );
   const m = valueParameter('m');
   const body = def(
     'body',
@@ -102,11 +108,22 @@ export function wideNet(limit: number | null): Space {
   const attend = shared('attend', layer(s1, 'attention', { heads: oneOf('heads', 2, 4, 8) }));
   const s2 = uses();
   // Two layers stand for the mixture of experts.
-  const ffn = shared('ffn', seq(layer(s2, 'dense', { out: op('*', oneOf('out', 4, 8), ref(d)) }), layer(s2, 'gelu'), layer(s2, 'dense', { out: ref(d) })));
+  const ffn = shared(
+    'ffn',
+    seq(
+      layer(s2, 'dense', { out: op('*', oneOf('out', 4, 8), ref(d)) }),
+      layer(s2, 'gelu'),
+      layer(s2, 'dense', { out: ref(d) }),
+    ),
+  );
   const f = netParameter('f');
   const res = def('res', (c) => seq(branches(netRef(c, f), layer(c, 'id')), layer(c, 'add')), [f]);
   const g = netParameter('f');
-  const pre = def('pre', (c) => call(c, res, [{ kind: 'net', parameter: f, expr: seq(layer(c, 'layernorm'), netRef(c, g)) }]), [g]);
+  const pre = def(
+    'pre',
+    (c) => call(c, res, [{ kind: 'net', parameter: f, expr: seq(layer(c, 'layernorm'), netRef(c, g)) }]),
+    [g],
+  );
   const block = def('block', (c) =>
     seq(
       call(c, pre, [{ kind: 'net', parameter: g, expr: useShared(c, attend) }]),
@@ -134,7 +151,11 @@ export function wideNet(limit: number | null): Space {
   });
 }
 
-export function nb201Cell(): { readonly cell: Def; readonly s: ReturnType<typeof tensorParameter>; readonly C: ReturnType<typeof valueParameter> } {
+export function nb201Cell(): {
+  readonly cell: Def;
+  readonly s: ReturnType<typeof tensorParameter>;
+  readonly C: ReturnType<typeof valueParameter>;
+} {
   const s = tensorParameter('s');
   const C = valueParameter('C');
   const made = cell('Nb201', [s, C], (u) => {
@@ -182,11 +203,19 @@ export function nas(): Space {
   const u = uses();
   const made = cell('Nas', [s0, s1], (c) => {
     const o = def('op', (k) =>
-      either(k.site('choice'), layer(k, 'conv', { out: 16, k: 3 }), layer(k, 'maxpool', { k: 3, stride: 1 }), layer(k, 'id')),
+      either(
+        k.site('choice'),
+        layer(k, 'conv', { out: 16, k: 3 }),
+        layer(k, 'maxpool', { k: 3, stride: 1 }),
+        layer(k, 'id'),
+      ),
     );
     const arm = (): ReturnType<typeof apply> => apply(eitherTensor(c.site('choice'), read(s0), read(s1)), call(c, o));
     const h1 = wire('h1', apply(tensors(arm(), arm()), layer(c, 'add')));
-    const h2 = wire('h2', apply(apply(pick(c.site('pick'), 2, read(s0), read(s1), read(h1)), each(call(c, o))), layer(c, 'add')));
+    const h2 = wire(
+      'h2',
+      apply(apply(pick(c.site('pick'), 2, read(s0), read(s1), read(h1)), each(call(c, o))), layer(c, 'add')),
+    );
     const result = apply(loose(h1, h2), layer(c, 'concat'));
     return { bindings: [h1, h2], result };
   });
@@ -222,19 +251,30 @@ export function tree(n: number | 'open'): Space {
   const p = valueParameter('n');
   const made: { -readonly [K in keyof Def]: Def[K] } = def('tree', (c) => layer(c, 'relu'), [p]);
   const u = uses();
-  const less = (): { kind: 'value'; parameter: typeof p; expr: ReturnType<typeof val> } => ({ kind: 'value', parameter: p, expr: op('-', ref(p), 1) });
+  const less = (): { kind: 'value'; parameter: typeof p; expr: ReturnType<typeof val> } => ({
+    kind: 'value',
+    parameter: p,
+    expr: op('-', ref(p), 1),
+  });
   made.body = {
     kind: 'net',
     bindings: [],
     net: ifNet(
       op('>', ref(p), 0),
-      either(u.site('choice'), layer(u, 'relu'), seq(branches(call(u, made, [less()]), call(u, made, [less()])), layer(u, 'add'))),
+      either(
+        u.site('choice'),
+        layer(u, 'relu'),
+        seq(branches(call(u, made, [less()]), call(u, made, [less()])), layer(u, 'add')),
+      ),
       layer(u, 'relu'),
     ),
   };
   const top = uses();
   const expr = n === 'open' ? range('n', 0, 3) : val(n);
-  return space('Tree', { inputs: [x], outputs: [apply(read(x), call(top, made, [{ kind: 'value', parameter: p, expr }]))] });
+  return space('Tree', {
+    inputs: [x],
+    outputs: [apply(read(x), call(top, made, [{ kind: 'value', parameter: p, expr }]))],
+  });
 }
 
 export function small(make: (u: ReturnType<typeof uses>) => NetExpr, ...shape: number[]): Space {
@@ -245,4 +285,9 @@ export function small(make: (u: ReturnType<typeof uses>) => NetExpr, ...shape: n
 export const trio = (): Space =>
   small((u) => perm(u.site('order'), layer(u, 'conv', { out: 64 }), layer(u, 'batchnorm'), layer(u, 'relu')), 8, 8, 3);
 export const incept = (): Space =>
-  small((u) => seq(fan(layer(u, 'conv', { out: 32, k: oneOf('k', 1, 3, 5) }), range('fan', 1, 4)), layer(u, 'concat')), 8, 8, 3);
+  small(
+    (u) => seq(fan(layer(u, 'conv', { out: 32, k: oneOf('k', 1, 3, 5) }), range('fan', 1, 4)), layer(u, 'concat')),
+    8,
+    8,
+    3,
+  );

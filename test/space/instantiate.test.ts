@@ -20,7 +20,8 @@ function graphOf(s: Space, a: Assignment, mode: 'train' | 'infer'): Graph {
   return b.finish(instantiate(s, a, b, inputs).map((value, i) => ({ name: s.outputs[i]!.name, value })));
 }
 
-const paramsOf = (g: Graph): number => g.leaves.filter((l) => l.kind === 'param').reduce((n, l) => n + numel(l.type.shape), 0);
+const paramsOf = (g: Graph): number =>
+  g.leaves.filter((l) => l.kind === 'param').reduce((n, l) => n + numel(l.type.shape), 0);
 
 building('params, flops and macs are those of the graph', () => {
   for (const make of [mlp, deepConv, () => wideNet(null), nb201, nas, twoTower]) {
@@ -40,7 +41,18 @@ building('params, flops and macs are those of the graph', () => {
 
 building('layers stand under their stored paths', () => {
   const s = mlp();
-  const names = graphOf(s, { 'cell[0].repeat': 2, 'cell[0][0].dense[0].out': 256, 'cell[0][0].dropout[0].present': 0, 'cell[0][1].dense[0].out': 512, 'cell[0][1].dropout[0].present': 0, act: 'relu' }, 'train')
+  const names = graphOf(
+    s,
+    {
+      'cell[0].repeat': 2,
+      'cell[0][0].dense[0].out': 256,
+      'cell[0][0].dropout[0].present': 0,
+      'cell[0][1].dense[0].out': 512,
+      'cell[0][1].dropout[0].present': 0,
+      act: 'relu',
+    },
+    'train',
+  )
     .leaves.filter((l) => l.kind === 'param')
     .map((l) => l.name);
   assert.equal(names.sort(), [
@@ -65,7 +77,11 @@ building('shared networks have one set of weights, under the name of the binding
   const g = shared('g', layer(inner, 'dense', { out: 8 }));
   const x = input('x', 8);
   const u = uses();
-  const s = space('S', { inputs: [x], bindings: [g], outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g)))] });
+  const s = space('S', {
+    inputs: [x],
+    bindings: [g],
+    outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g)))],
+  });
   const graph = graphOf(s, {}, 'train');
   assert.equal(
     graph.leaves.filter((l) => l.kind === 'param').map((l) => l.name),
@@ -95,7 +111,10 @@ building('the nets of the tables have their sizes', () => {
       28,
       1,
     );
-  const plain = small((u) => seq(layer(u, 'dense', { out: 200 }), layer(u, 'dense', { out: 200 }), layer(u, 'dense', { out: 10 })), 784);
+  const plain = small(
+    (u) => seq(layer(u, 'dense', { out: 200 }), layer(u, 'dense', { out: 200 }), layer(u, 'dense', { out: 10 })),
+    784,
+  );
   const sizes = [lenet('valid'), lenet('same'), plain].map((s) => measures(s, {})).map((m) => [m.params, m.macs]);
   assert.equal(sizes, [
     [44_426, 281_640],

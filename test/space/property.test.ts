@@ -70,7 +70,8 @@ random('restricted counts and next decisions agree with brute force', () => {
       assert.is(countGiven(s, partial), BigInt(left.length));
       const decision = next(s, partial);
       if (!decision) break;
-      const at = (v: unknown): readonly BruteMember[] => left.filter((m) => JSON.stringify(m.assignment[decision.path]) === JSON.stringify(v));
+      const at = (v: unknown): readonly BruteMember[] =>
+        left.filter((m) => JSON.stringify(m.assignment[decision.path]) === JSON.stringify(v));
       decision.alternatives.forEach((v, i) => assert.is(decision.feasible[i], BigInt(at(v).length)));
       const open = decision.alternatives.filter((_, i) => decision.feasible[i]! > 0n);
       const value = open[walker.below(open.length)]!;

@@ -1,5 +1,18 @@
 import fc from 'fast-check';
-import type { Binding, Def, NetExpr, NetLet, Requirement, SharedLet, Space, TensorExpr, ValueExpr, ValueLet, ValueParameter, Wire } from '../../src/space/space.ts';
+import type {
+  Binding,
+  Def,
+  NetExpr,
+  NetLet,
+  Requirement,
+  SharedLet,
+  Space,
+  TensorExpr,
+  ValueExpr,
+  ValueLet,
+  ValueParameter,
+  Wire,
+} from '../../src/space/space.ts';
 import {
   apply,
   branches,
@@ -77,7 +90,9 @@ function value(d: Dice, known: Known, label: string): ValueExpr {
     case 5:
       return known.values.length > 0 ? ref(known.values[d.below(known.values.length)]!) : val(4);
     default:
-      return known.values.length > 0 ? cond(op('>', ref(known.values[d.below(known.values.length)]!), 5), oneOf(label, 4, 8), 6) : val(6);
+      return known.values.length > 0
+        ? cond(op('>', ref(known.values[d.below(known.values.length)]!), 5), oneOf(label, 4, 8), 6)
+        : val(6);
   }
 }
 
@@ -85,7 +100,11 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
   const dense = (): NetExpr => layer(u, 'dense', { out: value(d, known, 'out') });
   if (depth <= 0) return d.below(3) === 0 ? layer(u, 'relu') : dense();
   const inner = (): NetExpr => net(d, u, known, depth - 1);
-  const scope = (name: string): NetExpr => call(u, def(name, (c) => net(d, c, known, depth - 1)));
+  const scope = (name: string): NetExpr =>
+    call(
+      u,
+      def(name, (c) => net(d, c, known, depth - 1)),
+    );
   switch (d.below(16)) {
     case 0:
     case 1:
@@ -115,7 +134,10 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
     case 11: {
       const h = letValue(`h${d.below(1000)}`, oneOf('x', 4, 8));
       const own: ValueLet = { ...h, expr: oneOf(h.name, 4, 8) };
-      return call(u, def('let', (c) => within([own], net(d, c, { ...known, values: [...known.values, own] }, depth - 1))));
+      return call(
+        u,
+        def('let', (c) => within([own], net(d, c, { ...known, values: [...known.values, own] }, depth - 1))),
+      );
     }
     case 12: {
       const p = valueParameter('p');
@@ -124,7 +146,9 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
     }
     case 13: {
       const f = netParameter('f');
-      const made = def('withf', (c) => seq(netRef(c, f), branches(netRef(c, f), layer(c, 'id')), layer(c, 'concat')), [f]);
+      const made = def('withf', (c) => seq(netRef(c, f), branches(netRef(c, f), layer(c, 'id')), layer(c, 'concat')), [
+        f,
+      ]);
       return call(u, made, [{ kind: 'net', parameter: f, expr: net(d, uses(), known, depth - 1) }]);
     }
     case 14:
@@ -148,7 +172,18 @@ function wireCell(d: Dice, known: Known, depth: number): Def {
       () => read(wires.at(-1)!),
       () => joined(loose(...wires)),
       () => joined(tensors(source(), source())),
-      () => joined(apply(pick(u.site('pick'), oneOf('pickn', 1, 2), source(), source(), read(s)), each(call(u, def('arm', (c) => net(d, c, known, depth - 1)))))),
+      () =>
+        joined(
+          apply(
+            pick(u.site('pick'), oneOf('pickn', 1, 2), source(), source(), read(s)),
+            each(
+              call(
+                u,
+                def('arm', (c) => net(d, c, known, depth - 1)),
+              ),
+            ),
+          ),
+        ),
     ];
     return { bindings: wires, result: results[d.below(results.length)]!() };
   });

@@ -10,7 +10,25 @@ import { count } from '../../src/space/count.ts';
 import { rank, unrank } from '../../src/space/unrank.ts';
 import { enumerate } from './brute.ts';
 import { mlp, nas, tree, wideNet } from './examples.ts';
-import { apply, either, input, layer, measure, oneOf, plainTrain, range, read, require, seq, setting, space, term, uses, val, weighted } from './support.ts';
+import {
+  apply,
+  either,
+  input,
+  layer,
+  measure,
+  oneOf,
+  plainTrain,
+  range,
+  read,
+  require,
+  seq,
+  setting,
+  space,
+  term,
+  uses,
+  val,
+  weighted,
+} from './support.ts';
 
 const samples = suite('sample');
 
@@ -24,10 +42,18 @@ const far = (k: number): number => k - 1 + 5 * Math.sqrt(2 * (k - 1));
 samples('uniform: every member alike', () => {
   for (const s of [tree(3), wideNet(null), wideNet(330_000)]) {
     const n = Number(count(s).exact);
+    const key = (a: Assignment): string => JSON.stringify(Object.entries(a).sort());
+    const at = new Map(Array.from({ length: n }, (_, i) => [key(unrank(s, BigInt(i))), i]));
     const random = new Random('uniform', 1);
     const seen = new Array<number>(n).fill(0);
-    for (let i = 0; i < 20 * n; i++) seen[Number(rank(s, sample(s, { random, measure: 'uniform' })))]!++;
-    assert.ok(chiSquare(seen, seen.map(() => 1 / n)) < far(n), s.name);
+    for (let i = 0; i < 30 * n; i++) seen[at.get(key(sample(s, { random, measure: 'uniform' })))!]!++;
+    assert.ok(
+      chiSquare(
+        seen,
+        seen.map(() => 1 / n),
+      ) < far(n),
+      s.name,
+    );
   }
 });
 
@@ -41,7 +67,11 @@ samples('choice: the prior, given that the member fits', () => {
         read(x),
         seq(
           layer(u, 'dense', { out: weighted('out', [4, 8, 16], [4, 2, 1]) }),
-          either(u.site('choice'), layer(u, 'relu'), layer(u, 'dense', { out: range('out', 1, 8, { spacing: 'log' }) })),
+          either(
+            u.site('choice'),
+            layer(u, 'relu'),
+            layer(u, 'dense', { out: range('out', 1, 8, { spacing: 'log' }) }),
+          ),
         ),
       ),
     ],
@@ -61,7 +91,12 @@ samples('choice: the prior, given that the member fits', () => {
   const random = new Random('choice', 2);
   const seen = members.map(() => 0);
   for (let i = 0; i < 4000; i++) seen[at.get(key(sample(s, { random })))!]!++;
-  assert.ok(chiSquare(seen, prior.map((p) => p / total)) < far(members.length));
+  assert.ok(
+    chiSquare(
+      seen,
+      prior.map((p) => p / total),
+    ) < far(members.length),
+  );
 });
 
 samples('balanced: every depth alike', () => {
@@ -93,8 +128,16 @@ const makeTrained = (): Space => {
         kind: 'choice',
         site: { id: -1, label: 'optimizer', use: null, span: x.span },
         alternatives: [
-          { expr: setting('adamw', { lr: range('lr', 1e-5, 1e-1, { whole: false, spacing: 'log', prior: 3e-4 }) }), weight: 1, text: 'adamw' },
-          { expr: setting('sgd', { lr: range('lr', 0.01, 1, { whole: false }), momentum: val(0.9) }), weight: 1, text: 'sgd' },
+          {
+            expr: setting('adamw', { lr: range('lr', 1e-5, 1e-1, { whole: false, spacing: 'log', prior: 3e-4 }) }),
+            weight: 1,
+            text: 'adamw',
+          },
+          {
+            expr: setting('sgd', { lr: range('lr', 0.01, 1, { whole: false }), momentum: val(0.9) }),
+            weight: 1,
+            text: 'sgd',
+          },
         ],
         span: x.span,
       },
@@ -156,7 +199,11 @@ samples('the last decisions are those of training', () => {
   assert.is(second.path, 'train.optimizer');
   const third = next(s, { 'dense[0].out': 2, 'train.optimizer': 'sgd' })!;
   assert.ok(third.continuous !== null && third.alternatives.length === 0);
-  const all = sampleGiven(s, { 'dense[0].out': 2, 'train.optimizer': 'sgd', 'train.optimizer.sgd.lr': 0.5 }, { random: new Random(1) });
+  const all = sampleGiven(
+    s,
+    { 'dense[0].out': 2, 'train.optimizer': 'sgd', 'train.optimizer.sgd.lr': 0.5 },
+    { random: new Random(1) },
+  );
   assert.is(all['train.optimizer.sgd.lr'], 0.5);
 });
 

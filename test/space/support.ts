@@ -56,8 +56,11 @@ export function uses(): Uses {
   return { name: (label) => ({ label, use: next(label) }), site: (label) => site(label, next(label)) };
 }
 
-export const alternatives = <E>(items: readonly E[], text: (e: E, i: number) => string, weights: readonly number[] = []): Alternative<E>[] =>
-  items.map((expr, i) => ({ expr, weight: weights[i] ?? 1, text: text(expr, i) }));
+export const alternatives = <E>(
+  items: readonly E[],
+  text: (e: E, i: number) => string,
+  weights: readonly number[] = [],
+): Alternative<E>[] => items.map((expr, i) => ({ expr, weight: weights[i] ?? 1, text: text(expr, i) }));
 
 const valueText = (e: ValueExpr, i: number): string => (e.kind === 'const' ? String(e.value) : `value${i}`);
 
@@ -96,7 +99,13 @@ export const op = (o: Extract<ValueExpr, { kind: 'binary' }>['op'], left: V, rig
   right: val(right),
   span: here(),
 });
-export const cond = (test: V, then: V, other: V): ValueExpr => ({ kind: 'if', test: val(test), then: val(then), else: val(other), span: here() });
+export const cond = (test: V, then: V, other: V): ValueExpr => ({
+  kind: 'if',
+  test: val(test),
+  then: val(then),
+  else: val(other),
+  span: here(),
+});
 export const ref = (binding: ValueBinding): ValueExpr => ({ kind: 'ref', binding, span: here() });
 export const letValue = (name: string, expr: ValueExpr): ValueLet => ({ kind: 'valueLet', name, expr, span: here() });
 
@@ -131,30 +140,86 @@ export const repeat = (body: NetExpr, times: V, tied = false): RepeatExpr => ({
 export const maybe = (body: NetExpr): RepeatExpr => ({ ...repeat(body, oneOf('present', 0, 1)), optional: true });
 export const fan = (body: NetExpr, times: V): NetExpr => ({ kind: 'fan', body, times: val(times), span: here() });
 export const each = (body: NetExpr): NetExpr => ({ kind: 'each', body, span: here() });
-export const ifNet = (test: V, then: NetExpr, other: NetExpr): NetExpr => ({ kind: 'if', test: val(test), then, else: other, span: here() });
+export const ifNet = (test: V, then: NetExpr, other: NetExpr): NetExpr => ({
+  kind: 'if',
+  test: val(test),
+  then,
+  else: other,
+  span: here(),
+});
 export const letNet = (name: string, expr: NetExpr): NetLet => ({ kind: 'netLet', name, expr, span: here() });
 export const shared = (name: string, expr: NetExpr): SharedLet => ({ kind: 'shared', name, expr, span: here() });
-export const once = (u: Uses, binding: NetLet): NetExpr => ({ kind: 'once', binding, name: u.name(binding.name), span: here() });
-export const useShared = (u: Uses, binding: SharedLet): NetExpr => ({ kind: 'shared', binding, name: u.name(binding.name), span: here() });
-export const within = (bindings: readonly Binding[], body: NetExpr): NetExpr => ({ kind: 'let', bindings, body, span: here() });
-export const netRef = (u: Uses, binding: NetParameter): NetExpr => ({ kind: 'ref', binding, name: u.name(binding.name), span: here() });
+export const once = (u: Uses, binding: NetLet): NetExpr => ({
+  kind: 'once',
+  binding,
+  name: u.name(binding.name),
+  span: here(),
+});
+export const useShared = (u: Uses, binding: SharedLet): NetExpr => ({
+  kind: 'shared',
+  binding,
+  name: u.name(binding.name),
+  span: here(),
+});
+export const within = (bindings: readonly Binding[], body: NetExpr): NetExpr => ({
+  kind: 'let',
+  bindings,
+  body,
+  span: here(),
+});
+export const netRef = (u: Uses, binding: NetParameter): NetExpr => ({
+  kind: 'ref',
+  binding,
+  name: u.name(binding.name),
+  span: here(),
+});
 
 export const valueParameter = (name: string): ValueParameter => ({ kind: 'valueParameter', name });
 export const netParameter = (name: string): NetParameter => ({ kind: 'netParameter', name });
 export const tensorParameter = (name: string): TensorParameter => ({ kind: 'tensorParameter', name });
 
-export function def(name: string, body: (u: Uses) => NetExpr, parameters: Def['parameters'] = [], bindings: readonly Binding[] = []): Def {
+export function def(
+  name: string,
+  body: (u: Uses) => NetExpr,
+  parameters: Def['parameters'] = [],
+  bindings: readonly Binding[] = [],
+): Def {
   return { name, parameters, body: { kind: 'net', bindings, net: body(uses()) }, signature: null, span: here() };
 }
-export function cell(name: string, parameters: Def['parameters'], body: (u: Uses) => { bindings: readonly Binding[]; result: TensorExpr }): Def {
+export function cell(
+  name: string,
+  parameters: Def['parameters'],
+  body: (u: Uses) => { bindings: readonly Binding[]; result: TensorExpr },
+): Def {
   return { name, parameters, body: { kind: 'tensor', ...body(uses()) }, signature: null, span: here() };
 }
-export const call = (u: Uses, d: Def, args: readonly Argument[] = []): CallExpr => ({ kind: 'call', def: d, args, name: u.name(d.name), span: here() });
+export const call = (u: Uses, d: Def, args: readonly Argument[] = []): CallExpr => ({
+  kind: 'call',
+  def: d,
+  args,
+  name: u.name(d.name),
+  span: here(),
+});
 
-export const input = (name: string, ...shape: number[]): InputDecl => ({ kind: 'input', name, dtype: 'f32', shape, span: here() });
+export const input = (name: string, ...shape: number[]): InputDecl => ({
+  kind: 'input',
+  name,
+  dtype: 'f32',
+  shape,
+  span: here(),
+});
 export const wire = (name: string, expr: TensorExpr): Wire => ({ kind: 'wire', name, expr, span: here() });
-export const read = (binding: Wire | TensorParameter | InputDecl): TensorExpr => ({ kind: 'wire', binding, span: here() });
-export const apply = (from: TensorExpr, net: NetExpr): TensorExpr => ({ kind: 'apply', net, input: from, span: here() });
+export const read = (binding: Wire | TensorParameter | InputDecl): TensorExpr => ({
+  kind: 'wire',
+  binding,
+  span: here(),
+});
+export const apply = (from: TensorExpr, net: NetExpr): TensorExpr => ({
+  kind: 'apply',
+  net,
+  input: from,
+  span: here(),
+});
 export const tensors = (...items: TensorExpr[]): TensorExpr => ({ kind: 'list', items, span: here() });
 export const eitherTensor = (s: Site, ...items: TensorExpr[]): TensorExpr => ({
   kind: 'choice',
@@ -162,14 +227,29 @@ export const eitherTensor = (s: Site, ...items: TensorExpr[]): TensorExpr => ({
   alternatives: alternatives(items, (_, i) => `tensor${i}`),
   span: here(),
 });
-export const pick = (s: Site, n: V, ...items: TensorExpr[]): TensorExpr => ({ kind: 'pick', site: s, count: val(n), items, span: here() });
+export const pick = (s: Site, n: V, ...items: TensorExpr[]): TensorExpr => ({
+  kind: 'pick',
+  site: s,
+  count: val(n),
+  items,
+  span: here(),
+});
 export const loose = (...wires: Wire[]): TensorExpr => ({ kind: 'loose', wires, span: here() });
-export const layerOf = (expr: LayerExpr, ...items: TensorExpr[]): TensorExpr => ({ kind: 'layerOf', expr, tensors: items, span: here() });
+export const layerOf = (expr: LayerExpr, ...items: TensorExpr[]): TensorExpr => ({
+  kind: 'layerOf',
+  expr,
+  tensors: items,
+  span: here(),
+});
 export const callOf = (c: CallExpr): TensorExpr => ({ kind: 'callOf', call: c, span: here() });
 
 export const measure = (m: Measure): RequireTerm => ({ kind: 'measure', measure: m });
 export const term = (v: V): RequireTerm => ({ kind: 'value', expr: val(v) });
-export const require = (left: RequireTerm, o: '==' | '!=' | '<' | '<=' | '>' | '>=', right: RequireTerm): Requirement => ({
+export const require = (
+  left: RequireTerm,
+  o: '==' | '!=' | '<' | '<=' | '>' | '>=',
+  right: RequireTerm,
+): Requirement => ({
   expr: { kind: 'compare', op: o, left, right },
   text: `${o}`,
   span: here(),
