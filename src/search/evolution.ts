@@ -7,7 +7,7 @@ const ATTEMPTS = 20;
 
 /**
  * Regularised (aging) evolution (Real et al. 2019): the population is the last P finished trials; the best of S drawn from it has one decision mutated, every other
- * that is still meaningful is kept. Failed trials age like the rest and never win.
+ * that is still meaningful is kept. Failed trials age like the rest and never win. It begins once a sample can be drawn.
  */
 export const evolution: SearcherDef = {
   name: 'evolution',
@@ -29,13 +29,14 @@ export const evolution: SearcherDef = {
   ],
   create: (space, args) => {
     const population = number(args, 'population');
+    const candidates = number(args, 'sample');
     return ({ history, random }) => {
       const young = history.finished().slice(-population);
-      if (history.trials.length < population || young.length < 2) return sample(space, { random, measure: 'choice' });
+      if (young.length < candidates) return sample(space, { random, measure: 'choice' });
       const ranks = history.ranks();
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         let parent = young[random.below(young.length)]!;
-        for (let i = 1; i < number(args, 'sample'); i++) {
+        for (let i = 1; i < candidates; i++) {
           const other = young[random.below(young.length)]!;
           if (ranks.get(other.trial)! > ranks.get(parent.trial)!) parent = other;
         }

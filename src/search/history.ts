@@ -38,13 +38,32 @@ export function scores(record: TrialRecord, objectives: readonly Objective[]): r
 export const dominates = (a: readonly number[], b: readonly number[]): boolean =>
   a.every((v, i) => v >= b[i]!) && a.some((v, i) => v > b[i]!);
 
-/** Trials that no other dominates, in order of trial. */
+// Better in the first place where they differ comes first: a point can be dominated only by one before it.
+const firstDifference = (a: readonly number[], b: readonly number[]): number => {
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return b[k]! - a[k]!;
+  return 0;
+};
+
+// Fronts of non-dominated points, best front first (efficient non-dominated sort, Zhang et al. 2015).
+function fronts(points: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const found: number[][] = [];
+  const order = points.map((_, i) => i).sort((a, b) => firstDifference(points[a]!, points[b]!) || a - b);
+  for (const i of order) {
+    const front = found.find((f) => !f.some((j) => dominates(points[j]!, points[i]!)));
+    if (front) front.push(i);
+    else found.push([i]);
+  }
+  return found;
+}
+
+/** Trials that no other dominates, in order of asking. */
 export function paretoFront(records: readonly TrialRecord[], objectives: readonly Objective[]): readonly TrialRecord[] {
   const scored = records.flatMap((r) => {
-    const s = r.state === 'complete' ? scores(r, objectives) : null;
-    return s ? [{ r, s }] : [];
+    const score = r.state === 'complete' ? scores(r, objectives) : null;
+    return score ? [{ r, score }] : [];
   });
-  return scored.filter(({ s }) => !scored.some((other) => dominates(other.s, s))).map(({ r }) => r);
+  const [best = []] = fronts(scored.map((s) => s.score));
+  return [...best].sort((a, b) => a - b).map((i) => scored[i]!.r);
 }
 
 // Sum over the objectives of the distance between the neighbours on either side, among points of one front (Deb et al. 2002).
@@ -61,31 +80,24 @@ function crowding(points: readonly (readonly number[])[]): number[] {
   return distance;
 }
 
-// Best first. One objective: by value. Several: by front, within a front by crowding.
+// Best first: by front, within a front by crowding. With one objective that is by value.
 function bestFirst(points: readonly (readonly number[])[]): number[] {
-  const all = points.map((_, i) => i);
-  if ((points[0]?.length ?? 1) === 1) return all.sort((a, b) => points[b]![0]! - points[a]![0]! || a - b);
-  const order: number[] = [];
-  let left = all;
-  while (left.length > 0) {
-    const front = left.filter((i) => !left.some((j) => dominates(points[j]!, points[i]!)));
+  if ((points[0]?.length ?? 1) === 1)
+    return points.map((_, i) => i).sort((a, b) => points[b]![0]! - points[a]![0]! || a - b);
+  return fronts(points).flatMap((front) => {
     const spread = crowding(front.map((i) => points[i]!));
-    order.push(
-      ...front
-        .map((i, at) => ({ i, d: spread[at]! }))
-        .sort((a, b) => b.d - a.d || a.i - b.i)
-        .map(({ i }) => i),
-    );
-    const done = new Set(front);
-    left = left.filter((i) => !done.has(i));
-  }
-  return order;
+    return front
+      .map((i, at) => ({ i, d: spread[at]! }))
+      .sort((a, b) => (a.d === b.d ? a.i - b.i : b.d - a.d))
+      .map(({ i }) => i);
+  });
 }
 
-/** Everything that was asked and told. Ranks put the best trial at 1 and the worst at 0; failures are 0. */
+/** Everything that was asked and told; `trials` are in the order of asking, whatever their numbers. Ranks put the best trial at 1 and the worst at 0; failures are 0. */
 export class History {
   readonly objectives: readonly Objective[];
   private readonly records: TrialRecord[] = [];
+  private readonly indices = new Map<number, number>();
   private readonly keys = new Set<string>();
   private cachedRanks: Map<number, number> | null = null;
 
@@ -98,14 +110,16 @@ export class History {
   }
 
   asked(trial: number, assignment: Assignment): void {
-    this.records[trial] = { trial, assignment, state: 'running', metrics: null };
+    if (this.indices.has(trial)) throw new Error(`bug: trial ${trial} was asked twice`);
+    this.indices.set(trial, this.records.length);
+    this.records.push({ trial, assignment, state: 'running', metrics: null });
     this.keys.add(assignmentKey(assignment));
   }
 
   told(trial: number, state: 'complete' | 'failed' | 'pruned', metrics: Readonly<Record<string, number>> | null): void {
-    const record = this.records[trial];
-    if (!record) throw new Error(`bug: trial ${trial} was told but never asked`);
-    this.records[trial] = { ...record, state, metrics };
+    const index = this.indices.get(trial);
+    if (index === undefined) throw new Error(`bug: trial ${trial} was told but never asked`);
+    this.records[index] = { ...this.records[index]!, state, metrics };
     this.cachedRanks = null;
   }
 
@@ -145,10 +159,11 @@ export class History {
 
   /** The best complete trial: of several objectives the one on the front with the best first objective. */
   best(): TrialRecord | null {
-    const front = paretoFront(this.records, this.objectives);
     let best: TrialRecord | null = null;
-    for (const r of front) {
-      if (!best || scores(r, this.objectives)![0]! > scores(best, this.objectives)![0]!) best = r;
+    let most: readonly number[] = [];
+    for (const r of this.records) {
+      const score = r.state === 'complete' ? scores(r, this.objectives) : null;
+      if (score && (!best || firstDifference(most, score) > 0)) [best, most] = [r, score];
     }
     return best;
   }

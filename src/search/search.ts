@@ -7,8 +7,6 @@ import type { History } from './history.ts';
 import type { SearcherArgs, SearcherDef } from './searcher.ts';
 
 const REPEATS = 50;
-// Below this count an untaken member is looked for by rank when sampling keeps hitting taken ones.
-const ENUMERABLE = 200_000n;
 
 /** Fills in the defaults of a searcher's arguments. */
 export function searcherArgs(def: SearcherDef, given: SearcherArgs): SearcherArgs {
@@ -40,17 +38,17 @@ export function makeSearch(
   };
 }
 
-// Any member that was not asked: by samples, then from a random rank on.
+// Any member that was not asked: by samples, then from a random rank on. Past the tables' reach what samples do not find counts as spent.
 function untaken(space: Space, history: History, random: Random): Assignment | null {
   for (let i = 0; i < REPEATS; i++) {
     const found = sample(space, { random, measure: 'uniform' });
     if (!history.has(found)) return found;
   }
-  const members = count(space).exact;
-  if (members === null || members > ENUMERABLE) return null;
+  const members = count(space, { train: true }).exact;
+  if (members === null) return null;
   const start = random.belowBig(members);
   for (let i = 0n; i < members; i++) {
-    const found = unrank(space, (start + i) % members);
+    const found = unrank(space, (start + i) % members, { train: true });
     if (!history.has(found)) return found;
   }
   return null;

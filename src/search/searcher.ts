@@ -29,6 +29,11 @@ export interface SearcherDef {
 /** Proposes one assignment; it may have been asked before, then the search asks again and at last takes any that was not. Null: nothing is left. */
 export type Proposer = (context: SearchContext) => Assignment | null;
 
+/** A searcher that cannot search this space. */
+export class SearchError extends Error {
+  override readonly name = 'SearchError';
+}
+
 export function number(args: SearcherArgs, name: string): number {
   const v = args[name];
   if (typeof v !== 'number') throw new Error(`bug: argument ${name} of a searcher is not a number`);
