@@ -4,10 +4,11 @@ import { LOSSES } from '../recipes/losses.ts';
 import { count } from '../space/count.ts';
 import { instantiate } from '../space/instantiate.ts';
 import { sample } from '../space/sample.ts';
-import type { Program, Space } from '../space/space.ts';
+import type { Program, RangeExpr, Space } from '../space/space.ts';
 import type { Statement } from '../../grammar/syntax.ts';
 import { report } from './context.ts';
 import { reportFindings } from './findings.ts';
+import { partsOf } from './parts.ts';
 import { runCheck } from './self-tests.ts';
 import type { CheckedSpace } from './spaces.ts';
 import type { Context } from './model.ts';
@@ -88,18 +89,9 @@ function testBudget(statements: readonly Statement[], program: Program, space: S
 }
 
 /** Whether a continuous range stands anywhere in it. */
-function hasContinuous(root: object): boolean {
-  const seen = new Set<object>();
-  const stack: object[] = [root];
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const e = top as { kind?: string; whole?: boolean; spacing?: string; step?: unknown };
-    if (e.kind === 'layer' && 'build' in e) continue;
+function hasContinuous(space: Space): boolean {
+  for (const e of partsOf<Partial<RangeExpr>>(space)) {
     if (e.kind === 'range' && e.whole === false && e.spacing !== 'pow2' && e.step === null) return true;
-    for (const [key, value] of Object.entries(top)) {
-      if (key === 'span' || typeof value !== 'object' || value === null || seen.has(value as object)) continue;
-      seen.add(value as object);
-      stack.push(value as object);
-    }
   }
   return false;
 }

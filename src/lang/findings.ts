@@ -4,6 +4,7 @@ import { analyse } from '../space/analyse.ts';
 import type { Finding } from '../space/analyse.ts';
 import type { Ranges } from '../space/ranges.ts';
 import type { Checker } from './model.ts';
+import { partsOf } from './parts.ts';
 import { PRELUDE } from './prelude.ts';
 import type { CheckedSpace } from './spaces.ts';
 import { spanText } from '../base/span.ts';
@@ -104,35 +105,20 @@ function reportClash(f: Extract<Finding, { kind: 'clash' }>, space: Space, check
   });
 }
 
-/** The first use, in the user's text, of a def of the prelude that leads to this place of it. */
-function useOf(place: Span, space: Space): Span | null {
-  const isPlace = (e: { readonly span?: Span }): boolean =>
-    e.span?.source === PRELUDE && e.span.start === place.start && e.span.end === place.end;
-  const calls = [...partsOf(space)].filter(
-    (e) => e.kind === 'call' && e.span && e.span.source !== PRELUDE && e.def?.span.source === PRELUDE,
-  );
-  return calls.find((c) => c.def && [...partsOf(c.def.body)].some(isPlace))?.span ?? null;
-}
-
 interface Part {
   readonly kind?: string;
   readonly span?: Span;
   readonly def?: Def;
 }
 
-/** Everything that a space or a body is made of, each part once. */
-function* partsOf(root: object): Iterable<Part> {
-  const seen = new Set<object>([root]);
-  const stack: object[] = [root];
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    yield top;
-    for (const [key, value] of Object.entries(top)) {
-      if (key === 'span' || key === 'layer' || typeof value !== 'object' || value === null || seen.has(value as object))
-        continue;
-      seen.add(value as object);
-      stack.push(value as object);
-    }
-  }
+/** The first use, in the user's text, of a def of the prelude that leads to this place of it. */
+function useOf(place: Span, space: Space): Span | null {
+  const isPlace = (e: { readonly span?: Span }): boolean =>
+    e.span?.source === PRELUDE && e.span.start === place.start && e.span.end === place.end;
+  const calls = [...partsOf<Part>(space)].filter(
+    (e) => e.kind === 'call' && e.span && e.span.source !== PRELUDE && e.def?.span.source === PRELUDE,
+  );
+  return calls.find((c) => c.def && [...partsOf<Part>(c.def.body)].some(isPlace))?.span ?? null;
 }
 
 function percent(part: bigint, whole: bigint): string {

@@ -1,103 +1,48 @@
-import type { ArgType } from '../ir/layer.ts';
-import {
-  choiceOptions,
-  isInterval,
-  orderOptions,
-  pickOptions,
-  rangeDomain,
-  sameDecided,
-  siteSuffix,
-} from '../space/decisions.ts';
-import type { Option } from '../space/decisions.ts';
-import { finishPath, isNamed, useSegment } from '../space/naming.ts';
+import { choiceOptions, orderOptions, pickOptions } from '../space/decisions.ts';
+import { isNamed, useSegment } from '../space/naming.ts';
 import type { NamedNet } from '../space/naming.ts';
 import type {
   Assignment,
-  Binding,
   CallExpr,
-  InputDecl,
   LayerExpr,
   NetExpr,
-  NetParameter,
   RepeatExpr,
-  Site,
   Space,
   TensorExpr,
   TensorParameter,
-  ValueExpr,
-  ValueParameter,
   Wire,
 } from '../space/space.ts';
-import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from '../space/values.ts';
-import type { Datum } from '../space/values.ts';
+import { numberOf, truthOf } from '../space/values.ts';
 import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
-import { printExpression, printStatement } from './printer.ts';
-import { isScope } from './scoped.ts';
-import { argument, call, finalise, list, name, number, range, text, truth } from './pieces.ts';
+import { Definitions } from './definitions.ts';
+import type { ReservedNames } from './definitions.ts';
+import { Decided, lazily, newBlock } from './member-scope.ts';
+import type { Arity, Block, Bound, Cell, Emitted, Scope } from './member-scope.ts';
+import { argument, call, datum, finalise, name } from './pieces.ts';
 import type { Counts, Piece, UsePiece } from './pieces.ts';
-
-/** One tensor, or a list of them: what a network hands on. */
-type Arity = 'one' | readonly Arity[];
-
-interface Emitted {
-  readonly piece: Piece;
-  readonly out: Arity;
-}
-
-type Bound = Binding | ValueParameter | NetParameter | TensorParameter | InputDecl;
-
-type Cell =
-  | { readonly kind: 'value'; readonly get: () => Datum }
-  | { readonly kind: 'tensor'; readonly get: () => Arity }
-  | { readonly kind: 'closure'; readonly expr: NetExpr; readonly scope: Scope }
-  | { readonly kind: 'once'; readonly expr: NetExpr; readonly scope: Scope; readonly shared: boolean };
-
-interface Scope {
-  readonly parent: Scope | null;
-  readonly cells: Map<Bound, Cell>;
-  /** Of decisions, as in the evaluation of the space. */
-  readonly path: string;
-  readonly own: string | null;
-  /** Where statements that are made here stand. */
-  readonly block: Block;
-}
-
-/** The statements of a space or cell that is being printed. */
-interface Block {
-  readonly outer: Block | null;
-  readonly definitions: Statement[];
-  /** Printed definition without its name -> its name. */
-  readonly known: Map<string, string>;
-  /** Names of definitions here, and in blocks within this one that are done. */
-  readonly names: Set<string>;
-  readonly below: Set<string>;
-  readonly wires: Map<Wire, Piece>;
-  /** Every place that read a wire so far. */
-  readonly reads: { readonly binding: Bound; readonly start: number }[];
-}
-
-/** Names that definitions must not take. */
-export interface ReservedNames {
-  readonly tensors: ReadonlySet<string>;
-  readonly shared: ReadonlySet<string>;
-}
+import { printExpression } from './printer.ts';
+import { isScope } from './scoped.ts';
 
 const none = { start: 0, end: 0 } as const;
 
 /** A member as statements of a space: its definitions, wires and outputs, with every decision made. */
 export class MemberPrinter {
-  private readonly assignment: Assignment;
-  private readonly reserved: ReservedNames;
+  readonly decided: Decided;
+  private readonly definitions: Definitions;
 
   constructor(assignment: Assignment, reserved: ReservedNames) {
-    this.assignment = assignment;
-    this.reserved = reserved;
+    this.decided = new Decided(assignment, (e, scope) => this.tensor(e, scope));
+    this.definitions = new Definitions(reserved);
   }
 
   space(space: Space): readonly Statement[] {
     const block = newBlock(null);
     const cells = new Map<Bound, Cell>(space.inputs.map((i) => [i, { kind: 'tensor', get: () => 'one' }]));
-    const scope = this.open({ parent: null, cells: new Map(), path: '', own: null, block }, space.bindings, cells);
+    const scope = this.decided.open(
+      { parent: null, cells: new Map(), path: '', own: null, block },
+      space.bindings,
+      cells,
+    );
     const outputs = space.outputs.map((o) => ({
       name: o.name,
       piece: this.tensor(o.expr, scope).piece,
@@ -123,133 +68,25 @@ export class MemberPrinter {
     return [...block.definitions, ...statements];
   }
 
-  value(e: ValueExpr, scope: Scope): Datum {
-    switch (e.kind) {
-      case 'const':
-        return e.value;
-      case 'choice':
-        return this.value(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
-      case 'range': {
-        const optional = (x: ValueExpr | null): number | null => x && numberOf(this.value(x, scope));
-        const domain = rangeDomain(e, {
-          low: optional(e.low)!,
-          high: optional(e.high)!,
-          step: optional(e.step),
-          centre: optional(e.prior),
-        });
-        if (isInterval(domain)) return numberOf(this.decided(e.site, scope));
-        return domain[this.choose(e.site, domain, scope)]!.value;
-      }
-      case 'unary':
-        return applyUnary(e.op, this.value(e.operand, scope));
-      case 'binary':
-        return this.binary(e, scope);
-      case 'if':
-        return this.value(truthOf(this.value(e.test, scope)) ? e.then : e.else, scope);
-      case 'list':
-        return e.items.map((item) => this.value(item, scope));
-      case 'ref': {
-        const cell = this.lookup(scope, e.binding);
-        if (cell.kind !== 'value') throw new Error(`bug: '${e.binding.name}' is not a value`);
-        return cell.get();
-      }
-      case 'let':
-        return this.value(e.body, this.open(scope, e.bindings));
-    }
-  }
-
-  /** A scope for decisions that stand below a path of their own. */
-  root(bindings: readonly Binding[], path: string, own: string | null): Scope {
-    const around: Scope = { parent: null, cells: new Map(), path: '', own: null, block: newBlock(null) };
-    const scope = this.open(around, bindings);
-    return { ...scope, parent: scope, cells: new Map(), path, own };
-  }
-
-  choose(site: Site, options: readonly Option[], scope: Scope): number {
-    const decided = this.decided(site, scope);
-    const i = options.findIndex((o) => sameDecided(decided, o.value));
-    if (i < 0)
-      throw new Error(`bug: ${finishPath(scope.path + siteSuffix(site, scope.own))} cannot be ${String(decided)}`);
-    return i;
-  }
-
-  private decided(site: Site, scope: Scope): Assignment[string] {
-    const path = finishPath(scope.path + siteSuffix(site, scope.own));
-    const value = this.assignment[path];
-    if (value === undefined) throw new Error(`bug: the assignment says nothing of ${path}`);
-    return value;
-  }
-
-  private binary(e: Extract<ValueExpr, { kind: 'binary' }>, scope: Scope): Datum {
-    const { op, right } = e;
-    const left = this.value(e.left, scope);
-    if (op === 'and' && !truthOf(left)) return false;
-    if (op === 'or' && truthOf(left)) return true;
-    if (op === 'in' && right.kind === 'range') {
-      const [low, high] = [numberOf(this.value(right.low, scope)), numberOf(this.value(right.high, scope))];
-      const v = numberOf(left);
-      return v >= low && v <= high && (!right.whole || Number.isInteger(v));
-    }
-    if (op === 'in' && right.kind === 'choice')
-      return right.alternatives.some((a) => sameDatum(left, this.value(a.expr, scope)));
-    return applyBinary(op, left, this.value(right, scope));
-  }
-
-  // ---- scopes ----------------------------------------------------------------------------------------------------------
-
-  private open(around: Scope, bindings: readonly Binding[], cells: Map<Bound, Cell> = new Map()): Scope {
-    const scope: Scope = { ...around, parent: around, cells, own: null };
-    for (const b of bindings) cells.set(b, this.cellOf(b, scope));
-    return scope;
-  }
-
-  private cellOf(b: Binding, scope: Scope): Cell {
-    const below: Scope = { ...scope, parent: scope, cells: new Map(), path: `${scope.path}.${b.name}`, own: b.name };
-    switch (b.kind) {
-      case 'valueLet':
-        return { kind: 'value', get: lazily(() => this.value(b.expr, below)) };
-      case 'wire':
-        return {
-          kind: 'tensor',
-          get: lazily(() => {
-            const { piece, out } = this.tensor(b.expr, scope);
-            scope.block.wires.set(b, piece);
-            return out;
-          }),
-        };
-      case 'netLet':
-      case 'shared':
-        return { kind: 'once', expr: b.expr, scope: below, shared: b.kind === 'shared' };
-    }
-  }
-
-  private lookup(scope: Scope, b: Bound): Cell {
-    for (let s: Scope | null = scope; s; s = s.parent) {
-      const cell = s.cells.get(b);
-      if (cell) return cell;
-    }
-    throw new Error(`bug: '${b.name}' is not in scope`);
-  }
-
-  private below(scope: Scope, segment: string): Scope {
-    return { ...scope, parent: scope, cells: new Map(), path: scope.path + segment, own: null };
-  }
-
   // ---- networks --------------------------------------------------------------------------------------------------------
 
   private net(e: NetExpr, input: Arity, scope: Scope): Emitted {
     if (isNamed(e)) {
-      const made = this.made(e, input, this.below(scope, useSegment(e.name)), scope);
+      const made = this.made(e, input, this.decided.below(scope, useSegment(e.name)), scope);
       return { piece: usePiece(made, e.name.label, e.name.use), out: made.out };
     }
     switch (e.kind) {
       case 'seq':
         return this.sequence(e.items, input, scope);
       case 'choice':
-        return this.net(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, input, scope);
+        return this.net(
+          e.alternatives[this.decided.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr,
+          input,
+          scope,
+        );
       case 'perm': {
         const options = orderOptions(e.items.length);
-        const order = options[this.choose(e.site, options, scope)]!.value as readonly number[];
+        const order = options[this.decided.choose(e.site, options, scope)]!.value as readonly number[];
         return this.sequence(
           order.map((i) => e.items[i]!),
           input,
@@ -264,7 +101,7 @@ export class MemberPrinter {
       }
       case 'fan': {
         const body = named(e.body);
-        const times = numberOf(this.value(e.times, this.below(scope, useSegment(body.name))));
+        const times = numberOf(this.decided.value(e.times, this.decided.below(scope, useSegment(body.name))));
         return this.copies(
           body,
           Array.from({ length: times }, () => input),
@@ -277,9 +114,9 @@ export class MemberPrinter {
         return this.copies(named(e.body), input, scope, { kind: 'each' });
       }
       case 'if':
-        return this.net(truthOf(this.value(e.test, scope)) ? e.then : e.else, input, scope);
+        return this.net(truthOf(this.decided.value(e.test, scope)) ? e.then : e.else, input, scope);
       case 'let':
-        return this.net(e.body, input, this.open(scope, e.bindings));
+        return this.net(e.body, input, this.decided.open(scope, e.bindings));
     }
   }
 
@@ -292,16 +129,16 @@ export class MemberPrinter {
   private repeat(e: RepeatExpr, input: Arity, scope: Scope): Emitted {
     const body = named(e.body);
     const base = useSegment(body.name);
-    const times = numberOf(this.value(e.times, this.below(scope, base)));
+    const times = numberOf(this.decided.value(e.times, this.decided.below(scope, base)));
     if (times === 0) return { piece: { kind: 'id' }, out: input };
     if (e.optional) {
-      const made = this.made(body, input, this.below(scope, base), scope);
+      const made = this.made(body, input, this.decided.below(scope, base), scope);
       return { piece: usePiece(made, body.name.label, body.name.use), out: made.out };
     }
     const made: Made[] = [];
     let out = input;
     for (let copy = 0; copy < (e.tied ? 1 : times); copy++) {
-      made.push(this.made(body, out, this.below(scope, `${base}[${copy}]`), scope));
+      made.push(this.made(body, out, this.decided.below(scope, `${base}[${copy}]`), scope));
       out = made.at(-1)!.out;
     }
     if (allEqual(made))
@@ -319,7 +156,7 @@ export class MemberPrinter {
   /** Copies side by side: of one input (`fan`) or of each element of a list (`each`). */
   private copies(body: NamedNet, inputs: readonly Arity[], scope: Scope, form: UsePiece['form']): Emitted {
     const base = useSegment(body.name);
-    const made = inputs.map((input, i) => this.made(body, input, this.below(scope, `${base}[${i}]`), scope));
+    const made = inputs.map((input, i) => this.made(body, input, this.decided.below(scope, `${base}[${i}]`), scope));
     const out = made.map((m) => m.out);
     if (made.length > 0 && allEqual(made)) {
       const kind = form.kind === 'fan' ? 'fan' : 'element';
@@ -340,7 +177,7 @@ export class MemberPrinter {
       case 'project':
         return { base: name('project'), auto: 'project', out: 'one', silent: false };
       case 'ref': {
-        const cell = this.lookup(scope, e.binding);
+        const cell = this.decided.lookup(scope, e.binding);
         if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
         const inside = {
           ...cell.scope,
@@ -355,7 +192,7 @@ export class MemberPrinter {
       }
       case 'once':
       case 'shared': {
-        const cell = this.lookup(scope, e.binding);
+        const cell = this.decided.lookup(scope, e.binding);
         if (cell.kind !== 'once') throw new Error(`bug: '${e.binding.name}' is not a network`);
         const block = cell.shared ? cell.scope.block : scope.block;
         const { piece, out } = this.net(cell.expr, input, { ...cell.scope, block });
@@ -372,7 +209,7 @@ export class MemberPrinter {
     const args = e.args.map((a) => {
       const def = layer.args.find((d) => d.name === a.name)!;
       return argument(
-        datum(this.value(a.value, scope), def.type),
+        datum(this.decided.value(a.value, scope), def.type),
         def.positional && layer.args[0] === def ? null : a.name,
       );
     });
@@ -384,7 +221,7 @@ export class MemberPrinter {
     const { def } = e;
     if (def.body.kind === 'tensor') return this.cell(e, input, scope, caller).made;
     const cells = this.argumentCells(e, scope, caller);
-    const inside = this.open(scope, def.body.bindings, cells);
+    const inside = this.decided.open(scope, def.body.bindings, cells);
     return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
   }
 
@@ -409,7 +246,13 @@ export class MemberPrinter {
     const value = finalise(follow(list, { piece, out }).piece, new Map());
     const params = tensors.map((t): Parameter => ({ name: name(t), ...none }));
     const body: Statement[] = [{ kind: 'return', value, ...none }];
-    const label = this.enter(block, wanted, (as) => ({ kind: 'cell', name: name(as), params, body, ...none }));
+    const label = this.definitions.enter(block, wanted, (as) => ({
+      kind: 'cell',
+      name: name(as),
+      params,
+      body,
+      ...none,
+    }));
     return { base: name(label), auto: label, out, silent: false };
   }
 
@@ -421,7 +264,7 @@ export class MemberPrinter {
       if (a.kind === 'value') {
         const { name: label } = a.parameter;
         const at = { ...from, path: `${scope.path}.${label}`, own: label };
-        cells.set(a.parameter, { kind: 'value', get: lazily(() => this.value(a.expr, at)) });
+        cells.set(a.parameter, { kind: 'value', get: lazily(() => this.decided.value(a.expr, at)) });
       }
     }
     return cells;
@@ -454,7 +297,7 @@ export class MemberPrinter {
     });
     for (const [p, emitted] of given) cells.set(p, { kind: 'tensor', get: () => emitted.out });
     const block = newBlock(scope.block);
-    const inside = this.open({ ...scope, block }, def.body.bindings, cells);
+    const inside = this.decided.open({ ...scope, block }, def.body.bindings, cells);
     const result = this.tensor(def.body.result, inside);
     const counts: Counts = new Map();
     const wires = [...block.wires].sort(([a], [b]) => a.span.start - b.span.start);
@@ -467,7 +310,13 @@ export class MemberPrinter {
       name: name(p.name),
       ...none,
     }));
-    const label = this.enter(scope.block, def.name, (as) => ({ kind: 'cell', name: name(as), params, body, ...none }));
+    const label = this.definitions.enter(scope.block, def.name, (as) => ({
+      kind: 'cell',
+      name: name(as),
+      params,
+      body,
+      ...none,
+    }));
     return {
       made: { base: name(label), auto: label, out: result.out, silent: false },
       tensors: tensors.filter((p) => given.has(p)).map((p) => given.get(p)!.piece),
@@ -484,32 +333,8 @@ export class MemberPrinter {
     block: Block,
     from: Block = block,
   ): Made {
-    const label = this.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }), from);
+    const label = this.definitions.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }), from);
     return { base: name(label), auto: label, out, silent: false };
-  }
-
-  /** The name of a definition: an equal one that can be seen from here, or a new one. `from`: the block, in it, where it is used. */
-  private enter(block: Block, wanted: string, make: (as: string) => Statement, from: Block = block): string {
-    const key = printStatement(make(wanted));
-    for (let b: Block | null = block; b; b = b.outer) {
-      const known = b.known.get(key);
-      if (known !== undefined) return known;
-    }
-    const shared = make(wanted).kind === 'shared';
-    let label = wanted;
-    for (let n = 2; this.isTaken(label, shared, block, from); n++) label = `${wanted}_${n}`;
-    block.names.add(label);
-    block.known.set(key, label);
-    block.definitions.push(make(label));
-    return label;
-  }
-
-  // The name of a shared network is part of its path: others leave it alone.
-  private isTaken(label: string, shared: boolean, block: Block, from: Block): boolean {
-    if (this.reserved.tensors.has(label) || (!shared && this.reserved.shared.has(label)) || block.below.has(label))
-      return true;
-    for (let b: Block | null = from; b; b = b.outer) if (b.names.has(label)) return true;
-    return false;
   }
 
   // ---- tensors ---------------------------------------------------------------------------------------------------------
@@ -525,26 +350,29 @@ export class MemberPrinter {
       case 'list':
         return together(e.items.map((item) => this.tensor(item, scope)));
       case 'choice':
-        return this.tensor(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
+        return this.tensor(
+          e.alternatives[this.decided.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr,
+          scope,
+        );
       case 'pick': {
-        const options = pickOptions(e.items.length, numberOf(this.value(e.count, scope)));
-        const picked = options[this.choose(e.site, options, scope)]!.value as readonly number[];
+        const options = pickOptions(e.items.length, numberOf(this.decided.value(e.count, scope)));
+        const picked = options[this.decided.choose(e.site, options, scope)]!.value as readonly number[];
         return together(picked.map((i) => this.tensor(e.items[i]!, scope)));
       }
       case 'loose':
         return this.loose(e, scope);
       case 'if':
-        return this.tensor(truthOf(this.value(e.test, scope)) ? e.then : e.else, scope);
+        return this.tensor(truthOf(this.decided.value(e.test, scope)) ? e.then : e.else, scope);
       case 'let':
         return this.letIn(e, scope);
       case 'layerOf': {
-        const made = this.layer(e.expr, this.below(scope, useSegment(e.expr.name)));
+        const made = this.layer(e.expr, this.decided.below(scope, useSegment(e.expr.name)));
         const tensors = e.tensors.map((t) => this.tensor(t, scope).piece);
         return { piece: { ...usePiece(made, e.expr.name.label, e.expr.name.use), tensors }, out: 'one' };
       }
       case 'callOf': {
         const { label, use } = e.call.name;
-        const { made, tensors } = this.cell(e.call, null, this.below(scope, useSegment(e.call.name)), scope);
+        const { made, tensors } = this.cell(e.call, null, this.decided.below(scope, useSegment(e.call.name)), scope);
         return { piece: { ...usePiece(made, label, use), tensors }, out: made.out };
       }
     }
@@ -552,7 +380,7 @@ export class MemberPrinter {
 
   private wire(e: Extract<TensorExpr, { kind: 'wire' }>, scope: Scope): Emitted {
     for (let b: Block | null = scope.block; b; b = b.outer) b.reads.push({ binding: e.binding, start: e.span.start });
-    const cell = this.lookup(scope, e.binding);
+    const cell = this.decided.lookup(scope, e.binding);
     if (cell.kind !== 'tensor') throw new Error(`bug: '${e.binding.name}' is not a tensor`);
     return { piece: { kind: 'tensor', name: e.binding.name }, out: cell.get() };
   }
@@ -560,7 +388,7 @@ export class MemberPrinter {
   // Every wire that nothing earlier in the text reads, once all of them have been followed.
   private loose(e: Extract<TensorExpr, { kind: 'loose' }>, scope: Scope): Emitted {
     const all = e.wires.map((wire): [Wire, Arity] => {
-      const cell = this.lookup(scope, wire);
+      const cell = this.decided.lookup(scope, wire);
       return [wire, cell.kind === 'tensor' ? cell.get() : 'one'];
     });
     const isUsed = (wire: Wire): boolean => scope.block.reads.some((r) => r.binding === wire && r.start < e.span.start);
@@ -572,17 +400,15 @@ export class MemberPrinter {
   // A tensor that is named within an expression stays there; what else is named is written out.
   private letIn(e: Extract<TensorExpr, { kind: 'let' }>, scope: Scope): Emitted {
     const block: Block = { ...scope.block, wires: new Map() };
-    const inside = this.open({ ...scope, block }, e.bindings);
+    const inside = this.decided.open({ ...scope, block }, e.bindings);
     const body = this.tensor(e.body, inside);
-    return [...block.wires]
-      .reverse()
-      .reduce<Emitted>(
-        (within, [wire, value]) => ({
-          piece: { kind: 'letin', name: wire.name, value, body: within.piece },
-          out: within.out,
-        }),
-        body,
-      );
+    return [...block.wires].reverse().reduce<Emitted>(
+      (within, [wire, value]) => ({
+        piece: { kind: 'letin', name: wire.name, value, body: within.piece },
+        out: within.out,
+      }),
+      body,
+    );
   }
 }
 
@@ -593,16 +419,6 @@ interface Made {
   readonly out: Arity;
   readonly silent: boolean;
 }
-
-const newBlock = (outer: Block | null): Block => ({
-  outer,
-  definitions: [],
-  known: new Map(),
-  names: new Set(),
-  below: new Set(),
-  wires: new Map(),
-  reads: [],
-});
 
 const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
 
@@ -683,21 +499,4 @@ export class Unprintable extends Error {
 function named(e: NetExpr): NamedNet {
   if (isNamed(e)) return e;
   throw new Error('bug: a repeated network without a name');
-}
-
-function lazily<T>(make: () => T): () => T {
-  let done: { readonly value: T } | null = null;
-  return () => (done ??= { value: make() }).value;
-}
-
-/** A decided value as it is written for an argument of this type. */
-export function datum(v: Datum, type: ArgType): Expr {
-  if (typeof v === 'number') return number(v);
-  if (typeof v === 'boolean') return truth(v);
-  if (typeof v === 'string') {
-    const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
-    return words.includes(v) ? name(v) : text(v);
-  }
-  const items = v.map((item) => datum(item, type));
-  return type.kind === 'axes' ? range(items[0]!, items[1]!) : list(items);
 }

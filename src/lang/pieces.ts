@@ -1,3 +1,5 @@
+import type { ArgType } from '../ir/layer.ts';
+import type { Datum } from '../space/values.ts';
 import type { Argument, Expr, Name } from '../../grammar/syntax.ts';
 
 /** Builders of syntax without a text, and uses of networks whose numbers are settled in text order. */
@@ -44,6 +46,18 @@ export function chain(steps: readonly Expr[]): Expr {
 
 // What binds looser than a postfix stands in parentheses.
 const grouped = (e: Expr): Expr => (e.kind === 'chain' || e.kind === 'letin' ? { ...e, parens: true } : e);
+
+/** A decided value as it is written for an argument of this type. */
+export function datum(v: Datum, type: ArgType): Expr {
+  if (typeof v === 'number') return number(v);
+  if (typeof v === 'boolean') return truth(v);
+  if (typeof v === 'string') {
+    const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
+    return words.includes(v) ? name(v) : text(v);
+  }
+  const items = v.map((item) => datum(item, type));
+  return type.kind === 'axes' ? range(items[0]!, items[1]!) : list(items);
+}
 
 // ---- uses ------------------------------------------------------------------------------------------------------------
 
