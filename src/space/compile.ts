@@ -10,7 +10,7 @@ import { makeEvaluator } from './make-evaluator.ts';
 import type { WholeEvaluator } from './make-evaluator.ts';
 import { judge, optimizerSlots, trackedMeasures, tracksDepth } from './requirement.ts';
 import type { TermValue, Verdict } from './requirement.ts';
-import { freeOf, settingValues } from './references.ts';
+import { decidedOnce, freeOf, settingValues } from './references.ts';
 import type { AnyExpr, Bound } from './references.ts';
 import { fixedBy, restrict } from './restriction.ts';
 import { infoOf, makeEnv } from './scope.ts';
@@ -63,6 +63,8 @@ export interface Compiled {
   readonly causes: readonly Cause[];
   /** What requirements say at most of measures. */
   readonly limits: ReadonlyMap<Measure, number>;
+  /** Whether the circuit knows all costs. */
+  readonly costed: boolean;
 }
 
 const compiled = new WeakMap<Space, Map<string, Compiled | Beyond>>();
@@ -88,26 +90,37 @@ export function compileOrNull(space: Space, options: CompileOptions = ARCHITECTU
   }
 }
 
-interface Attempt {
+/** How much one compilation may take. */
+export interface Attempt {
   /** Buckets of each measure up to its bound; 0: exact. */
   readonly buckets: number;
   readonly budget: number;
+  /** Whether all costs are kept. Networks that are decided once are told apart by their costs: by fewer, where only those that requirements name are kept. */
+  readonly costed: boolean;
 }
 
-const normal = (buckets: number): Attempt => ({ buckets, budget: BUDGET.products });
-const light = (buckets: number): Attempt => ({ buckets, budget: BUDGET.lightProducts });
-const full: Attempt = { buckets: 0, budget: BUDGET.fullProducts };
-
 function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
-  if (options.effort === 'count')
-    return measured(space, options) ? firstOf(space, options, [full]) : new Beyond('more steps do not help');
+  const once = decidedOnce(
+    rootBindings(space),
+    space.outputs.map((o) => o.expr),
+  ).any;
+  const attempt =
+    (budget: number, costed = !once) =>
+    (buckets: number): Attempt => ({ buckets, budget, costed });
+  const full = attempt(BUDGET.fullProducts);
+  if (options.effort === 'count') {
+    return measured(space, options) ? firstOf(space, options, [full(0)]) : new Beyond('more steps do not help');
+  }
+  const normal = attempt(BUDGET.products);
   if (options.effort === 'normal') {
-    return firstOf(space, options, measured(space, options) ? [0, 1024, 256, 64, 16].map(normal) : [normal(0)]);
+    const exact = once ? [attempt(BUDGET.products, true)(0), normal(0)] : [normal(0)];
+    return firstOf(space, options, measured(space, options) ? [...exact, ...[1024, 256, 64, 16].map(normal)] : exact);
   }
   const plain = compileOrNull(space, { ...options, effort: 'normal' });
-  if (options.effort === 'full') return plain?.exact ? plain : firstOf(space, options, [full]);
+  if (options.effort === 'full') return plain?.exact ? plain : firstOf(space, options, [full(0)]);
   if (plain && plain.circuit.order.length <= BUDGET.lightNodes) return plain;
-  const small = measured(space, options) ? firstOf(space, options, [256, 64, 16, 4].map(light)) : null;
+  const light = [256, 64, 16, 4].map(attempt(BUDGET.lightProducts));
+  const small = measured(space, options) ? firstOf(space, options, light) : null;
   return small && !(small instanceof Beyond) ? small : (plain ?? new Beyond('no tables were made'));
 }
 
@@ -179,15 +192,20 @@ export function rootBindings(space: Space): readonly Binding[] {
   return allBindings(space, [...texts, ...trainValues(space), ...space.train.bindings.map((b) => b.expr)]);
 }
 
-function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): Compiled {
+/** One compilation, not remembered. Throws Beyond past its budget. */
+export function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): Compiled {
   const requirements = options.requirements && options.part !== 'train' ? space.requirements : [];
   const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
+  const bindings = rootBindings(space);
+  const texts = space.outputs.map((o) => o.expr);
   const ev = makeEvaluator({
     tracked: trackedMeasures(requirements, attempt.buckets),
     tracksDepth: options.depth !== false || tracksDepth(requirements),
     depthEnd: typeof options.depth === 'string' && !tracksDepth(requirements) ? options.depth : null,
     keepsBroken: options.keepsBroken,
     budget: attempt.budget,
+    costed: attempt.costed,
+    keepsShapes: decidedOnce(bindings, texts).shared,
     nodes: options.effort === 'count' ? countingMaker() : nodeMaker(),
     memory,
   });
@@ -198,13 +216,12 @@ function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): 
       { kind: 'tensor', flows: [ev.flows.tensor({ dtype: i.dtype, shape: [1, ...i.shape] }, 0)] },
     ]),
   );
-  const texts = space.outputs.map((o) => o.expr);
-  const frame = openFrame(ev, outer, rootBindings(space), texts, inputs);
+  const frame = openFrame(ev, outer, bindings, texts, inputs);
   const ctx: Context = { ...outer, env: frame.env };
   memory.batch = batchIn(ev, space, ctx);
   const kept = keptSlots(space, requirements.length > 0, ctx);
   const table = closeFrame(ev, frame, rootTable(ev, space, options, ctx), kept);
-  return settle(ev, space, requirements.length > 0, frame, table);
+  return { ...settle(ev, space, requirements.length > 0, frame, table), costed: attempt.costed };
 }
 
 const batches = new WeakMap<Space, number>();
@@ -227,6 +244,8 @@ function measuredBatch(space: Space): number {
     depthEnd: null,
     keepsBroken: false,
     budget: BUDGET.products,
+    costed: false,
+    keepsShapes: false,
     nodes: nodeMaker(),
     memory: { slots: 0, batch: 1 },
   });
@@ -329,7 +348,13 @@ function verdict(ev: Evaluator, space: Space, frame: Frame, entry: Entry): Verdi
   return out;
 }
 
-function settle(ev: WholeEvaluator, space: Space, judged: boolean, frame: Frame, table: Table): Compiled {
+function settle(
+  ev: WholeEvaluator,
+  space: Space,
+  judged: boolean,
+  frame: Frame,
+  table: Table,
+): Omit<Compiled, 'costed'> {
   const groups = new Map<string, { depth: number; cause: number | null; nodes: Node[] }>();
   const sure: Node[] = [];
   let exact = true;

@@ -68,7 +68,7 @@ export function makeCosts(): Costs {
       return sum;
     },
     once: (c) => intern(c.params, 0, 0, c.weights, 0, 0),
-    perUse: (c) => intern(0, c.flops, c.macs, 0, c.kept, c.shapes),
+    perUse: (c) => intern(0, c.flops, c.macs, 0, c.kept, 0),
     get: (id) => all[id]!,
   };
 }

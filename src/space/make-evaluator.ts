@@ -24,6 +24,9 @@ export interface EvaluatorOptions {
   /** Keep members that do not fit, as broken flows with a cause. */
   readonly keepsBroken: boolean;
   readonly budget: number;
+  /** Whether costs that no requirement names are kept, and whether the shapes of weights are (where some are shared). */
+  readonly costed: boolean;
+  readonly keepsShapes: boolean;
   readonly nodes: NodeMaker;
   /** What memory counts: slots of the optimizer for each parameter, examples in a batch. */
   readonly memory: { slots: number; batch: number };
@@ -94,13 +97,15 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
     bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
     layerCostOf: (c): Cost => {
       const { slots, batch } = options.memory;
+      const keeps = (m: Tracked['measure']): boolean => options.costed || options.tracked.some((t) => t.measure === m);
+      const memory = keeps('memory');
       return costs.make(
-        c.params,
-        c.flops,
-        c.macs,
-        4 * (c.params * (2 + slots) + c.state),
-        4 * batch * c.kept,
-        c.shapes,
+        keeps('params') ? c.params : 0,
+        keeps('flops') ? c.flops : 0,
+        keeps('macs') ? c.macs : 0,
+        memory ? 4 * (c.params * (2 + slots) + c.state) : 0,
+        memory ? 4 * batch * c.kept : 0,
+        options.keepsShapes ? c.shapes : [],
       );
     },
     outcome: (flow, cost) => {

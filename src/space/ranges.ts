@@ -40,7 +40,7 @@ const EMPTY: Range = { min: 0, max: 0, proven: true };
 
 function additiveRanges(space: Space): Record<Additive, Range> {
   const compiled = compileOrNull(space);
-  if (!compiled) return seenRanges(space);
+  if (!compiled?.costed) return seenRanges(space);
   const { circuit } = compiled;
   const of = (measure: Additive): Range => {
     if (!circuit.root) return EMPTY;
@@ -124,7 +124,7 @@ export function witness(space: Space, measure: Measure, end: End): Assignment | 
   }
   const compiled = compileOrNull(space);
   const root = compiled?.circuit.root;
-  if (!compiled || !root) return null;
+  if (!compiled?.costed || !root) return null;
   const best = extremes(compiled.circuit, measure, end);
   return firstMember(root, (items) =>
     items.find((i) =>

@@ -24,11 +24,13 @@ interface Found {
   /** Every `loose` in this text (not in that of called defs), and every place that reads a wire. */
   readonly looses: LooseExpr[];
   readonly reads: WireExpr[];
+  /** Whether a repetition is tied. */
+  tied: boolean;
 }
 export type LooseExpr = Extract<TensorExpr, { kind: 'loose' }>;
 export type WireExpr = Extract<TensorExpr, { kind: 'wire' }>;
 
-const fresh = (): Found => ({ used: new Set(), bound: new Set(), defs: new Set(), looses: [], reads: [] });
+const fresh = (): Found => ({ used: new Set(), bound: new Set(), defs: new Set(), looses: [], reads: [], tied: false });
 
 function walkAll(found: Found, exprs: readonly AnyExpr[]): void {
   for (const e of exprs) walk(found, e);
@@ -89,6 +91,9 @@ function walk(found: Found, e: AnyExpr): void {
       walkLayer(found, e);
       return;
     case 'repeat':
+      found.tied ||= e.tied;
+      walkAll(found, [e.times, e.body]);
+      return;
     case 'fan':
       walkAll(found, [e.times, e.body]);
       return;
@@ -217,4 +222,25 @@ export function dependenciesFirst(bindings: readonly Binding[]): readonly Bindin
   };
   for (const b of bindings) visit(b);
   return out;
+}
+
+/** Whether networks are decided once in these texts or the defs that they lead to, and whether any is shared. */
+export function decidedOnce(
+  bindings: readonly Binding[],
+  texts: readonly AnyExpr[],
+): { readonly any: boolean; readonly shared: boolean } {
+  const found = fresh();
+  walkBindings(found, bindings);
+  walkAll(found, texts);
+  let any = found.tied;
+  const bound = new Set(found.bound);
+  for (const def of found.defs) {
+    const text = defText(def);
+    any ||= text.tied;
+    for (const b of text.bound) bound.add(b);
+    // Grows while it is walked.
+    for (const called of text.defs) found.defs.add(called);
+  }
+  const shared = [...bound].some((b) => b.kind === 'shared');
+  return { any: any || shared || [...bound].some((b) => b.kind === 'netLet'), shared };
 }

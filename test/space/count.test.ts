@@ -1,7 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Space } from '../../src/space/space.ts';
+import type { Space, Wire } from '../../src/space/space.ts';
+import { Random } from '../../src/base/philox.ts';
+import { check } from '../../src/space/check.ts';
 import { count } from '../../src/space/count.ts';
+import { mutate } from '../../src/space/mutate.ts';
+import { next } from '../../src/space/restrict.ts';
+import { sample } from '../../src/space/sample.ts';
 import { decisions } from '../../src/space/decisions-of.ts';
 import { ranges, witness } from '../../src/space/ranges.ts';
 import { measures } from '../../src/space/measures.ts';
@@ -9,17 +14,23 @@ import { deepConv, incept, mlp, nas, nb201, small, tree, trio, twoTower, wideNet
 import {
   apply,
   call,
+  callOf,
+  cell,
   def,
   either,
+  eitherTensor,
   input,
   layer,
+  letNet,
+  letValue,
+  loose,
   measure,
+  once,
   oneOf,
   plainTrain,
   range,
   read,
   ref,
-  letValue,
   repeat,
   require,
   seq,
@@ -27,8 +38,8 @@ import {
   shared,
   space,
   term,
-  uses,
   useShared,
+  uses,
   wire,
 } from './support.ts';
 import { enumerate } from './brute.ts';
@@ -134,31 +145,63 @@ counts('past the budget the bounds hold the truth', () => {
   assert.ok(cut.low > 0n && cut.low < cut.high && cut.high < all);
 });
 
-counts('exponential state ends in an estimate that says so', () => {
-  // A shared network that meets ever new shapes, each with many outcomes.
-  const u = uses();
-  const inner = uses();
-  const g = shared(
-    'g',
-    seq(
-      ...Array.from({ length: 14 }, () =>
-        either(
-          inner.site('choice'),
-          layer(inner, 'dense', { out: oneOf('out', 3, 5, 7, 9, 11) }),
-          layer(inner, 'relu'),
-        ),
-      ),
+const many = (u: ReturnType<typeof uses>, n: number): ReturnType<typeof seq> =>
+  seq(
+    ...Array.from({ length: n }, () =>
+      either(u.site('choice'), layer(u, 'dense', { out: oneOf('out', 3, 5, 7, 9, 11) }), layer(u, 'relu')),
     ),
   );
+
+counts('networks that are decided once, with very many ways', () => {
   const x = input('x', 4);
-  const s = space('Entangled', {
-    inputs: [x],
-    bindings: [g],
-    outputs: [apply(read(x), seq(useShared(u, g), useShared(u, g), useShared(u, g)))],
+  const [u, v] = [uses(), uses()];
+  const f = letNet('f', many(v, 14));
+  const uses3 = seq(once(u, f), once(u, f), once(u, f));
+  assert.is(count(space('Once', { inputs: [x], bindings: [f], outputs: [apply(read(x), uses3)] })).exact, 6n ** 14n);
+  const g = shared('g', seq(many(uses(), 14), layer(v, 'dense', { out: 4 })));
+  const shared3 = seq(useShared(u, g), useShared(u, g), useShared(u, g));
+  assert.is(
+    count(space('Shared', { inputs: [x], bindings: [g], outputs: [apply(read(x), shared3)] })).exact,
+    6n ** 14n,
+  );
+  const t = small(
+    (c) =>
+      repeat(
+        call(
+          c,
+          def('t', (d) => many(d, 14)),
+        ),
+        5,
+        true,
+      ),
+    4,
+  );
+  assert.is(count(t).exact, 6n ** 14n);
+});
+
+counts('exponential state ends in an estimate that says so', () => {
+  // Two thirds of the wires may be loose, in every combination.
+  const x = input('x', 4);
+  const c = cell('C', [], (u) => {
+    const wires: Wire[] = [];
+    for (let i = 0; i < 18; i++) {
+      const from = i === 0 ? read(x) : eitherTensor(u.site('choice'), read(x), ...wires.map((w) => read(w)));
+      wires.push(wire(`w${i}`, apply(from, layer(u, 'relu'))));
+    }
+    return { bindings: wires, result: apply(loose(...wires), layer(u, 'concat')) };
   });
-  const c = count(s);
-  assert.ok(c.low <= c.high);
-  if (c.exact === null) assert.ok(c.high > 0n);
+  const u = uses();
+  const s = space('Entangled', { inputs: [x], outputs: [callOf(call(u, c))] });
+  const n = count(s);
+  assert.is(n.exact, null);
+  assert.ok(n.low <= n.high && n.high > 0n);
+  // Searches go on by walks.
+  const random = new Random('walks');
+  const a = sample(s, { random });
+  assert.is(check(s, a), null);
+  const b = mutate(s, a, random);
+  assert.ok(b !== null && check(s, b) === null);
+  assert.ok(next(s, {})!.feasible.every((f) => f === 1n));
 });
 counts.run();
 

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
+import { ARCHITECTURE, makeCompiled, totalOf } from '../../src/space/compile.ts';
 import { count } from '../../src/space/count.ts';
 import { mutate, neighbours } from '../../src/space/mutate.ts';
 import { ranges } from '../../src/space/ranges.ts';
@@ -11,9 +12,11 @@ import { sample } from '../../src/space/sample.ts';
 import { MEASURES } from '../../src/space/space.ts';
 import type { Assignment, Space } from '../../src/space/space.ts';
 import { rank, unrank } from '../../src/space/unrank.ts';
+import { weighed } from '../../src/space/weigh.ts';
 import { enumerate } from './brute.ts';
 import type { BruteMember } from './brute.ts';
 import { randomSpaces } from './random-space.ts';
+import { measure, require, term } from './support.ts';
 
 const canonical = (a: Assignment): string =>
   JSON.stringify(
@@ -56,6 +59,19 @@ random('count, ranks and ranges agree with brute force', () => {
     for (const m of MEASURES) {
       const values = all.map((x) => x.measures[m]);
       assert.equal([r[m].min, r[m].max], [Math.min(...values), Math.max(...values)], m);
+    }
+  });
+});
+
+random('costs in buckets: bounds hold, and every member is in the circuit', () => {
+  property(120, 300, (s, all) => {
+    const limit = all.length === 0 ? 100 : all[all.length >> 1]!.measures.params;
+    const cut: Space = { ...s, requirements: [require(measure('params'), '<=', term(limit))] };
+    const wanted = enumerate(cut, 300)!;
+    const c = makeCompiled(cut, ARCHITECTURE, { buckets: 6, budget: 1e6, costed: false });
+    assert.ok(c.sure <= BigInt(wanted.length) && totalOf(c.circuit) >= BigInt(wanted.length));
+    for (const m of wanted.slice(0, 20)) {
+      assert.is(weighed(c.circuit, c.circuit.root!, m.assignment).count(c.circuit.root!, ''), 1n);
     }
   });
 });

@@ -190,7 +190,11 @@ function wireCell(d: Dice, known: Known, depth: number): Def {
 }
 
 function requirements(d: Dice, known: Known): readonly Requirement[] {
-  switch (d.below(5)) {
+  switch (d.below(7)) {
+    case 5:
+      return [require(measure('memory'), '<=', term(4000 + 3000 * d.below(20)))];
+    case 6:
+      return [require(measure('macs'), '>=', term(16 * d.below(10))), require(measure('params'), '!=', term(40))];
     case 0:
       return [require(measure('params'), '<=', term(60 + 20 * d.below(10)))];
     case 1:
