@@ -48,10 +48,16 @@ export function check(text: string, file: string, options: CheckOptions = {}): C
     if (!(error instanceof RangeError)) throw error;
     checker.report('E503', source, { start: 0, end: 0 }, 'definitions are nested too deep in this file');
   }
-  const diagnostics = [...syntax, ...checker.diagnostics].sort((a, b) => a.span.start - b.span.start);
+  // What could not be read may be what seems to be missing.
+  const meant =
+    syntax.length === 0 ? checker.diagnostics : checker.diagnostics.filter((d) => !OF_WHOLE_TEXTS.has(d.code));
+  const diagnostics = [...syntax, ...meant].sort((a, b) => a.span.start - b.span.start);
   const failed = diagnostics.some((d) => d.severity === 'error');
   return { program: failed ? null : program, diagnostics };
 }
+
+/** Unused names, parts that a space lacks. */
+const OF_WHOLE_TEXTS = new Set(['E103', 'E106', 'E701']);
 
 const syntaxDiagnostic = (p: SyntaxProblem, source: Source): Diagnostic =>
   diagnostic(p.code, span(source, p.start, p.end), p.message, {

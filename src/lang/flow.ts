@@ -5,6 +5,7 @@ import type {
   CallExpr,
   Def,
   NetExpr,
+  OutputDecl,
   SettingChoice,
   Space,
   TensorExpr,
@@ -16,6 +17,7 @@ import { show, testArgument, testValue } from './arguments.ts';
 import { EMPTY_ENV, domainKey, domainOf, mayBe, narrowed, withKnown } from './domain.ts';
 import type { Domain, DomainEnv } from './domain.ts';
 import type { Checker } from './model.ts';
+import { tensorIsList } from './lists.ts';
 import { SETTINGS } from './setting-defs.ts';
 
 /** Calls within calls that an evaluation follows. */
@@ -51,8 +53,19 @@ export function walkSpace(space: Space, checker: Checker): void {
   };
   const env = EMPTY_ENV();
   walkBindings(space.bindings, env, w);
-  for (const o of space.outputs) walkTensor(o.expr, env, w);
+  for (const o of space.outputs) {
+    walkTensor(o.expr, env, w);
+    if (tensorIsList(o.expr)) reportList(o, checker);
+  }
   walkTrain(space, env, w);
+}
+
+function reportList(o: OutputDecl, checker: Checker): void {
+  checker.report('E201', o.span.source, o.span, `the output \`${o.name}\` is a list of tensors`, {
+    expected: 'one tensor',
+    found: 'a list',
+    hint: 'a list is joined by `-> add` or `-> concat`',
+  });
 }
 
 function walkBindings(bindings: readonly Binding[], env: DomainEnv, w: Walk): void {
