@@ -51,9 +51,11 @@ function additiveRanges(space: Space): Record<Additive, Range> {
   return { params: of('params'), flops: of('flops'), macs: of('macs'), memory: of('memory') };
 }
 
-// What has the least and the greatest depth; null where tables do not suffice.
+// What has the least and the greatest depth; null where tables do not suffice. Where requirements are told apart only coarsely, they are left out: the range is then
+// that of more members.
 function depthEnd(space: Space, end: End): Outcome | null | undefined {
-  const outcomes = compileOrNull(space, { ...ARCHITECTURE, depth: end })?.outcomes;
+  const requirements = compileOrNull(space)?.exact ?? false;
+  const outcomes = compileOrNull(space, { ...ARCHITECTURE, requirements, depth: end })?.outcomes;
   return outcomes && ((end === 'min' ? outcomes[0] : outcomes.at(-1)) ?? null);
 }
 
