@@ -3,6 +3,7 @@ import type { Diagnostic } from '../base/diagnostic.ts';
 import { span } from '../base/span.ts';
 import type { Source } from '../base/span.ts';
 import type { Spanned } from '../../grammar/syntax.ts';
+import type { Code } from './codes.ts';
 import { elaborate } from './elaborate.ts';
 import { kindOf } from './kinds.ts';
 import type { Checker, More } from './model.ts';
@@ -23,7 +24,7 @@ export function makeChecker(): CheckerState {
   let site = 0;
   let work = 0;
   const calls: CheckerState['calls'] = [];
-  const report = (code: string, source: Source, at: Spanned, message: string, more: More = {}): void => {
+  const report = (code: Code, source: Source, at: Spanned, message: string, more: More = {}): void => {
     const severity = more.severity ?? 'error';
     const call = calls.findLast((c) => c.at.source !== PRELUDE);
     // The prelude has no faults of its own: what is wrong in it is what it was given.

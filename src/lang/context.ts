@@ -2,12 +2,13 @@ import { span } from '../base/span.ts';
 import type { Span } from '../base/span.ts';
 import type { Spanned } from '../../grammar/syntax.ts';
 import type { NetExpr, SettingChoice, Site, TensorExpr, UseName, ValueExpr } from '../space/space.ts';
+import type { Code } from './codes.ts';
 import type { Context, Kind, Meaning, More, Numbers, SiteLabel } from './model.ts';
 import { KIND_WORDS } from './model.ts';
 
 export const spanOf = (cx: Context, at: Spanned): Span => span(cx.source, at.start, at.end);
 
-export function report(cx: Context, code: string, at: Spanned, message: string, more: More = {}): void {
+export function report(cx: Context, code: Code, at: Spanned, message: string, more: More = {}): void {
   cx.checker.report(code, cx.source, at, message, more);
 }
 

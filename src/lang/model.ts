@@ -19,6 +19,7 @@ import type {
   Wire,
 } from '../space/space.ts';
 import type { CellStatement, DefStatement, Expr, Spanned } from '../../grammar/syntax.ts';
+import type { Code } from './codes.ts';
 import type { SettingDef } from './setting-defs.ts';
 
 /** What an expression is. `unknown` is only for expressions in which an error was found. */
@@ -161,7 +162,7 @@ export type More = Partial<Pick<Diagnostic, 'severity' | 'expected' | 'found' | 
 
 /** One run over one file. */
 export interface Checker {
-  report(code: string, source: Source, at: Spanned, message: string, more?: More): void;
+  report(code: Code, source: Source, at: Spanned, message: string, more?: More): void;
   elaborate(e: Expr, cx: Context): Meaning;
   kindOf(e: Expr, scope: Scope): Kind;
   nextSite(): number;
