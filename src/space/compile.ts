@@ -198,6 +198,7 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
   const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
   const bindings = rootBindings(space);
   const texts = space.outputs.map((o) => o.expr);
+  const once = decidedOnce(bindings, texts);
   const ev = makeEvaluator({
     tracked: trackedMeasures(requirements, attempt.buckets),
     tracksDepth: options.depth !== false || tracksDepth(requirements),
@@ -205,8 +206,8 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
     keepsBroken: options.keepsBroken,
     budget: attempt.budget,
     costed: attempt.costed,
-    keepsShapes: decidedOnce(bindings, texts).shared,
-    nodes: options.effort === 'count' ? countingMaker() : nodeMaker(),
+    keepsShapes: once.shared,
+    nodes: options.effort === 'count' && !once.any ? countingMaker() : nodeMaker(),
     memory,
   });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };

@@ -8,6 +8,7 @@ import type { Cell, Env, LooseSlots, Slot } from './scope.ts';
 import type { Binding } from './space.ts';
 import { indexed, product, tableMaker } from './table.ts';
 import type { Entry, Table } from './table.ts';
+import { waysIn } from './ways.ts';
 
 /** One evaluation of a scope, with what is decided once in it. */
 export interface Frame {
@@ -70,9 +71,9 @@ function slotFor(ev: Evaluator, b: Binding, env: Env, ctx: Context): Slot {
     case 'valueLet':
       return { ...owned, id: reads.newSlot('plain'), what: 'value', expr: b.expr };
     case 'netLet':
-      return { ...owned, id: reads.newSlot('lanes'), what: 'net', expr: b.expr };
+      return { ...owned, id: reads.newSlot('plain'), what: 'net', expr: b.expr };
     case 'shared':
-      return { ...owned, id: reads.newSlot('lanes'), what: 'shared', expr: b.expr };
+      return { ...owned, id: reads.newSlot('plain'), what: 'shared', expr: b.expr };
     case 'wire': {
       const place = { mode: ctx.mode, lanes: ctx.lanes };
       return { ...owned, ...place, id: reads.newSlot('plain'), env, segment: '', what: 'wire', expr: b.expr };
@@ -132,10 +133,11 @@ function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: C
     }
     case 'net':
     case 'shared': {
-      const lanes = ev.tables.reads.lanes(guess);
       if (slot.what === 'shared' && frame.ctx.mode === 'lanes') {
         throw new Beyond(`'${slot.name}' is shared within a network that is decided once`);
       }
+      if (ev.tables.reads.kindOf(slot.id) === 'ways') return waysIn(ev, ev.tables.reads.waySetOf(guess));
+      const lanes = ev.tables.reads.lanes(guess);
       const mode = slot.what === 'shared' ? 'shared' : 'lanes';
       const table = ev.net(slot.expr, lanes.inputs, { ...ctx, mode, lanes: lanes.inputs.length });
       const ways = indexed(table, 'outcomes', (e) => e.out.map((flow, i) => ev.outcome(flow, e.uses[i]!)).join());

@@ -5,7 +5,8 @@ import type { Cost } from './costs.ts';
 import { settled } from './apply-layer.ts';
 import { withValues } from './evaluate-value.ts';
 import { named, useSegment } from './naming.ts';
-import type { Lanes, Reads } from './reads.ts';
+import type { Lanes, Reads, WaySet } from './reads.ts';
+import { readsByWays, waysOn } from './ways.ts';
 import { infoOf, unowned } from './scope.ts';
 import type { Env, Slot } from './scope.ts';
 import type { NetExpr, RepeatExpr } from './space.ts';
@@ -16,6 +17,7 @@ import { BUDGET } from './limits.ts';
 import type { Datum } from './values.ts';
 
 const MAX_LANES = 64;
+const MOST_WAYS = 4096;
 
 type NetSlot = Extract<Slot, { what: 'net' | 'shared' }>;
 
@@ -23,9 +25,56 @@ type NetSlot = Extract<Slot, { what: 'net' | 'shared' }>;
  * A use of a network that is decided once: guesses what it makes of the input of each lane, consistently with what is known of it.
  */
 export function readOnce(ev: Evaluator, slot: NetSlot, inputs: readonly number[], ctx: Context): Table {
+  const shifts = inputs.map((input) => shiftOf(ev, input, slot.expr, slot.env));
+  const first = ev.flows.raise(inputs[0]!, -shifts[0]!);
+  return readsByWays(ev, slot, first, ctx)
+    ? readWays(ev, slot, inputs, shifts, ctx)
+    : readLanes(ev, slot, inputs, shifts, ctx);
+}
+
+// Each input narrows the ways that are left.
+function readWays(
+  ev: Evaluator,
+  slot: NetSlot,
+  inputs: readonly number[],
+  shifts: readonly number[],
+  ctx: Context,
+): Table {
+  const { reads } = ev.tables;
+  const known = reads.get(ctx.known, slot.id);
+  let rows: { set: WaySet | null; outcomes: Outcome[] }[] = [
+    { set: known === undefined ? null : reads.waySetOf(known), outcomes: [] },
+  ];
+  inputs.forEach((input, lane) => {
+    const groups = waysOn(ev, slot, ev.flows.raise(input, -shifts[lane]!), ctx, MOST_WAYS);
+    if (!groups) throw new Beyond(`'${slot.name}' has more than ${MOST_WAYS} ways to decide it`);
+    rows = rows.flatMap((row) =>
+      groups.flatMap(({ outcome, set }) => {
+        ev.tables.spend(1);
+        const left = row.set ? reads.common(row.set, set) : set;
+        if (left.ways.length === 0) return [];
+        const raised = { flow: ev.flows.raise(outcome.flow, shifts[lane]!), cost: outcome.cost };
+        return [{ set: left, outcomes: [...row.outcomes, raised] }];
+      }),
+    );
+  });
+  const made = tableMaker(ev.tables);
+  for (const row of rows) {
+    const entry = slot.what === 'shared' ? sharedUse(ev, row.outcomes, ctx) : settled(ev, row.outcomes, ctx);
+    if (entry) made.add({ ...entry, reads: reads.one(slot.id, row.set!.id) });
+  }
+  return made.done();
+}
+
+function readLanes(
+  ev: Evaluator,
+  slot: NetSlot,
+  inputs: readonly number[],
+  shifts: readonly number[],
+  ctx: Context,
+): Table {
   const { reads } = ev.tables;
   const knownId = reads.get(ctx.known, slot.id);
-  const shifts = inputs.map((input) => shiftOf(ev, input, slot.expr, slot.env));
   let rows: { lanes: Lanes; outcomes: Outcome[] }[] = [
     { lanes: knownId === undefined ? reads.noLanes : reads.lanes(knownId), outcomes: [] },
   ];

@@ -16,11 +16,29 @@ export interface Lanes {
   readonly outcomes: readonly number[];
 }
 
+/** A way to decide a network: its decisions (an interned `base`), and what they assume of other slots. */
+export interface Way {
+  readonly id: number;
+  readonly base: number;
+  readonly reads: Reads;
+}
+
+/** The ways that are left for a once-decided network by what it made of the inputs so far; sorted. */
+export interface WaySet {
+  readonly id: number;
+  readonly ways: readonly Way[];
+}
+
+/** How a slot is read: one value; outcomes by input; or the set of ways that are left. */
+export type SlotKind = 'plain' | 'lanes' | 'ways';
+
 export interface ReadsTable {
   readonly none: Reads;
   readonly noLanes: Lanes;
-  /** A slot of a value or a tensor (`plain`), or of a network. */
-  newSlot(kind: 'plain' | 'lanes'): number;
+  newSlot(kind: SlotKind): number;
+  kindOf(slot: number): SlotKind;
+  /** Before its first reading. */
+  setKind(slot: number, kind: SlotKind): void;
   one(slot: number, value: number): Reads;
   /** Null where the two disagree. */
   merge(a: Reads, b: Reads): Reads | null;
@@ -29,11 +47,16 @@ export interface ReadsTable {
   only(reads: Reads, slots: ReadonlySet<number>): Reads;
   lanes(id: number): Lanes;
   withLane(lanes: Lanes, input: number, outcome: number): Lanes;
+  way(base: number, reads: Reads): Way;
+  waySet(ways: readonly Way[]): WaySet;
+  waySetOf(id: number): WaySet;
+  /** Ways in both, with what both assume. */
+  common(a: WaySet, b: WaySet): WaySet;
 }
 
 export function makeReads(): ReadsTable {
   const byKey = new Map<string, Reads>();
-  const kinds: ('plain' | 'lanes')[] = [];
+  const kinds: SlotKind[] = [];
   const allLanes: Lanes[] = [];
   const lanesByKey = new Map<string, Lanes>();
   const merged = new Map<number, Map<number, Reads | null>>();
@@ -71,6 +94,45 @@ export function makeReads(): ReadsTable {
     }
     return out;
   };
+  const allWays: Way[] = [];
+  const waysByKey = new Map<string, Way>();
+  const allSets: WaySet[] = [];
+  const setsByKey = new Map<string, WaySet>();
+  const commons = new Map<string, WaySet>();
+  const way = (base: number, reads: Reads): Way => {
+    const key = `${base},${reads.id}`;
+    let found = waysByKey.get(key);
+    if (!found) {
+      waysByKey.set(key, (found = { id: allWays.length, base, reads }));
+      allWays.push(found);
+    }
+    return found;
+  };
+  const waySet = (ways: readonly Way[]): WaySet => {
+    const sorted = [...new Set(ways)].sort((a, b) => a.id - b.id);
+    const key = sorted.map((w) => w.id).join();
+    let found = setsByKey.get(key);
+    if (!found) {
+      setsByKey.set(key, (found = { id: allSets.length, ways: sorted }));
+      allSets.push(found);
+    }
+    return found;
+  };
+  const common = (a: WaySet, b: WaySet): WaySet => {
+    if (a === b) return a;
+    const key = `${a.id},${b.id}`;
+    let found = commons.get(key);
+    if (!found) {
+      const both = a.ways.flatMap((w) =>
+        b.ways.flatMap((v) => {
+          const reads = v.base === w.base ? merge(v.reads, w.reads) : null;
+          return reads ? [way(w.base, reads)] : [];
+        }),
+      );
+      commons.set(key, (found = waySet(both)));
+    }
+    return found;
+  };
   const mergeNew = (a: Reads, b: Reads): Reads | null => {
     const slots: number[] = [];
     const values: number[] = [];
@@ -86,7 +148,11 @@ export function makeReads(): ReadsTable {
         const [v, w] = [a.values[i++]!, b.values[j++]!];
         if (v === w) values.push(v);
         else if (kinds[s] === 'plain') return null;
-        else {
+        else if (kinds[s] === 'ways') {
+          const both = common(allSets[v]!, allSets[w]!);
+          if (both.ways.length === 0) return null;
+          values.push(both.id);
+        } else {
           const both = mergeLanes(allLanes[v]!, allLanes[w]!);
           if (!both) return null;
           values.push(both.id);
@@ -104,20 +170,21 @@ export function makeReads(): ReadsTable {
     );
   };
   const none = intern([], []);
+  const merge = (a: Reads, b: Reads): Reads | null => {
+    if (a === b || b === none) return a;
+    if (a === none) return b;
+    let row = merged.get(a.id);
+    if (!row) merged.set(a.id, (row = new Map<number, Reads | null>()));
+    let found = row.get(b.id);
+    if (found === undefined) row.set(b.id, (found = mergeNew(a, b)));
+    return found;
+  };
   return {
     none,
     noLanes: internLanes([], []),
     newSlot: (kind) => kinds.push(kind) - 1,
     one: (slot, value) => intern([slot], [value]),
-    merge: (a, b) => {
-      if (a === b || b === none) return a;
-      if (a === none) return b;
-      let row = merged.get(a.id);
-      if (!row) merged.set(a.id, (row = new Map<number, Reads | null>()));
-      let found = row.get(b.id);
-      if (found === undefined) row.set(b.id, (found = mergeNew(a, b)));
-      return found;
-    },
+    merge,
     get: (reads, slot) => {
       const at = reads.slots.indexOf(slot);
       return at < 0 ? undefined : reads.values[at];
@@ -126,5 +193,13 @@ export function makeReads(): ReadsTable {
     only: (reads, slots) => filter(reads, (s) => slots.has(s)),
     lanes: (id) => allLanes[id]!,
     withLane,
+    kindOf: (slot) => kinds[slot]!,
+    setKind: (slot, kind) => {
+      kinds[slot] = kind;
+    },
+    way,
+    waySet,
+    waySetOf: (id) => allSets[id]!,
+    common,
   };
 }
