@@ -1,10 +1,12 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { hasErrors } from './base/diagnostic.ts';
 import type { Diagnostic } from './base/diagnostic.ts';
 import { SOURCES } from './data/sources.ts';
 import { hashDataset } from './data/dataset.ts';
 import type { Dataset } from './data/dataset.ts';
+import { DataError } from './data/error.ts';
 import { check } from './lang/check.ts';
+import type { CheckOptions } from './lang/check.ts';
 import { printArchitecture } from './lang/print.ts';
 import { renderDiagnostics } from './lang/render.ts';
 import { LOSSES } from './recipes/losses.ts';
@@ -37,14 +39,19 @@ export interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Text -> space: parse, check, pick the space by name, or the last of the file. Throws SpaceError. */
-export function compileText(text: string, file: string, name: string | null = null): Compiled {
-  const { program, diagnostics } = check(text, file);
+/** Text -> space: parse, check, pick the space by name, or the last of the file. A text that was checked before needs no analysis. Throws SpaceError. */
+export function compileText(
+  text: string,
+  file: string,
+  name: string | null = null,
+  options: CheckOptions = {},
+): Compiled {
+  const { program, diagnostics } = check(text, file, options);
   if (!program || hasErrors(diagnostics)) throw new SpaceError(diagnostics);
   const space = name === null ? program.spaces.at(-1) : program.spaces.find((s) => s.name === name);
   if (!space) {
     const there = program.spaces.map((s) => s.name).join(', ');
-    throw new Error(
+    throw new RangeError(
       name === null ? `${file}: there is no space in it` : `${file}: there is no space ${name}; there are ${there}`,
     );
   }
@@ -96,18 +103,20 @@ export function trainConfigOf(
 
 const loaded = new Map<string, { readonly data: Dataset; readonly hash: string }>();
 
-/** The data set that a space's `train` names, with the hash of its content. Loaded once a process. */
+/** The data set that a space's `train` names, with the hash of its content. Loaded once a process. Throws DataError. */
 export function datasetOf(space: Space, file: string): { readonly data: Dataset; readonly hash: string } {
   const { data, loss } = space.train;
-  if (!data) throw new Error(`space ${space.name} says nothing of its data: add \`train { data mnist }\``);
+  if (!data) throw new DataError('missing', '', `space ${space.name} says nothing of its data: add \`train { data mnist }\``);
   const source = SOURCES.get(data.name);
-  if (!source) throw new Error(`there is no data source ${data.name}; there are ${[...SOURCES.keys()].join(', ')}`);
+  if (!source) throw new DataError('missing', '', `there is no data source ${data.name}; there are ${[...SOURCES.keys()].join(', ')}`);
   const args = Object.fromEntries(data.args.map((a) => [a.name, a.value.kind === 'const' ? a.value.value : null]));
-  const key = JSON.stringify([data.name, args, dirname(file)]);
+  const labels = LOSSES.get(loss.name)?.labels ?? 'classes';
+  const features = space.inputs.some((i) => i.dtype === 'i32') ? 'whole' : 'numbers';
+  const folder = resolve(dirname(file));
+  const key = JSON.stringify([data.name, args, folder, labels, features]);
   let found = loaded.get(key);
   if (!found) {
-    const labels = LOSSES.get(loss.name)?.labels ?? 'classes';
-    const set = source.load(args, { folder: dirname(file), labels });
+    const set = source.load(args, { folder, labels, features });
     found = { data: set, hash: hashDataset(set) };
     loaded.set(key, found);
   }

@@ -1,32 +1,52 @@
 // Entry of a worker process: does one job after another, says what happens, and ends with its coordinator.
+import { writeFileSync } from 'node:fs';
 import { compileText, datasetOf, makeTrainer } from './compile.ts';
-import type { Job, Report } from './study/protocol.ts';
+import type { Compiled } from './compile.ts';
+import { DataError } from './data/error.ts';
+import { info } from './native/native.ts';
+import type { Job, Report, Verdict } from './study/protocol.ts';
 import { TrainError } from './train/config.ts';
 
-const say = (report: Report): void => void process.send?.(report);
+const PROGRESS_MS = 100;
 
-async function work(job: Job): Promise<Extract<Report, { kind: 'done' }>> {
-  const started = performance.now();
-  const seconds = (): number => (performance.now() - started) / 1000;
-  const compiled = compileText(job.source, job.file, job.space);
+const seconds = (started: number): number => (performance.now() - started) / 1000;
+const say = (said: Report | Verdict): void => void process.send?.(said);
+
+/** Small nets take a step in microseconds: progress is told a few times a second. */
+function throttled(tell: (done: number, total: number) => void): (done: number, total: number) => void {
+  let last = -Infinity;
+  return (done, total) => {
+    if (performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    tell(done, total);
+  };
+}
+
+let last: { readonly key: string; readonly compiled: Compiled } | null = null;
+
+// Jobs of one search are of one program.
+function compiledFor(job: Job): Compiled {
+  const key = JSON.stringify([job.source, job.file, job.space]);
+  if (last?.key !== key) last = { key, compiled: compileText(job.source, job.file, job.space, { analyse: false }) };
+  return last.compiled;
+}
+
+async function work(job: Job, started: number): Promise<Verdict> {
+  const compiled = compiledFor(job);
   const { hash } = datasetOf(compiled.space, job.file);
-  if (job.dataHash !== '' && hash !== job.dataHash) throw new Error('the data set is not the one of the study');
-  let epoch = 1;
-  let epochs = 1;
-  const trainer = await makeTrainer(
-    compiled,
-    job.decisions,
-    { seed: job.seed },
-    {
-      threads: job.threads,
-      onProgress: (done, total) => say({ kind: 'progress', epoch, epochs, done, total }),
-    },
-  );
+  if (job.dataHash !== '' && hash !== job.dataHash) {
+    const message = 'the data have changed since the search began: their content is another one';
+    return { kind: 'refused', code: 'input', message, seconds: seconds(started) };
+  }
+  let [epoch, epochs] = [1, 1];
+  const onProgress = throttled((done, total) => say({ kind: 'progress', epoch, epochs, done, total }));
+  const trainer = await makeTrainer(compiled, job.decisions, { seed: job.seed }, { threads: job.threads, onProgress });
   try {
+    const device = `cpu ${info().isa} x${job.threads}`;
     epochs = trainer.config.epochs;
     if (job.kind === 'test') {
       trainer.load(job.weights);
-      return { kind: 'done', metrics: await trainer.evaluate('test'), seconds: seconds() };
+      return { kind: 'done', metrics: await trainer.evaluate('test'), device, seconds: seconds(started) };
     }
     let metrics = {};
     for await (const report of trainer.epochs()) {
@@ -35,24 +55,39 @@ async function work(job: Job): Promise<Extract<Report, { kind: 'done' }>> {
       say({ kind: 'epoch', epoch: report.epoch, epochs, step: report.step, metrics, seconds: report.seconds });
     }
     if (job.weights !== null) trainer.save(job.weights);
-    return { kind: 'done', metrics, seconds: seconds() };
+    return { kind: 'done', metrics, device, seconds: seconds(started) };
   } finally {
     trainer.close();
   }
 }
 
+const MACHINE = new Set(['ENOSPC', 'EIO', 'EROFS', 'EMFILE', 'EACCES', 'TENON_NATIVE_UNAVAILABLE']);
+
+const outOfMemory = (e: unknown): boolean =>
+  (e as { code?: unknown }).code === 'TENON_NO_MEMORY' ||
+  (e instanceof RangeError && /allocation failed/i.test(e.message));
+
+function verdictOf(e: unknown, started: number): Verdict {
+  const message = e instanceof Error ? e.message : String(e);
+  const code = (e as { code?: unknown }).code;
+  if (e instanceof DataError) return { kind: 'refused', code: 'input', message, seconds: seconds(started) };
+  if (typeof code === 'string' && MACHINE.has(code))
+    return { kind: 'refused', code: 'machine', message, seconds: seconds(started) };
+  const cause = e instanceof TrainError ? e.cause_ : outOfMemory(e) ? 'memory' : 'error';
+  return { kind: 'failed', cause, message, seconds: seconds(started) };
+}
+
+// The coordinator alone decides: it ends workers by SIGKILL, or by dying, which closes the channel.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.on('disconnect', () => process.exit(0));
-process.on('SIGINT', () => {}); // the coordinator decides
+if (!process.connected) process.exit(0);
+try {
+  // Where memory runs out, Linux ends a worker rather than the coordinator.
+  writeFileSync('/proc/self/oom_score_adj', '1000');
+} catch {
+  // Another system.
+}
 process.on('message', (job: Job) => {
   const started = performance.now();
-  work(job).then(say, (e: unknown) => {
-    const cause =
-      e instanceof TrainError ? e.cause_ : (e as { code?: string }).code === 'no-memory' ? 'memory' : 'error';
-    say({
-      kind: 'failed',
-      cause,
-      message: e instanceof Error ? e.message : String(e),
-      seconds: (performance.now() - started) / 1000,
-    });
-  });
+  void work(job, started).then(say, (e: unknown) => say(verdictOf(e, started)));
 });

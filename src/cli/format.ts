@@ -1,6 +1,16 @@
 import stringWidth from 'string-width';
+import type { Count } from '../space/count.ts';
 
 export const grouped = (n: number | bigint): string => n.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+
+export const countJson = (c: Count): Record<string, unknown> => ({
+  exact: c.exact === null ? null : c.exact.toString(),
+  low: c.low.toString(),
+  high: c.high.toString(),
+});
+
+export const countText = (c: Count): string =>
+  c.exact !== null ? grouped(c.exact) : `between ${grouped(c.low)} and ${grouped(c.high)} (an estimate)`;
 
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P'] as const;
 
@@ -43,6 +53,12 @@ export const figure = (v: number | undefined): string =>
       : Math.abs(v) >= 1000
         ? short(v)
         : v.toFixed(4);
+
+/** `name 0.9812  other 12` */
+export const figuresText = (figures: Readonly<Record<string, number>>, separator = '  '): string =>
+  Object.entries(figures)
+    .map(([name, v]) => `${name} ${figure(v)}`)
+    .join(separator);
 
 /** Columns as wide as their widest cell; numbers flush right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -5,9 +5,6 @@ import type { CommandDef } from './command.ts';
 import { EXIT } from './io.ts';
 
 export const info: CommandDef = {
-  name: 'info',
-  summary: 'instruction set, threads, devices and ops of this machine',
-  usage: '',
   options: [],
   run: (io) => {
     const native = nativeInfo();

@@ -1,9 +1,13 @@
 import pico from 'picocolors';
 
+export type Colors = ReturnType<typeof pico.createColors>;
+
 /** Where a command prints: the only door to the terminal. */
 export interface Io {
   readonly json: boolean;
-  readonly colors: ReturnType<typeof pico.createColors>;
+  /** Of stdout, and of stderr. */
+  readonly colors: Colors;
+  readonly errColors: Colors;
   /** Whether a person watches stdout. */
   readonly isTerminal: boolean;
   readonly columns: number;
@@ -17,17 +21,22 @@ export interface Io {
 const plain = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? value.toString() : typeof value === 'number' && !Number.isFinite(value) ? null : value;
 
+export const toJson = (value: unknown): string => JSON.stringify(value, plain);
+
+// https://no-color.org: any text but the empty one.
+const wantsColor = (stream: NodeJS.WriteStream): boolean =>
+  !process.env['NO_COLOR'] && (Boolean(process.env['FORCE_COLOR']) || (stream.isTTY && process.env['TERM'] !== 'dumb'));
+
 export function makeIo(options: { readonly json: boolean }): Io {
-  const isTerminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
-  const color = isTerminal && !process.env['NO_COLOR'] && !options.json;
   return {
     json: options.json,
-    colors: pico.createColors(color),
-    isTerminal: isTerminal && !options.json,
+    colors: pico.createColors(wantsColor(process.stdout) && !options.json),
+    errColors: pico.createColors(wantsColor(process.stderr)),
+    isTerminal: process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !options.json,
     columns: process.stdout.columns || 100,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
-    data: (value) => void process.stdout.write(`${JSON.stringify(value, plain)}\n`),
+    data: (value) => void process.stdout.write(`${toJson(value)}\n`),
   };
 }
 

@@ -24,14 +24,24 @@ export class LiveLines {
 
   start(): void {
     if (!this.io.isTerminal) return;
-    this.timer = setInterval(() => this.update(this.draw().join('\n')), FRAME_MS);
+    this.timer = setInterval(() => this.redraw(), FRAME_MS);
+  }
+
+  // Longer lines would wrap, and leave traces when they are erased.
+  private redraw(): void {
+    const width = Math.max(20, (process.stdout.columns || 80) - 1);
+    this.update(
+      this.draw()
+        .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
+        .join('\n'),
+    );
   }
 
   /** A line that stays. */
   say(line: string): void {
     if (this.timer) this.update.clear();
     this.io.out(line);
-    if (this.timer) this.update(this.draw().join('\n'));
+    if (this.timer) this.redraw();
   }
 
   stop(): void {
@@ -43,9 +53,9 @@ export class LiveLines {
   }
 }
 
-/** Time left by the share that is done. */
+/** Time left by the share that is done; `startedMs` by performance.now. */
 export function eta(startedMs: number, share: number): string {
   if (share <= 0) return '';
-  const passed = (Date.now() - startedMs) / 1000;
+  const passed = (performance.now() - startedMs) / 1000;
   return `ETA ${duration((passed / share) * (1 - share))}`;
 }

@@ -5,7 +5,7 @@ import { sample } from '../space/sample.ts';
 import type { EpochReport } from '../train/trainer.ts';
 import type { CommandDef } from './command.ts';
 import { textOption, wholeOption } from './command.ts';
-import { duration, figure, short } from './format.ts';
+import { duration, figuresText, short } from './format.ts';
 import { EXIT, Exit } from './io.ts';
 import type { Io } from './io.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -13,8 +13,7 @@ import { loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
 import { bar, eta, LiveLines } from './progress.ts';
 
 const epochText = (r: EpochReport): string => {
-  const figures = Object.entries(r.figures).map(([name, v]) => `${name} ${figure(v)}`);
-  return `epoch ${r.epoch}/${r.epochs}  ${figures.join('  ')}  ${r.seconds.toFixed(1)} s`;
+  return `epoch ${r.epoch}/${r.epochs}  ${figuresText(r.figures)}  ${r.seconds.toFixed(1)}s`;
 };
 
 function epochJson(r: EpochReport): object {
@@ -22,9 +21,6 @@ function epochJson(r: EpochReport): object {
 }
 
 export const train: CommandDef = {
-  name: 'train',
-  summary: 'trains one architecture: of a space of one member, or the sample of --seed',
-  usage: '<file>',
   options: [
     SPACE_OPTION,
     { flags: '--save <file>', doc: 'writes the weights as safetensors' },
@@ -57,11 +53,11 @@ export const train: CommandDef = {
       );
     }
     const signal = interruptSignal();
-    const started = Date.now();
+    const started = performance.now();
     let [done, total, epoch] = [0, 1, 0];
     const share = (): number => (epoch + done / total) / epochs;
     const live = new LiveLines(io, () => [
-      `${bar(share(), 30)} epoch ${Math.min(epoch + 1, epochs)}/${epochs}  ${duration((Date.now() - started) / 1000)}  ${eta(started, share())}`,
+      `${bar(share(), 30)} epoch ${Math.min(epoch + 1, epochs)}/${epochs}  ${duration((performance.now() - started) / 1000)}  ${eta(started, share())}`,
     ]);
     const trainer = await makeTrainer(compiled, assignment, overrides, {
       threads: threadsOf(options),
@@ -95,11 +91,6 @@ export const train: CommandDef = {
 
 function report(io: Io, test: Readonly<Record<string, number>> | null, save: string | null): void {
   if (io.json) return io.data({ event: 'done', best: 0, trials: { complete: 1, failed: 0, pruned: 0 }, test });
-  if (test)
-    io.out(
-      `test: ${Object.entries(test)
-        .map(([name, v]) => `${name} ${figure(v)}`)
-        .join('  ')}`,
-    );
+  if (test) io.out(`test: ${figuresText(test)}`);
   if (save !== null) io.out(`weights: ${save}`);
 }

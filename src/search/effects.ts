@@ -48,7 +48,7 @@ export class Effects {
 
   private add(path: string, key: string, reward: number): void {
     let values = this.table.get(path);
-    if (!values) this.table.set(path, (values = new Map()));
+    if (!values) this.table.set(path, (values = new Map<string, Seen>()));
     const seen = values.get(key);
     if (seen) {
       seen.sum += reward;

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Cause } from './study.ts';
-import type { Job, Outcome, Report } from './protocol.ts';
+import type { Job, Outcome, Report, Verdict } from './protocol.ts';
+import type { Cause } from './trial.ts';
 
 export interface PoolOptions {
   /** Path of the worker's module. */
@@ -14,7 +14,7 @@ export interface PoolOptions {
   readonly timeout: number;
 }
 
-const POLL_MS = 250;
+const WATCH_MS = 100;
 const PAGE = 4096;
 const STDERR_KEPT = 4096;
 
@@ -32,125 +32,141 @@ interface Running {
   readonly onReport: (r: Report) => void;
   readonly settle: (o: Outcome) => void;
   readonly started: number;
-  verdict: { cause: Cause; message: string } | null;
+  /** Why this process was ended, where we did it. */
+  verdict: { readonly cause: Cause; readonly message: string } | null;
 }
 
-/** One process that does one job at a time. A process that dies is replaced at the next job. */
+/** One process, which does one job at a time until it dies. */
 class Worker {
-  private child: ChildProcess | null = null;
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
   private running: Running | null = null;
   private stderr = '';
   private readonly options: PoolOptions;
 
   constructor(options: PoolOptions) {
     this.options = options;
+    // In a session of its own: Ctrl-C of the terminal reaches the coordinator alone, which decides. Workers end when their channel closes.
+    this.child = fork(options.entry, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      detached: true,
+    });
+    const watch = setInterval(() => this.watch(), WATCH_MS);
+    watch.unref();
+    this.child.stderr!.on('data', (d: Buffer) => (this.stderr = (this.stderr + d.toString()).slice(-STDERR_KEPT)));
+    this.child.on('message', (m) => this.hear(m as Report | Verdict));
+    this.ended = new Promise((resolve) => {
+      const end = (how: string): void => {
+        clearInterval(watch);
+        this.died(how);
+        resolve();
+      };
+      this.child.on('error', (e) => {
+        if (this.child.pid === undefined) end(`the worker could not be started (${e.message})`);
+        else this.kill();
+      });
+      // 'close' comes after the last message and the last of stderr.
+      this.child.on('close', (code, signal) =>
+        end(signal ? `the worker was ended by ${signal}` : `the worker ended with code ${code}`),
+      );
+    });
   }
 
   get idle(): boolean {
     return this.running === null;
   }
 
-  get pid(): number | null {
-    return this.child?.pid ?? null;
+  /** Whether it can be given a job: a process may have died without its end being known yet. */
+  get usable(): boolean {
+    return this.child.connected && this.child.exitCode === null && this.child.signalCode === null;
   }
 
   run(job: Job, onReport: (r: Report) => void): Promise<Outcome> {
-    const child = this.child ?? this.start();
-    return new Promise((resolve) => {
+    return new Promise((settle) => {
       this.stderr = '';
-      this.running = { onReport, settle: resolve, started: Date.now(), verdict: null };
-      child.send(job, (error) => {
-        if (error) child.kill('SIGKILL');
+      this.running = { onReport, settle, started: performance.now(), verdict: null };
+      this.child.send(job, (error) => {
+        if (error) this.kill();
       });
     });
   }
 
-  private start(): ChildProcess {
-    const child = fork(this.options.entry, [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    this.child = child;
-    const watch = setInterval(() => this.watch(child), POLL_MS);
-    watch.unref();
-    child.stderr!.on('data', (d: Buffer) => {
-      this.stderr = (this.stderr + d.toString()).slice(-STDERR_KEPT);
-    });
-    child.on('message', (m) => this.hear(m as Report));
-    child.on('error', () => child.kill('SIGKILL'));
-    // 'close' comes after the last message and the last of stderr.
-    child.on('close', (code, signal) => {
-      clearInterval(watch);
-      this.child = null;
-      this.died(code, signal);
-    });
-    return child;
+  private seconds(running: Running): number {
+    return (performance.now() - running.started) / 1000;
   }
 
-  private hear(report: Report): void {
-    const running = this.running;
+  private hear(said: Report | Verdict): void {
+    const { running } = this;
     if (!running) return;
-    if (report.kind !== 'done' && report.kind !== 'failed') return running.onReport(report);
+    if (said.kind === 'epoch' || said.kind === 'progress') return running.onReport(said);
     this.running = null;
-    running.settle(report);
+    running.settle(said);
   }
 
-  private died(code: number | null, signal: NodeJS.Signals | null): void {
-    const running = this.running;
+  private died(how: string): void {
+    const { running } = this;
     if (!running) return;
     this.running = null;
     const last = this.stderr.trim().split('\n').at(-1) ?? '';
-    const how = signal ? `the worker was ended by ${signal}` : `the worker ended with code ${code}`;
     const verdict = running.verdict ?? { cause: 'crash' as const, message: last === '' ? how : `${how}: ${last}` };
-    running.settle({ kind: 'died', ...verdict, seconds: (Date.now() - running.started) / 1000 });
+    running.settle({ kind: 'died', ...verdict, seconds: this.seconds(running) });
   }
 
-  private watch(child: ChildProcess): void {
-    const running = this.running;
-    if (!running || running.verdict || child.pid === undefined) return;
-    const used = residentBytes(child.pid);
-    if (used > this.options.memory) {
-      running.verdict = { cause: 'memory', message: `used ${gib(used)}, the limit is ${gib(this.options.memory)}` };
-    } else if (Date.now() - running.started > this.options.timeout * 1000) {
-      running.verdict = { cause: 'timeout', message: `took more than ${this.options.timeout} s` };
-    }
-    if (running.verdict) child.kill('SIGKILL');
+  private watch(): void {
+    const { running } = this;
+    if (!running || running.verdict || this.child.pid === undefined) return;
+    const { memory, timeout } = this.options;
+    const used = residentBytes(this.child.pid);
+    if (used > memory) running.verdict = { cause: 'memory', message: `used ${gib(used)}, the limit is ${gib(memory)}` };
+    else if (this.seconds(running) > timeout)
+      running.verdict = { cause: 'timeout', message: `took more than ${timeout} s` };
+    if (running.verdict) this.kill();
   }
 
-  close(): Promise<void> {
-    const child = this.child;
-    if (!child) return Promise.resolve();
-    return new Promise((resolve) => {
-      child.once('close', () => resolve());
-      child.kill('SIGKILL');
-    });
+  kill(): void {
+    this.child.kill('SIGKILL');
   }
 }
 
-/** Workers are processes: a crash, a leak or a limit ends one attempt at one trial. They end when the coordinator does. */
+/** Workers are processes: a crash, a leak or a limit ends one attempt at one trial; a fresh process takes the place. They end when the coordinator does. */
 export class WorkerPool {
-  private readonly workers: readonly Worker[];
+  private readonly options: PoolOptions;
+  private readonly workers = new Set<Worker>();
+  private closed = false;
 
   constructor(options: PoolOptions) {
-    this.workers = Array.from({ length: options.workers }, () => new Worker(options));
+    this.options = options;
   }
 
   get idle(): number {
-    return this.workers.filter((w) => w.idle).length;
+    return this.options.workers - [...this.workers].filter((w) => !w.idle).length;
   }
 
   /** Numbers of the live processes. */
   get pids(): readonly number[] {
-    return this.workers.flatMap((w) => w.pid ?? []);
+    return [...this.workers].flatMap((w) => (w.usable && w.child.pid !== undefined ? [w.child.pid] : []));
   }
 
   run(job: Job, onReport: (r: Report) => void = () => {}): Promise<Outcome> {
-    const worker = this.workers.find((w) => w.idle);
-    if (!worker) throw new Error('bug: no worker is idle');
+    if (this.closed) throw new Error('bug: the pool is closed');
+    if (this.idle === 0) throw new Error('bug: no worker is idle');
+    const worker = [...this.workers].find((w) => w.idle && w.usable) ?? this.start();
     return worker.run(job, onReport);
   }
 
+  private start(): Worker {
+    const worker = new Worker(this.options);
+    this.workers.add(worker);
+    void worker.ended.then(() => this.workers.delete(worker));
+    return worker;
+  }
+
+  /** Ends every process; jobs in progress settle as `died`. */
   async close(): Promise<void> {
-    await Promise.all(this.workers.map((w) => w.close()));
+    this.closed = true;
+    const all = [...this.workers];
+    for (const w of all) w.kill();
+    await Promise.all(all.map((w) => w.ended));
   }
 }

@@ -1,59 +1,57 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { Assignment } from '../space/space.ts';
 import { assignmentKey } from '../search/history.ts';
-import { isAlive, thisHolder } from './holder.ts';
+import type { Assignment } from '../space/space.ts';
+import { addRevision, createStudy, currentHead, readHead, sha } from './file.ts';
+import type { StudyHead } from './file.ts';
+import { BEAT_MS, describeHolder, isAlive, thisHolder } from './holder.ts';
 import type { Holder } from './holder.ts';
-import { SCHEMA, STUDY_VERSION } from './schema.ts';
-import { openDatabase, StudyError, transaction } from './sqlite.ts';
+import { explained, openDatabase, StudyError, transaction } from './sqlite.ts';
 import type { Database } from './sqlite.ts';
+import { trialOf } from './trial.ts';
+import type { Cause, Lease, Metrics, Trial, TrialRow } from './trial.ts';
 
-export type TrialState = 'waiting' | 'running' | 'complete' | 'failed' | 'pruned';
-export type Cause = 'nan' | 'memory' | 'crash' | 'timeout' | 'error';
-export type Metrics = Readonly<Record<string, number>>;
-
-/** A trial as it stands in the study. */
-export interface Trial {
-  readonly trial: number;
-  readonly state: TrialState;
-  readonly cause: Cause | null;
-  readonly message: string | null;
-  readonly attempts: number;
-  readonly decisions: Assignment;
-  readonly program: string;
-  readonly measures: Metrics;
-  readonly metrics: Metrics | null;
-  readonly seed: number;
-  readonly seconds: number | null;
-  readonly revision: number;
-}
-
-export interface StudyHead {
-  readonly file: string;
-  readonly source: string;
-  readonly space: string;
-  readonly seed: number;
-  readonly settings: unknown;
-  readonly dataHash: string;
-}
-
-/** The figure on the test set, read once for the reported best. */
+/** A figure on the test set: of a best that was reported. */
 export interface TestFigure {
   readonly trial: number;
   readonly metrics: Metrics;
 }
 
-/** Proof of the right to end an attempt: a result under a lease that was taken away is refused. */
-export interface Lease {
+/** A trial of an earlier revision, to be judged; `source` is the program it was asked from. */
+export type OldTrial = Pick<Trial, 'trial' | 'decisions' | 'program'> & { readonly source: string };
+/** Why a trial of another revision does not count for the current one; null: it does. */
+export type Judge = (old: OldTrial) => string | null;
+
+/** What an edit of the program did to the trials. */
+export interface Edit {
+  readonly kept: number;
+  /** Trials that do not count now, by reason. */
+  readonly aside: ReadonlyMap<string, readonly number[]>;
+}
+
+export type Result =
+  | {
+      readonly state: 'complete' | 'pruned';
+      readonly metrics: Metrics;
+      readonly seconds: number;
+      readonly device?: string;
+    }
+  | { readonly state: 'failed'; readonly cause: Cause; readonly message: string; readonly seconds: number };
+
+export interface StudyEvent {
+  readonly kind: 'ask' | 'tell';
   readonly trial: number;
-  readonly attempt: number;
-  readonly token: string;
+}
+
+export interface Revision {
+  readonly revision: number;
+  readonly hash: string;
+  readonly file: string;
+  readonly source: string;
 }
 
 /** After so many attempts that ended in the death of the worker a trial is `failed`. */
 export const MAX_ATTEMPTS = 3;
-
-const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /**
  * One search on record: a SQLite file with one writer. Opening for reading never blocks a running search. Every change is one transaction, so
@@ -61,14 +59,17 @@ const sha = (text: string): string => createHash('sha256').update(text).digest('
  */
 export class Study {
   readonly path: string;
-  readonly head: StudyHead;
+  /** What the last opening changed; null where the program is as it was. */
+  edit: Edit | null = null;
+  head: StudyHead;
   private readonly db: Database;
-  private readonly writer: boolean;
+  private readonly holder: Holder | null;
+  private beat: NodeJS.Timeout | null = null;
 
-  private constructor(path: string, db: Database, writer: boolean) {
+  private constructor(path: string, db: Database, holder: Holder | null) {
     this.path = path;
     this.db = db;
-    this.writer = writer;
+    this.holder = holder;
     this.head = readHead(path, db);
   }
 
@@ -77,41 +78,31 @@ export class Study {
     if (!existsSync(path)) throw new StudyError('missing', `${path}: there is no such study`);
     const db = await openDatabase(path, true);
     try {
-      return new Study(path, db, false);
+      return new Study(path, db, null);
     } catch (e) {
       db.close();
       throw e;
     }
   }
 
-  /** Opens or makes a study and takes the sole right to write. Trials that were running wait again; no attempt is charged. */
-  static async open(path: string, head: StudyHead, tenon: string): Promise<Study> {
+  /**
+   * Opens or makes a study and takes the sole right to write. Trials that were running wait again; no attempt is charged. Where the program was edited, trials of
+   * other revisions that `judge` gives a reason against are set aside: kept, but not counted.
+   */
+  static async open(path: string, head: StudyHead, tenon: string, judge: Judge = () => null): Promise<Study> {
     const db = await openDatabase(path, false);
     try {
-      guard(path, () => create(db, head, tenon));
-      const study = new Study(path, db, true);
-      study.take();
+      createStudy(path, db, head, tenon);
+      const study = new Study(path, db, thisHolder());
       study.checkSame(head);
-      study.db
-        .prepare('insert or ignore into revisions (hash, file, source, created) values (?, ?, ?, ?)')
-        .run(sha(head.source), head.file, head.source, new Date().toISOString());
-      study.db.exec("update trials set state = 'waiting', lease = null where state = 'running'");
+      study.take();
+      study.change(() => study.resume(head, judge));
+      study.head = currentHead(db);
       return study;
     } catch (e) {
       db.close();
-      throw e;
+      throw explained(path, e);
     }
-  }
-
-  private take(): void {
-    transaction(this.db, () => {
-      const row = this.db.prepare('select holder from study').get() as { holder: string | null };
-      const holder = row.holder === null ? null : (JSON.parse(row.holder) as Holder);
-      if (holder && isAlive(holder) && holder.pid !== process.pid) {
-        throw new StudyError('held', `${this.path}: process ${holder.pid} on ${holder.host} is running this search`);
-      }
-      this.db.prepare('update study set holder = ?').run(JSON.stringify(thisHolder()));
-    });
   }
 
   private checkSame(head: StudyHead): void {
@@ -126,40 +117,99 @@ export class Study {
     if (this.head.dataHash !== head.dataHash) other('data set', this.head.dataHash, head.dataHash);
   }
 
-  /** Adds a proposal as a waiting trial; gives its number. */
-  ask(decisions: Assignment, program: string, measures: Metrics, seed: number): number {
-    return transaction(this.db, () => {
-      const { n } = this.db.prepare('select count(*) as n from trials').get() as { n: number };
-      const revision = this.db
-        .prepare('select revision from revisions where hash = ?')
-        .get(sha(this.currentSource())) as { revision: number };
-      this.db
-        .prepare(
-          "insert into trials (trial, revision, state, decisions, key, program, measures, seed) values (?, ?, 'waiting', ?, ?, ?, ?, ?)",
-        )
-        .run(
-          n,
-          revision.revision,
-          JSON.stringify(decisions),
-          sha(assignmentKey(decisions)),
-          program,
-          JSON.stringify(measures),
-          seed,
-        );
-      this.db.prepare("insert into events (kind, trial) values ('ask', ?)").run(n);
-      return n;
+  private take(): void {
+    transaction(this.db, () => {
+      const { holder: text } = this.db.prepare('select holder from study').get() as { holder: string | null };
+      const holder = text === null ? null : (JSON.parse(text) as Holder);
+      if (holder && isAlive(holder)) throw new StudyError('held', `${this.path}: ${describeHolder(holder)}`);
+      this.db.prepare('update study set holder = ?').run(JSON.stringify(this.holder));
     });
+    this.beat = setInterval(() => this.sign(), BEAT_MS);
+    this.beat.unref();
   }
 
-  private currentSource(): string {
-    return (this.db.prepare('select source from revisions order by revision desc limit 1').get() as { source: string })
-      .source;
+  // A sign of life, for coordinators on other hosts.
+  private sign(): void {
+    try {
+      this.change(() =>
+        this.db.prepare('update study set holder = ?').run(JSON.stringify({ ...this.holder, seen: Date.now() })),
+      );
+    } catch {
+      // The next change of the search meets the same fault, and reports it.
+    }
+  }
+
+  /** One transaction of the writer. Throws where another process has taken the study over. */
+  private change<T>(body: () => T, durable = false): T {
+    try {
+      return transaction(
+        this.db,
+        () => {
+          const { holder } = this.db.prepare('select holder from study').get() as { holder: string | null };
+          const token = holder === null ? null : (JSON.parse(holder) as Holder).token;
+          if (!this.holder || token !== this.holder.token)
+            throw new StudyError('held', `${this.path}: another process has taken it over`);
+          return body();
+        },
+        durable,
+      );
+    } catch (e) {
+      throw explained(this.path, e);
+    }
+  }
+
+  private resume(head: StudyHead, judge: Judge): void {
+    const { db } = this;
+    const { revision: before } = db.prepare('select revision from study').get() as { revision: number };
+    const revision = addRevision(db, head);
+    db.prepare('update study set revision = ?, objectives = ?, searcher = ?').run(
+      revision,
+      JSON.stringify(head.objectives),
+      head.searcher,
+    );
+    db.exec("update trials set state = 'waiting', lease = null where state = 'running'");
+    if (revision !== before) this.edit = this.review(revision, judge);
+  }
+
+  private review(revision: number, judge: Judge): Edit {
+    const rows = this.db
+      .prepare(
+        'select trial, trials.revision, decisions, program, source from trials join revisions using (revision) order by trial',
+      )
+      .all() as { trial: number; revision: number; decisions: string; program: string; source: string }[];
+    const aside = new Map<string, number[]>();
+    const reasons = rows.map((row) =>
+      row.revision === revision ? null : judge({ ...row, decisions: JSON.parse(row.decisions) as Assignment }),
+    );
+    // Equal decisions may mean different things in different revisions: first nothing counts, then what does.
+    const set = this.db.prepare('update trials set aside = ? where trial = ?');
+    rows.forEach((row, i) => set.run(reasons[i] ?? 'under review', row.trial));
+    rows.forEach((row, i) => {
+      const reason = reasons[i]!;
+      if (reason === null) set.run(null, row.trial);
+      else aside.set(reason, [...(aside.get(reason) ?? []), row.trial]);
+    });
+    return { kept: reasons.filter((r) => r === null).length, aside };
+  }
+
+  /** Adds a proposal as a waiting trial; gives its number. */
+  ask(decisions: Assignment, program: string, measures: Metrics, seed: number): number {
+    return this.change(() => {
+      const trial = this.count();
+      this.db
+        .prepare(
+          "insert into trials (trial, revision, state, decisions, key, program, measures, seed) values (?, (select revision from study), 'waiting', ?, ?, ?, ?, ?)",
+        )
+        .run(trial, JSON.stringify(decisions), sha(assignmentKey(decisions)), program, JSON.stringify(measures), seed);
+      this.db.prepare("insert into events (kind, trial) values ('ask', ?)").run(trial);
+      return trial;
+    });
   }
 
   /** Starts an attempt at a waiting trial. */
   lease(trial: number): Lease {
     const token = randomUUID();
-    return transaction(this.db, () => {
+    return this.change(() => {
       const changed = this.db
         .prepare("update trials set state = 'running', lease = ?, started = ? where trial = ? and state = 'waiting'")
         .run(token, new Date().toISOString(), trial);
@@ -174,7 +224,7 @@ export class Study {
 
   /** Figures of one epoch (from 1) of a running attempt; those of a lost lease are dropped. */
   epoch(lease: Lease, epoch: number, metrics: Metrics): void {
-    transaction(this.db, () => {
+    this.change(() => {
       if (this.holds(lease)) this.writeMetrics(lease, epoch, metrics);
     });
   }
@@ -195,24 +245,20 @@ export class Study {
   }
 
   /** Ends a trial; false where the lease was lost, and nothing is recorded. */
-  finish(
-    lease: Lease,
-    result:
-      | { state: 'complete' | 'pruned'; metrics: Metrics; seconds: number }
-      | { state: 'failed'; cause: Cause; message: string; seconds: number },
-  ): boolean {
-    return transaction(this.db, () => {
+  finish(lease: Lease, result: Result): boolean {
+    return this.change(() => {
       if (!this.holds(lease)) return false;
       const failed = result.state === 'failed';
       this.db
         .prepare(
-          'update trials set state = ?, cause = ?, message = ?, attempts = ?, lease = null, ended = ?, seconds = ? where trial = ?',
+          'update trials set state = ?, cause = ?, message = ?, attempts = ?, lease = null, device = ?, ended = ?, seconds = ? where trial = ?',
         )
         .run(
           result.state,
           failed ? result.cause : null,
           failed ? result.message : null,
           lease.attempt,
+          failed ? null : (result.device ?? null),
           new Date().toISOString(),
           result.seconds,
           lease.trial,
@@ -220,7 +266,7 @@ export class Study {
       if (!failed) this.writeMetrics(lease, 0, result.metrics);
       this.db.prepare("insert into events (kind, trial) values ('tell', ?)").run(lease.trial);
       return true;
-    });
+    }, true);
   }
 
   /** The worker died. The trial waits again, or after the last attempt is `failed` with the cause. */
@@ -228,7 +274,7 @@ export class Study {
     if (lease.attempt >= MAX_ATTEMPTS) {
       return this.finish(lease, { state: 'failed', cause, message, seconds }) ? 'failed' : 'lost';
     }
-    return transaction(this.db, () => {
+    return this.change(() => {
       if (!this.holds(lease)) return 'lost';
       this.db
         .prepare(
@@ -241,61 +287,76 @@ export class Study {
 
   /** Gives a trial back without charging an attempt (an interrupt). */
   release(lease: Lease): void {
-    this.db
-      .prepare("update trials set state = 'waiting', lease = null where trial = ? and lease = ?")
-      .run(lease.trial, lease.token);
+    this.change(() =>
+      this.db
+        .prepare("update trials set state = 'waiting', lease = null where trial = ? and lease = ?")
+        .run(lease.trial, lease.token),
+    );
   }
 
   recordTest(figure: TestFigure): void {
-    this.db
-      .prepare('update study set test_trial = ?, test_metrics = ?')
-      .run(figure.trial, JSON.stringify(figure.metrics));
+    this.change(
+      () =>
+        this.db
+          .prepare('insert or replace into tests (trial, metrics, created) values (?, ?, ?)')
+          .run(figure.trial, JSON.stringify(figure.metrics), new Date().toISOString()),
+      true,
+    );
   }
 
-  test(): TestFigure | null {
-    const row = this.db.prepare('select test_trial, test_metrics from study').get() as {
-      test_trial: number | null;
-      test_metrics: string | null;
-    };
-    return row.test_trial === null || row.test_metrics === null
-      ? null
-      : { trial: row.test_trial, metrics: JSON.parse(row.test_metrics) as Metrics };
+  /** Every look at the test set, by trial. */
+  tests(): readonly TestFigure[] {
+    const rows = this.db.prepare('select trial, metrics from tests order by trial').all() as {
+      trial: number;
+      metrics: string;
+    }[];
+    return rows.map((row) => ({ trial: row.trial, metrics: JSON.parse(row.metrics) as Metrics }));
+  }
+
+  /** The figures of a trial on the test set; null where it was never tested. */
+  test(trial: number): Metrics | null {
+    return this.tests().find((t) => t.trial === trial)?.metrics ?? null;
+  }
+
+  /** How many trials were ever asked. */
+  count(): number {
+    return Number((this.db.prepare('select count(*) as n from trials').get() as { n: number }).n);
+  }
+
+  trial(number: number): Trial {
+    const row = this.db.prepare('select * from trials where trial = ?').get(number) as TrialRow | undefined;
+    if (!row) throw new Error(`bug: ${this.path} has no trial ${number}`);
+    return trialOf(row, this.figures(number).get(number) ?? {});
   }
 
   /** Every trial, in order of asking. */
   trials(): readonly Trial[] {
-    const final = new Map<number, Record<string, number>>();
-    for (const m of this.db.prepare('select trial, name, value from metrics where epoch = 0').all() as {
+    const figures = this.figures(null);
+    const rows = this.db.prepare('select * from trials order by trial').all() as unknown as TrialRow[];
+    return rows.map((row) => trialOf(row, figures.get(row.trial) ?? {}));
+  }
+
+  // Final figures by trial: those of its last attempt.
+  private figures(trial: number | null): ReadonlyMap<number, Metrics> {
+    const sql = `select m.trial, m.name, m.value from metrics m join trials t on t.trial = m.trial and t.attempts = m.attempt
+      where m.epoch = 0 ${trial === null ? '' : 'and m.trial = ?'}`;
+    const rows = this.db.prepare(sql).all(...(trial === null ? [] : [trial])) as {
       trial: number;
       name: string;
       value: number | null;
-    }[]) {
-      const of = final.get(m.trial) ?? {};
+    }[];
+    const found = new Map<number, Record<string, number>>();
+    for (const m of rows) {
+      let of = found.get(m.trial);
+      if (!of) found.set(m.trial, (of = {}));
       of[m.name] = m.value ?? NaN;
-      final.set(m.trial, of);
     }
-    return (this.db.prepare('select * from trials order by trial').all() as unknown as Row[]).map((row) => ({
-      trial: row.trial,
-      state: row.state,
-      cause: row.cause,
-      message: row.message,
-      attempts: row.attempts,
-      decisions: JSON.parse(row.decisions) as Assignment,
-      program: row.program,
-      measures: JSON.parse(row.measures) as Metrics,
-      metrics: row.state === 'complete' || row.state === 'pruned' ? (final.get(row.trial) ?? {}) : null,
-      seed: row.seed,
-      seconds: row.seconds,
-      revision: row.revision,
-    }));
+    return found;
   }
 
   /** Asks and tells in the order in which they happened. */
-  events(): readonly { readonly kind: 'ask' | 'tell'; readonly trial: number }[] {
-    return this.db.prepare('select kind, trial from events order by sequence').all() as unknown as {
-      kind: 'ask' | 'tell';
-      trial: number;
-    }[];
+  events(): readonly StudyEvent[] {
+    return this.db.prepare('select kind, trial from events order by sequence').all() as StudyEvent[];
   }
 
   /** Figures of each epoch of a trial's last attempt. */
@@ -310,80 +371,19 @@ export class Study {
     return [...byEpoch].map(([epoch, metrics]) => ({ epoch, metrics }));
   }
 
+  /** Every text of the program that the study was run with, oldest first. */
+  revisions(): readonly Revision[] {
+    return this.db.prepare('select revision, hash, file, source from revisions order by revision').all() as Revision[];
+  }
+
   close(): void {
-    if (this.writer) this.db.exec('update study set holder = null');
-    this.db.close();
-  }
-}
-
-interface Row {
-  readonly trial: number;
-  readonly state: TrialState;
-  readonly cause: Cause | null;
-  readonly message: string | null;
-  readonly attempts: number;
-  readonly decisions: string;
-  readonly program: string;
-  readonly measures: string;
-  readonly seed: number;
-  readonly seconds: number | null;
-  readonly revision: number;
-}
-
-function guard<T>(path: string, body: () => T): T {
-  try {
-    return body();
-  } catch (e) {
-    if (e instanceof StudyError) throw e;
-    throw new StudyError('corrupt', `${path}: it is not a study, or it is damaged (${(e as Error).message})`);
-  }
-}
-
-const hasStudy = (db: Database): boolean =>
-  db.prepare("select 1 from sqlite_master where type = 'table' and name = 'study'").get() !== undefined;
-
-function create(db: Database, head: StudyHead, tenon: string): void {
-  transaction(db, () => {
-    if (hasStudy(db)) return;
-    if (db.prepare('select 1 from sqlite_master').get() !== undefined) throw new Error('it holds other tables');
-    db.exec(SCHEMA);
-    const now = new Date().toISOString();
-    db.prepare(
-      'insert into study (id, version, tenon, created, space, seed, settings, data_hash) values (1, ?, ?, ?, ?, ?, ?, ?)',
-    ).run(STUDY_VERSION, tenon, now, head.space, head.seed, JSON.stringify(head.settings), head.dataHash);
-    db.prepare('insert into revisions (hash, file, source, created) values (?, ?, ?, ?)').run(
-      sha(head.source),
-      head.file,
-      head.source,
-      now,
-    );
-  });
-}
-
-function readHead(path: string, db: Database): StudyHead {
-  return guard(path, () => {
-    if (!hasStudy(db)) throw new StudyError('corrupt', `${path}: it is not a study`);
-    const row = db.prepare('select * from study').get() as Record<string, unknown>;
-    if (Number(row['version']) > STUDY_VERSION) {
-      throw new StudyError(
-        'newer',
-        `${path}: made by a newer Tenon (study version ${row['version']}, this one reads ${STUDY_VERSION})`,
-      );
+    if (this.beat) clearInterval(this.beat);
+    try {
+      if (this.holder) this.change(() => this.db.exec('update study set holder = null'));
+    } catch {
+      // Taken over, or the disk is full: the hold of a dead process counts for nothing.
+    } finally {
+      this.db.close();
     }
-    const check = db.prepare('pragma quick_check(1)').get() as Record<string, unknown>;
-    const verdict = String(Object.values(check)[0]);
-    if (verdict !== 'ok') throw new StudyError('corrupt', `${path}: it is damaged (${verdict})`);
-    const revision = db.prepare('select file, source from revisions order by revision desc limit 1').get() as {
-      file: string;
-      source: string;
-    };
-    return {
-      file: revision.file,
-      source: revision.source,
-      space: String(row['space']),
-      seed: Number(row['seed']),
-      settings: JSON.parse(String(row['settings'])),
-      dataHash: String(row['data_hash']),
-    };
-  });
+  }
 }

@@ -5,12 +5,20 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDatabase } from '../../src/study/sqlite.ts';
 import { MAX_ATTEMPTS, Study } from '../../src/study/study.ts';
-import type { StudyHead } from '../../src/study/study.ts';
+import type { StudyHead } from '../../src/study/file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tenon-study-'));
 let number = 0;
 const path = (): string => join(folder, `s${number++}.study`);
-const head: StudyHead = { file: 'a.space', source: 'space A {}', space: 'A', seed: 1, settings: {}, dataHash: 'd' };
+const head: StudyHead = {
+  file: 'a.space',
+  source: 'space A {}',
+  space: 'A',
+  seed: 1,
+  dataHash: 'd',
+  objectives: [{ direction: 'maximize', name: 'accuracy' }],
+  searcher: 'random',
+};
 const open = (at: string, more: Partial<StudyHead> = {}): Promise<Study> => Study.open(at, { ...head, ...more }, '0');
 const ask = (s: Study, v: number): number => s.ask({ v }, `program ${v}`, { params: v }, v);
 const fails = async (code: string, body: () => Promise<unknown>): Promise<Error> => {
@@ -115,7 +123,9 @@ studies('a study that a live process holds is refused, one of a dead process is 
   s.close();
   const db = await openDatabase(at, false);
   const hold = (pid: number, started: string): void =>
-    void db.prepare('update study set holder = ?').run(JSON.stringify({ host: hostname(), pid, started }));
+    void db
+      .prepare('update study set holder = ?')
+      .run(JSON.stringify({ host: hostname(), pid, started, token: 't', seen: 0 }));
   hold(process.ppid, '');
   await fails('held', () => open(at));
   hold(process.ppid, 'another-boot:1');
@@ -162,11 +172,11 @@ studies('the test figure is kept', async () => {
   const at = path();
   const s = await open(at);
   ask(s, 1);
-  assert.is(s.test(), null);
+  assert.is(s.test(0), null);
   s.recordTest({ trial: 0, metrics: { accuracy: 0.98 } });
   s.close();
   const r = await Study.read(at);
-  assert.equal(r.test(), { trial: 0, metrics: { accuracy: 0.98 } });
+  assert.equal(r.test(0), { accuracy: 0.98 });
   r.close();
 });
 

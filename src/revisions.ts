@@ -1,0 +1,64 @@
+import { compileText, describeMember } from './compile.ts';
+import type { Compiled } from './compile.ts';
+import { check } from './space/check.ts';
+import type { Reason } from './space/check.ts';
+import { next } from './space/restrict.ts';
+import type { Assignment, Space } from './space/space.ts';
+import type { Judge, OldTrial } from './study/study.ts';
+
+const because = (r: Reason): string => {
+  switch (r.kind) {
+    case 'unfit':
+      return `it is no member any more: ${r.message}`;
+    case 'requirement':
+      return `it fails the requirement \`${r.requirement.text}\``;
+    case 'undecided':
+      return `it does not decide \`${r.path}\``;
+    case 'unused':
+      return `\`${r.path}\` is no decision any more`;
+  }
+};
+
+// The part of a printed program that says how it is trained begins a line with `train`.
+const architectureOf = (program: string): string => program.split(/^train\b/m)[0]!.trim();
+
+/**
+ * Judges trials of earlier revisions against the program as it is now: a trial counts where its decisions still make a member, and the very same one, trained in the
+ * same way. Both are printed by this version and compared.
+ */
+export function judgeFor(compiled: Compiled): Judge {
+  const spaces = new Map<string, Space | null>();
+  const oldSpace = (source: string): Space | null => {
+    let found = spaces.get(source);
+    if (found === undefined) {
+      try {
+        found = compileText(source, compiled.file, compiled.space.name, { analyse: false }).space;
+      } catch {
+        found = null; // What an older version accepted: its own print is compared.
+      }
+      spaces.set(source, found);
+    }
+    return found;
+  };
+  const before = (old: OldTrial): string => {
+    const space = oldSpace(old.source);
+    return space ? describeMember(space, old.decisions).program : old.program;
+  };
+  return (old) => {
+    const reason = notMember(compiled.space, old.decisions);
+    if (reason !== null) return reason;
+    const now = describeMember(compiled.space, old.decisions).program;
+    const then = before(old);
+    if (now === then) return null;
+    return architectureOf(now) === architectureOf(then)
+      ? 'it was trained in another way'
+      : 'its decisions mean another architecture now';
+  };
+}
+
+function notMember(space: Space, decisions: Assignment): string | null {
+  const reasons = check(space, decisions);
+  if (reasons) return because(reasons[0]!);
+  const open = next(space, decisions);
+  return open && because({ kind: 'undecided', path: open.path });
+}
