@@ -106,9 +106,15 @@ const loaded = new Map<string, { readonly data: Dataset; readonly hash: string }
 /** The data set that a space's `train` names, with the hash of its content. Loaded once a process. Throws DataError. */
 export function datasetOf(space: Space, file: string): { readonly data: Dataset; readonly hash: string } {
   const { data, loss } = space.train;
-  if (!data) throw new DataError('missing', '', `space ${space.name} says nothing of its data: add \`train { data mnist }\``);
+  if (!data)
+    throw new DataError('missing', '', `space ${space.name} says nothing of its data: add \`train { data mnist }\``);
   const source = SOURCES.get(data.name);
-  if (!source) throw new DataError('missing', '', `there is no data source ${data.name}; there are ${[...SOURCES.keys()].join(', ')}`);
+  if (!source)
+    throw new DataError(
+      'missing',
+      '',
+      `there is no data source ${data.name}; there are ${[...SOURCES.keys()].join(', ')}`,
+    );
   const args = Object.fromEntries(data.args.map((a) => [a.name, a.value.kind === 'const' ? a.value.value : null]));
   const labels = LOSSES.get(loss.name)?.labels ?? 'classes';
   const features = space.inputs.some((i) => i.dtype === 'i32') ? 'whole' : 'numbers';

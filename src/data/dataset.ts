@@ -56,11 +56,15 @@ export function checkTable(table: Table, classes: number | null, file: string): 
       );
     }
   }
+  if (width(table.label) !== 1) {
+    throw new DataError('mismatch', file, `a label is one number, found [${table.label.shape.join(', ')}] of them`);
+  }
   if (classes === null) return;
   const labels = table.label.data;
   for (let i = 0; i < labels.length; i++) {
     if (!(labels[i]! >= 0 && labels[i]! < classes)) {
-      throw new DataError('mismatch', file, `the label of example ${i} is ${labels[i]}, expected 0 to ${classes - 1}`);
+      const expected = `a class from 0 to ${classes - 1}`;
+      throw new DataError('mismatch', file, `the label of example ${i} (from 0) is ${labels[i]}, expected ${expected}`);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { sameShape } from '../base/tensor-type.ts';
 import { checkTable } from './dataset.ts';
 import type { Dataset, Table } from './dataset.ts';
 import { DataError } from './error.ts';
@@ -23,12 +24,23 @@ export function idxTable(images: string, labels: string): Table {
   };
 }
 
+function checkAlike(train: Table, test: Table | null, file: string): void {
+  const [a, b] = [train.features[0]!.shape, test?.features[0]!.shape];
+  if (!b || sameShape(a, b)) return;
+  throw new DataError('mismatch', file, `test images are [${b.join(', ')}], those for training [${a.join(', ')}]`);
+}
+
 const classCount = (table: Table): number => Array.from(table.label.data).reduce((m, v) => Math.max(m, v + 1), 0);
 
-/** A pair of IDX files, gzipped or not. A second pair, if given, is the test set. */
+/** A pair of IDX files, gzipped or not: images [examples, …] of bytes, read as 0 to 1, and class labels [examples]. A second pair is the test set. Throws DataError. */
 export function idx(images: string, labels: string, testImages?: string, testLabels?: string): Dataset {
   const train = idxTable(images, labels);
+  if ((testImages === undefined) !== (testLabels === undefined)) {
+    const [given, missing] = testImages === undefined ? ['labels', 'images'] : ['images', 'labels'];
+    throw new DataError('missing', '', `idx: there are test ${given}, but no test ${missing}`);
+  }
   const test = testImages !== undefined && testLabels !== undefined ? idxTable(testImages, testLabels) : null;
+  checkAlike(train, test, testImages ?? '');
   const classes = Math.max(classCount(train), test ? classCount(test) : 0);
   checkTable(train, classes, labels);
   if (test) checkTable(test, classes, testLabels!);
@@ -59,9 +71,12 @@ export function mnist(folder = mnistFolder()): Dataset {
     const plain = join(folder, name);
     return existsSync(plain) || !existsSync(`${plain}.gz`) ? plain : `${plain}.gz`;
   };
-  const read = (part: string): Table => idxTable(at(`${part}-images-idx3-ubyte`), at(`${part}-labels-idx1-ubyte`));
+  const read = (part: string): Table => {
+    const labels = at(`${part}-labels-idx1-ubyte`);
+    const table = idxTable(at(`${part}-images-idx3-ubyte`), labels);
+    checkTable(table, 10, labels);
+    return table;
+  };
   const [train, test] = [read('train'), read('t10k')];
-  checkTable(train, 10, resolve(folder));
-  checkTable(test, 10, resolve(folder));
   return { name: 'mnist', classes: 10, train, test };
 }

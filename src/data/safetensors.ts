@@ -17,6 +17,8 @@ export interface Tensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Faults of the name that was given, not of the machine. */
+const PLACES: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ENAMETOOLONG']);
 const MAX_HEADER = 100 * 1024 * 1024;
 const TO_FILE: Readonly<Record<DType, string>> = { f32: 'F32', i32: 'I32', u8: 'U8' };
 const FROM_FILE: ReadonlyMap<string, DType> = new Map(
@@ -43,7 +45,7 @@ export function encodeSafetensors(file: Tensors): Uint8Array[] {
   return [length, padded, ...parts];
 }
 
-/** Written beside the target and renamed over it, so that a reader or a crash never sees half a file. */
+/** Written beside the target and renamed over it, so that a reader or a crash never sees half a file. Throws DataError where there is no such place. */
 export function writeSafetensors(path: string, file: Tensors): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -59,7 +61,10 @@ export function writeSafetensors(path: string, file: Tensors): void {
     renameSync(temporary, path);
   } catch (e) {
     rmSync(temporary, { force: true });
-    throw e;
+    const code = (e as NodeJS.ErrnoException).code ?? '';
+    if (!PLACES.has(code)) throw e;
+    const why = code === 'ENOENT' ? 'there is no such folder' : `it cannot be written (${code})`;
+    throw new DataError('missing', path, why);
   }
 }
 
@@ -148,11 +153,16 @@ export function decodeSafetensors(bytes: Uint8Array, path: string): Tensors {
   }
   const tensors = new Map<string, StoredTensor>();
   for (const [name, e] of entries) {
-    tensors.set(name, { dtype: e.dtype, shape: e.shape, bytes: new Uint8Array(bytes.subarray(start + e.range[0], start + e.range[1])) });
+    tensors.set(name, {
+      dtype: e.dtype,
+      shape: e.shape,
+      bytes: new Uint8Array(bytes.subarray(start + e.range[0], start + e.range[1])),
+    });
   }
   return { tensors, metadata };
 }
 
+/** Throws DataError where the file is missing or damaged. */
 export function readSafetensors(path: string): Tensors {
   try {
     return decodeSafetensors(readFileSync(path), path);

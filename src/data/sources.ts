@@ -9,6 +9,8 @@ export interface SourceContext {
   readonly folder: string;
   /** Whether the loss wants classes or numbers as labels. */
   readonly labels: 'classes' | 'numbers';
+  /** Whether the space takes features as whole numbers (`i32`), such as the indices of an embedding. */
+  readonly features: 'numbers' | 'whole';
 }
 
 /** A kind of data set that `data` of `train` can name. */
@@ -46,9 +48,9 @@ const all: readonly SourceDef[] = [
   },
   {
     name: 'csv',
-    doc: 'a table of numbers with a header line; features are standardised',
+    doc: 'a table of numbers with a header line; features are standardised, or kept where the input is i32',
     args: [file('file', 'the file', { positional: true }), file('label', 'name of the column of labels')],
-    load: (a, c) => csv(at(c, a['file']), { label: String(a['label']), task: c.labels }),
+    load: (a, c) => csv(at(c, a['file']), { label: String(a['label']), task: c.labels, features: c.features }),
   },
 ];
 

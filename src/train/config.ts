@@ -41,6 +41,14 @@ export class TrainError extends Error {
   }
 }
 
+/** TrainError `memory` for what the addon, or Node for an array, says where memory runs out; any other error itself. */
+export function orOutOfMemory(e: unknown): unknown {
+  if (!(e instanceof Error)) return e;
+  const native = (e as { code?: unknown }).code === 'TENON_NO_MEMORY';
+  const array = e instanceof RangeError && /allocation failed|invalid array buffer length/i.test(e.message);
+  return native || array ? new TrainError('memory', `this network does not fit into memory: ${e.message}`) : e;
+}
+
 /** The recipes themselves, with every argument filled in. */
 export interface Recipes {
   readonly loss: LossDef;

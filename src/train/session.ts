@@ -7,6 +7,7 @@ import { prepare } from '../native/native.ts';
 import type { PreparedPlan, Store } from '../native/native.ts';
 import { optimize } from '../rewrite/rules/index.ts';
 import type { Plan } from '../plan/plan.ts';
+import { orOutOfMemory } from './config.ts';
 
 /** Arrays of a run by name: those that a plan reads are given, those that it writes come back. */
 export type Arrays = Readonly<Record<string, Float32Array | Int32Array | Uint8Array>>;
@@ -21,8 +22,11 @@ export class Runnable {
     this.prepared = prepare(this.plan.bytes);
   }
 
-  /** Runs `steps` times over one store; per-step arrays have a row a step. Gives what the plan writes. */
-  async run(store: Store, given: Arrays, options: RunOptions): Promise<Arrays> {
+  /**
+   * Runs `steps` times over one store; per-step arrays have a row a step. Gives the steps done, fewer where `control` stopped the run, and what the
+   * plan writes. Throws TrainError `memory` where the memory of a run is not there.
+   */
+  async run(store: Store, given: Arrays, options: RunOptions): Promise<Ran> {
     const externals = this.plan.externals.map((e) => {
       if (!e.written) {
         const array = given[e.name];
@@ -31,13 +35,21 @@ export class Runnable {
       }
       return arrayFor(e.type, e.perStep ? options.steps : 1);
     });
-    await this.prepared.run(store, externals, options);
-    return Object.fromEntries(this.plan.externals.flatMap((e, i) => (e.written ? [[e.name, externals[i]!]] : [])));
+    const { steps } = await this.prepared.run(store, externals, options).catch((e: unknown) => {
+      throw orOutOfMemory(e);
+    });
+    const written = this.plan.externals.flatMap((e, i) => (e.written ? [[e.name, externals[i]!] as const] : []));
+    return { steps, arrays: Object.fromEntries(written) };
   }
 
   close(): void {
     this.prepared.close();
   }
+}
+
+export interface Ran {
+  readonly steps: number;
+  readonly arrays: Arrays;
 }
 
 export interface RunOptions {

@@ -1,6 +1,5 @@
-import { sameShape } from '../base/tensor-type.ts';
 import type { Column, Dataset, Table } from '../data/dataset.ts';
-import { width } from '../data/dataset.ts';
+import { checkTable, width } from '../data/dataset.ts';
 import { readSafetensors, writeSafetensors } from '../data/safetensors.ts';
 import type { StoredTensor } from '../data/safetensors.ts';
 import { DataError } from '../data/error.ts';
@@ -8,11 +7,13 @@ import { epochOrder, split } from '../data/split.ts';
 import type { Split } from '../data/split.ts';
 import { openStore } from '../native/native.ts';
 import type { Store } from '../native/native.ts';
-import { recipesOf, TrainError } from './config.ts';
+import { orOutOfMemory, recipesOf, TrainError } from './config.ts';
 import type { Model, Recipes, TrainConfig } from './config.ts';
 import { evaluationGraph, initialGraph, residentColumn, storeLeavesOf, trainGraph } from './graphs.ts';
 import type { Part, StoreLeaf } from './graphs.ts';
+import { checkTensors, floatsOf } from './tensors.ts';
 import { Runnable } from './session.ts';
+import type { Arrays } from './session.ts';
 
 /** Figures of a part of the data: `loss` and the loss's metrics, means over its examples. */
 export type Figures = Readonly<Record<string, number>>;
@@ -40,6 +41,17 @@ const PROGRESS_MS = 100;
 /** Steps between two looks at the loss, so that a run that went wrong ends soon. */
 const CHUNK = 100;
 
+const isWhole = (n: number, from: number): boolean => Number.isSafeInteger(n) && n >= from;
+
+function checkConfig({ batch, epochs, seed }: TrainConfig): void {
+  const say = (what: string, expected: string, found: number): never => {
+    throw new TrainError('error', `${what}: expected ${expected}, found ${found}`);
+  };
+  if (!isWhole(batch, 1)) say('batch', 'a whole number from 1', batch);
+  if (!isWhole(epochs, 0)) say('epochs', 'a whole number from 0', epochs);
+  if (!isWhole(seed, 0)) say('seed', 'a whole number from 0', seed);
+}
+
 /**
  * A training run: one store, a plan for the training step and plans for evaluation. Reproducible from (model, config, data): any number of threads gives the
  * same bits. `close` frees native memory.
@@ -58,14 +70,22 @@ export class Trainer {
   private readonly resident = new Set<string>();
   private readonly options: TrainerOptions;
   private stepsDone = 0;
+  private closed = false;
 
   private constructor(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions) {
     this.model = model;
     this.data = data;
     this.config = config;
     this.options = options;
+    checkConfig(config);
+    checkTable(data.train, data.classes, data.name);
+    if (data.test) checkTable(data.test, data.classes, data.name);
     this.recipes = recipesOf(config);
     this.split = split(data.train.examples, 0);
+    if (this.split.validation.length === 0) {
+      const { examples } = data.train;
+      throw new TrainError('error', `${examples} examples leave none for validation: there must be at least 6`);
+    }
     this.epochSteps = Math.floor(this.split.train.length / config.batch);
     if (this.epochSteps < 1) {
       throw new TrainError(
@@ -79,19 +99,26 @@ export class Trainer {
     this.store = openStore();
   }
 
+  /**
+   * Checks that model, data and config fit, and makes the starting weights. Throws DataError where the data do not fit, TrainError where the
+   * config does not, or (`memory`) where there is no room.
+   */
   static async create(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions): Promise<Trainer> {
     const trainer = new Trainer(model, data, config, options);
     try {
       for (const leaf of trainer.leaves) trainer.store.write(leaf.name, leaf.type.dtype, leaf.type.shape, null);
       const start = new Runnable(initialGraph(trainer.leaves, config.seed));
-      await start.run(trainer.store, {}, { steps: 1, threads: options.threads });
-      start.close();
+      await start.run(trainer.store, {}, { steps: 1, threads: options.threads }).finally(() => start.close());
       trainer.makeResident('train', data.train);
     } catch (e) {
       trainer.close();
-      throw e;
+      throw orOutOfMemory(e);
     }
     return trainer;
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new TrainError('error', 'the training run is closed');
   }
 
   private part(name: 'train' | 'test'): Part {
@@ -109,13 +136,20 @@ export class Trainer {
     this.resident.add(part);
   }
 
-  /** Trains to the last epoch of the config, from where a loaded checkpoint stands; a report after each. Throws TrainError `nan` where the loss is not finite any more. */
+  /**
+   * Trains to the last epoch of the config, from where an aborted run or a loaded checkpoint stands; a report after each. Throws TrainError `nan`
+   * where the loss is not finite any more, the signal's reason where it was aborted.
+   */
   async *epochs(): AsyncGenerator<EpochReport> {
     const { epochs } = this.config;
     for (let epoch = Math.floor(this.stepsDone / this.epochSteps) + 1; epoch <= epochs; epoch++) {
       const started = performance.now();
       const trainLoss = await this.trainEpoch(epoch);
       const figures = await this.evaluate('validation');
+      // The last update of an epoch can spoil the weights after the last loss of training was still finite.
+      if (!Number.isFinite(figures['loss'])) {
+        throw new TrainError('nan', `the loss on the validation split is ${figures['loss']} after epoch ${epoch}`);
+      }
       const seconds = (performance.now() - started) / 1000;
       yield { epoch, epochs, step: this.stepsDone, figures: { ...figures, train_loss: trainLoss }, seconds };
     }
@@ -124,8 +158,9 @@ export class Trainer {
   private async trainEpoch(epoch: number): Promise<number> {
     const { batch, seed } = this.config;
     const order = epochOrder(this.split.train, batch, seed, epoch);
+    const first = this.stepsDone % this.epochSteps;
     let total = 0;
-    for (let from = 0; from < this.epochSteps; from += CHUNK) {
+    for (let from = first; from < this.epochSteps; from += CHUNK) {
       const steps = Math.min(CHUNK, this.epochSteps - from);
       const { loss } = await this.runSteps(order.subarray(from * batch, (from + steps) * batch), steps, from);
       const bad = loss!.findIndex((v) => !Number.isFinite(v));
@@ -133,7 +168,7 @@ export class Trainer {
         throw new TrainError('nan', `the loss is ${loss![bad]} at step ${this.stepsDone - steps + bad + 1}`);
       for (const v of loss!) total += v;
     }
-    return total / this.epochSteps;
+    return total / (this.epochSteps - first);
   }
 
   private async runSteps(
@@ -141,26 +176,44 @@ export class Trainer {
     steps: number,
     from: number,
   ): Promise<Readonly<Record<string, Float32Array>>> {
-    const { signal, onProgress, threads } = this.options;
-    signal?.throwIfAborted();
+    const { onProgress } = this.options;
     const first = this.stepsDone;
+    const given = {
+      index,
+      lr: this.rates(first, steps),
+      step: Int32Array.from({ length: steps }, (_, i) => first + i),
+    };
     const control = new Int32Array(new SharedArrayBuffer(8));
-    const stop = (): void => void Atomics.store(control, 0, 1);
     const timer =
       onProgress && setInterval(() => onProgress(from + Atomics.load(control, 1), this.epochSteps), PROGRESS_MS);
-    signal?.addEventListener('abort', stop);
     try {
-      const given = {
-        index,
-        lr: this.rates(first, steps),
-        step: Int32Array.from({ length: steps }, (_, i) => first + i),
-      };
-      const out = await this.step.run(this.store, given, { steps, threads, control });
-      this.stepsDone += steps;
+      // Steps count also where the run is aborted: the weights have taken them.
+      const figures = await this.stoppable(this.step, given, steps, control, (done) => (this.stepsDone += done));
       onProgress?.(from + steps, this.epochSteps);
-      return out as Readonly<Record<string, Float32Array>>;
+      return figures;
     } finally {
       clearInterval(timer);
+    }
+  }
+
+  // One run that an abort ends after the step in progress; then it throws the reason.
+  private async stoppable(
+    runnable: Runnable,
+    given: Arrays,
+    steps: number,
+    control: Int32Array,
+    onDone: (steps: number) => void = () => {},
+  ): Promise<Readonly<Record<string, Float32Array>>> {
+    const { signal, threads } = this.options;
+    this.checkOpen();
+    signal?.throwIfAborted();
+    const stop = (): void => void Atomics.store(control, 0, 1);
+    signal?.addEventListener('abort', stop);
+    try {
+      const ran = await runnable.run(this.store, given, { steps, threads, control });
+      onDone(ran.steps);
+      return ran.arrays as Readonly<Record<string, Float32Array>>;
+    } finally {
       signal?.removeEventListener('abort', stop);
       signal?.throwIfAborted();
     }
@@ -176,10 +229,15 @@ export class Trainer {
     });
   }
 
-  /** Figures on the validation split, or on the test set. */
+  /** Figures on the validation split, or on the test set: means over all examples, the last and smaller batch included. */
   async evaluate(on: 'validation' | 'test'): Promise<Figures> {
+    this.checkOpen();
     const part = on === 'test' ? this.part('test') : this.part('train');
-    this.makeResident(part.name, part.table);
+    try {
+      this.makeResident(part.name, part.table);
+    } catch (e) {
+      throw orOutOfMemory(e);
+    }
     const rows = on === 'test' ? Int32Array.from({ length: part.table.examples }, (_, i) => i) : this.split.validation;
     if (rows.length === 0) throw new TrainError('error', `there are no examples for ${on}`);
     const whole = rows.length - (rows.length % EVALUATION_BATCH);
@@ -190,11 +248,8 @@ export class Trainer {
     ] as const) {
       if (index.length === 0) continue;
       const steps = index.length / batch;
-      const out = await this.evaluation(part, batch).run(
-        this.store,
-        { index },
-        { steps, threads: this.options.threads },
-      );
+      const control = new Int32Array(new SharedArrayBuffer(8));
+      const out = await this.stoppable(this.evaluation(part, batch), { index }, steps, control);
       for (const [name, values] of Object.entries(out)) {
         for (const v of values) sums[name] = (sums[name] ?? 0) + v;
       }
@@ -214,6 +269,7 @@ export class Trainer {
 
   /** Parameters and state by path; with `all` the optimizer's slots too, and the step in the metadata. */
   tensors(all = false): Map<string, StoredTensor> {
+    this.checkOpen();
     const kept = this.leaves.filter((l) => all || l.kind !== 'slot');
     return new Map(
       kept.map((l) => [
@@ -223,6 +279,7 @@ export class Trainer {
     );
   }
 
+  /** A checkpoint: tensors, optimizer and step, written whole or not at all. Throws DataError where the file cannot be written. */
   save(path: string, metadata: Readonly<Record<string, string>> = {}): void {
     writeSafetensors(path, { tensors: this.tensors(true), metadata: { ...metadata, step: String(this.stepsDone) } });
   }
@@ -237,21 +294,18 @@ export class Trainer {
 
   /** Takes tensors: every parameter and state must be there, of its shape. Slots of the optimizer are taken where present. */
   take(tensors: ReadonlyMap<string, StoredTensor>, from: string): void {
+    this.checkOpen();
+    checkTensors(this.leaves, tensors, from);
     for (const leaf of this.leaves) {
       const found = tensors.get(leaf.name);
-      if (!found && leaf.kind === 'slot') continue;
-      if (!found) throw new DataError('mismatch', from, `there is no tensor ${leaf.name}`);
-      if (found.dtype !== 'f32' || !sameShape(found.shape, leaf.type.shape)) {
-        const [want, is] = [leaf.type.shape, found.shape].map((s) => `[${s.join(', ')}]`);
-        throw new DataError('mismatch', from, `tensor ${leaf.name} is ${is}, expected ${want}`);
-      }
-      const { bytes } = found;
-      const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-      this.store.write(leaf.name, 'f32', leaf.type.shape, data);
+      if (found) this.store.write(leaf.name, 'f32', leaf.type.shape, floatsOf(found));
     }
   }
 
+  /** Frees native memory, once a run in progress has ended. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.step.close();
     for (const e of this.evaluations.values()) e.close();
     void this.store.close();

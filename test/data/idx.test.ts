@@ -102,6 +102,35 @@ reading('images and labels must agree', () => {
   failsWith('format', () => idx(images, images));
 });
 
+reading('a test set needs both of its files, and images of the same shape', () => {
+  const images = file('images', encode([2, 2, 2], [0, 255, 51, 0, 1, 2, 3, 4]));
+  const labels = file('labels', encode([2], [1, 0]));
+  assert.match(failsWith('missing', () => idx(images, labels, images)).message, /test images, but no test labels/);
+  assert.match(
+    failsWith('missing', () => idx(images, labels, undefined, labels)).message,
+    /test labels, but no test images/,
+  );
+  const wide = file('wide', encode([1, 3, 2], [1, 2, 3, 4, 5, 6]));
+  assert.match(
+    failsWith('mismatch', () => idx(images, labels, wide, file('one', encode([1], [0])))).message,
+    /wide: test images are \[3, 2\], those for training \[2, 2\]/,
+  );
+});
+
+reading('a label of MNIST out of range names file and example', () => {
+  const place = mkdtempSync(join(folder, 'mnist-'));
+  for (const part of ['train', 't10k']) {
+    writeFileSync(join(place, `${part}-images-idx3-ubyte`), encode([2, 1, 1], [1, 2]));
+    writeFileSync(join(place, `${part}-labels-idx1-ubyte.gz`), gzipSync(encode([2], [3, 10])));
+  }
+  assert.match(
+    failsWith('mismatch', () => mnist(place)).message,
+    /train-labels-idx1-ubyte.gz: the label of example 1 \(from 0\) is 10, expected a class from 0 to 9/,
+  );
+  rmSync(join(place, 'train-images-idx3-ubyte'));
+  assert.match(failsWith('missing', () => mnist(place)).message, /train-images-idx3-ubyte: there is no such file/);
+});
+
 reading('MNIST is 60,000 and 10,000 images of ten classes', () => {
   const set = mnist();
   assert.is(set.train.examples, 60_000);

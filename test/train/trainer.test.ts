@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { f32 } from '../../src/base/tensor-type.ts';
+import { f32, i32 } from '../../src/base/tensor-type.ts';
 import { Random } from '../../src/base/philox.ts';
 import type { Dataset, Table } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/data/error.ts';
@@ -158,7 +158,7 @@ training('a checkpoint holds all: what is loaded predicts alike', async () => {
   const other = await Trainer.create(chain([2], ['dense', { out: 2 }]), DATA, config(), { threads: 1 });
   assert.throws(
     () => other.load(path),
-    (e: Error) => e instanceof DataError && /there is no tensor dense\[0\]|expected \[/.test(e.message),
+    (e: Error) => e instanceof DataError && /dense\[0\].weight is f32\[32, 2\], expected f32\[2, 2\]/.test(e.message),
   );
   other.close();
 });
@@ -204,6 +204,175 @@ training('an abort ends the run soon', async () => {
   t.close();
 });
 
+training('an aborted run goes on where it stopped, to the same bits', async () => {
+  const slow = config({ epochs: 2, batch: 4 });
+  const whole = await Trainer.create(NET, DATA, slow, { threads: 1 });
+  for await (const _ of whole.epochs());
+  const path = join(folder, 'aborted.safetensors');
+  const stop = new AbortController();
+  const cut = await Trainer.create(NET, DATA, slow, {
+    threads: 1,
+    signal: stop.signal,
+    onProgress: (done, total) => void (done > total / 3 && stop.abort(new Error('enough'))),
+  });
+  try {
+    for await (const _ of cut.epochs());
+    assert.unreachable('it went on');
+  } catch (e) {
+    assert.is((e as Error).message, 'enough');
+  }
+  cut.save(path);
+  cut.close();
+  const rest = await Trainer.create(NET, DATA, slow, { threads: 1 });
+  rest.load(path);
+  const epochs: number[] = [];
+  for await (const r of rest.epochs()) epochs.push(r.step);
+  assert.equal(epochs, [rest.epochSteps, 2 * rest.epochSteps]);
+  assert.equal(rest.tensors(true), whole.tensors(true));
+  whole.close();
+  rest.close();
+});
+
+training('no epochs: the starting weights stay', async () => {
+  const t = await Trainer.create(NET, DATA, config({ epochs: 0 }), { threads: 1 });
+  const before = t.tensors(true);
+  for await (const _ of t.epochs()) assert.unreachable('there is no epoch');
+  assert.equal(t.tensors(true), before);
+  t.close();
+});
+
+training('figures are means over all examples, whatever is left over of the batches', async () => {
+  const net = chain([2], ['dense', { out: 2 }]);
+  const rows = (n: number): Table => ({
+    examples: n,
+    features: [{ ...DATA.test!.features[0]!, data: DATA.test!.features[0]!.data.slice(0, 2 * n) }],
+    label: { ...DATA.test!.label, data: DATA.test!.label.data.slice(0, n) },
+  });
+  const figures = async (n: number): Promise<number> => {
+    const t = await Trainer.create(net, { ...DATA, test: rows(n) }, config(), { threads: 1 });
+    const { loss } = await t.evaluate('test');
+    t.close();
+    return loss!;
+  };
+  const [one, most, all] = [await figures(1), await figures(499), await figures(500)];
+  assert.ok(Number.isFinite(one));
+  const last = all * 500 - most * 499;
+  const alone = await Trainer.create(
+    net,
+    {
+      ...DATA,
+      test: {
+        ...rows(1),
+        features: [{ ...DATA.test!.features[0]!, data: DATA.test!.features[0]!.data.slice(998) }],
+        label: { ...DATA.test!.label, data: DATA.test!.label.data.slice(499) },
+      },
+    },
+    config(),
+    { threads: 1 },
+  );
+  const { loss } = await alone.evaluate('test');
+  assert.ok(Math.abs(loss! - last) < 1e-3, `${loss} and ${last}`);
+  alone.close();
+});
+
+training('the least data: five examples to train on and one to validate', async () => {
+  const t = await Trainer.create(NET, { ...DATA, train: moons(6, 4), test: null }, config({ batch: 5, epochs: 2 }), {
+    threads: 1,
+  });
+  const steps: number[] = [];
+  for await (const r of t.epochs()) {
+    steps.push(r.step);
+    assert.ok(r.figures['accuracy'] === 0 || r.figures['accuracy'] === 1);
+  }
+  assert.equal(steps, [1, 2]);
+  try {
+    await t.evaluate('test');
+    assert.unreachable('there is no test set');
+  } catch (e) {
+    assert.match((e as Error).message, /the data set moons has no test set/);
+  }
+  t.close();
+});
+
+training('a closed run says so, also when it is closed while it runs', async () => {
+  const t = await Trainer.create(NET, DATA, config({ epochs: 10_000 }), { threads: 1 });
+  setTimeout(() => t.close(), 20);
+  const closed = (e: unknown): void => assert.match((e as Error).message, /the training run is closed/);
+  try {
+    for await (const _ of t.epochs());
+    assert.unreachable('it went on');
+  } catch (e) {
+    closed(e);
+  }
+  await t.evaluate('validation').then(() => assert.unreachable('it went on'), closed);
+  assert.throws(() => t.tensors(), /the training run is closed/);
+  t.close();
+});
+
+training('weights that an epoch spoils in its last step end the run', async () => {
+  // One step an epoch: the loss before the update is finite.
+  const c = config({
+    batch: 1005,
+    optimizer: { name: 'sgd', args: { lr: 1e38 } },
+    schedule: { name: 'constant', args: {} },
+  });
+  const t = await Trainer.create(NET, DATA, c, { threads: 1 });
+  try {
+    for await (const _ of t.epochs()) assert.unreachable('it went on');
+  } catch (e) {
+    assert.is((e as TrainError).cause_, 'nan');
+    assert.match((e as Error).message, /validation split is (NaN|Infinity) after epoch 1/);
+  }
+  t.close();
+});
+
+training('what does not fit into memory is refused with that cause', async () => {
+  const big = chain([2], ['dense', { out: 200_000 }], ['relu'], ['dense', { out: 200_000 }], ['dense', { out: 2 }]);
+  try {
+    await Trainer.create(big, DATA, config(), { threads: 1 });
+    assert.unreachable('it was made');
+  } catch (e) {
+    assert.instance(e, TrainError);
+    assert.is((e as TrainError).cause_, 'memory');
+    assert.match((e as Error).message, /does not fit into memory: .*GiB/);
+  }
+});
+
+training('indices of an embedding come from whole features', async () => {
+  const r = new Random('tokens');
+  const tokens = Int32Array.from({ length: 600 * 4 }, () => r.below(11));
+  const label = Int32Array.from({ length: 600 }, (_, i) => (tokens[4 * i]! > 5 ? 1 : 0));
+  const column = { scale: 1, shift: 0 };
+  const train: Table = {
+    examples: 600,
+    features: [{ ...column, name: 'x', data: tokens, shape: [4] }],
+    label: { ...column, name: 'y', data: label, shape: [] },
+  };
+  const table = chain([4], ['embedding', { vocab: 11, dim: 8 }], ['flatten'], ['dense', { out: 2 }]);
+  const net = { ...table, inputs: [{ name: 'x', type: i32(4) }] };
+  const t = await Trainer.create(net, { name: 'tokens', classes: 2, train, test: null }, config(), { threads: 2 });
+  let accuracy = 0;
+  for await (const e of t.epochs()) accuracy = e.figures['accuracy']!;
+  assert.ok(accuracy > 0.9, `accuracy ${accuracy}`);
+  t.close();
+  const few = chain([4], ['embedding', { vocab: 10, dim: 8 }], ['flatten'], ['dense', { out: 2 }]);
+  const bad = await Trainer.create(
+    { ...few, inputs: net.inputs },
+    { name: 'tokens', classes: 2, train, test: null },
+    config(),
+    {
+      threads: 1,
+    },
+  );
+  try {
+    for await (const _ of bad.epochs());
+    assert.unreachable('index 10 is out of range');
+  } catch (e) {
+    assert.match((e as Error).message, /index/i);
+  }
+  bad.close();
+});
+
 training('what does not fit is said before anything runs', async () => {
   const fails = async (message: RegExp, net: Model, data: Dataset, c: TrainConfig): Promise<void> => {
     try {
@@ -217,6 +386,12 @@ training('what does not fit is said before anything runs', async () => {
   await fails(/output does not fit the labels/, chain([2], ['dense', { out: 1 }]), DATA, config());
   await fails(/input x is f32\[B, 3\]/, chain([3], ['dense', { out: 2 }]), DATA, config());
   await fails(/no optimizer adma/, NET, DATA, config({ optimizer: { name: 'adma', args: {} } }));
+  await fails(/batch: expected a whole number from 1, found 0/, NET, DATA, config({ batch: 0 }));
+  await fails(/epochs: expected a whole number from 0, found 1.5/, NET, DATA, config({ epochs: 1.5 }));
+  await fails(/there must be at least 6/, NET, { ...DATA, train: moons(5, 1) }, config({ batch: 1 }));
+  const short = { ...DATA.train, examples: 1207 };
+  await fails(/moons: column x has 1206 rows, but there are 1207 examples/, NET, { ...DATA, train: short }, config());
+  await fails(/label of example 1 \(from 0\) is 1, expected a class/, NET, { ...DATA, classes: 1 }, config());
   await fails(/mse needs labels that are numbers/, NET, DATA, config({ loss: { name: 'mse', args: {} } }));
 });
 
