@@ -3,7 +3,6 @@ import type { Node } from './circuit.ts';
 import { makeCircuit } from './circuit.ts';
 import { ARCHITECTURE, compileOrNull, totalOf } from './compile.ts';
 import type { Compiled } from './compile.ts';
-import { count } from './count.ts';
 import { sameDecided } from './decisions.ts';
 import { firstMember, ranges } from './ranges.ts';
 import type { Ranges } from './ranges.ts';
@@ -101,19 +100,27 @@ function smallestExample(open: Compiled, node: Node): Assignment {
 
 const withOnly = (space: Space, requirements: readonly Requirement[]): Space => ({ ...space, requirements });
 
+/** Proven bounds of the number of members, quickly; null where tables do not suffice. */
+function bounds(space: Space): { readonly low: bigint; readonly high: bigint } | null {
+  const compiled = compileOrNull(space);
+  return compiled && { low: compiled.sure, high: totalOf(compiled.circuit) };
+}
+
 function requirementFindings(space: Space): readonly Finding[] {
-  if (space.requirements.length === 0) return [];
+  const { requirements } = space;
+  if (requirements.length === 0) return [];
   const free = withOnly(space, []);
-  const whole = count(free);
+  const whole = bounds(free);
   const out: Finding[] = [];
-  for (const requirement of space.requirements) {
-    const left = count(withOnly(space, [requirement]));
+  for (const requirement of requirements) {
+    const left = bounds(requirements.length === 1 ? space : withOnly(space, [requirement]));
+    if (!left || !whole) continue;
     const seen = (): Partial<Ranges> => seenMeasures(free, requirement);
-    if (left.exact === 0n) out.push({ kind: 'unsatisfiable', requirement, seen: seen() });
-    else if (left.exact !== null && left.exact === whole.exact) out.push({ kind: 'idle', requirement, seen: seen() });
+    if (left.high === 0n) out.push({ kind: 'unsatisfiable', requirement, seen: seen() });
+    else if (left.low === whole.high) out.push({ kind: 'idle', requirement, seen: seen() });
   }
-  if (out.every((f) => f.kind !== 'unsatisfiable') && space.requirements.length > 1 && count(space).exact === 0n) {
-    out.push({ kind: 'contradictory', requirements: space.requirements });
+  if (out.every((f) => f.kind !== 'unsatisfiable') && requirements.length > 1 && bounds(space)?.high === 0n) {
+    out.push({ kind: 'contradictory', requirements });
   }
   return out;
 }

@@ -1,5 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
-import { countingMaker, makeCircuit, nodeMaker } from './circuit.ts';
+import { makeCircuit } from './circuit.ts';
 import type { Circuit, Node, NodeMaker } from './circuit.ts';
 import { valueContext } from './evaluator.ts';
 import type { Cause, Context, Evaluator } from './evaluator.ts';
@@ -29,10 +29,10 @@ export interface CompileOptions {
   readonly depth: boolean | 'min' | 'max';
   readonly keepsBroken: boolean;
   /**
-   * `normal`: exact, or past the budget with costs in buckets. `full`: exact with a larger budget. `light`: a small circuit, in wide buckets where it must be. `count`: exact, but
-   * for counting alone.
+   * `normal`: exact, or past the budget with costs in buckets. `costed`: in buckets, with all costs. `full`: exact with a larger budget. `light`: a small circuit, in wide buckets
+   * where it must be. `count`: exact, but for counting alone.
    */
-  readonly effort: 'normal' | 'full' | 'light' | 'count';
+  readonly effort: 'normal' | 'costed' | 'full' | 'light' | 'count';
 }
 
 export const ARCHITECTURE: CompileOptions = {
@@ -112,16 +112,18 @@ function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
     return measured(space, options) ? firstOf(space, options, [full(0)]) : new Beyond('more steps do not help');
   }
   const normal = attempt(BUDGET.products);
+  const costed = attempt(BUDGET.products, true);
+  const cuts = measured(space, options);
   if (options.effort === 'normal') {
-    const exact = once ? [attempt(BUDGET.products, true)(0), normal(0)] : [normal(0)];
-    return firstOf(space, options, measured(space, options) ? [...exact, ...[1024, 256, 64, 16].map(normal)] : exact);
+    return firstOf(space, options, [costed(0), ...(cuts ? [1024, 256, 64, 16].map(normal) : once ? [normal(0)] : [])]);
   }
-  const plain = compileOrNull(space, { ...options, effort: 'normal' });
-  if (options.effort === 'full') return plain?.exact ? plain : firstOf(space, options, [full(0)]);
-  if (plain && plain.circuit.order.length <= BUDGET.lightNodes) return plain;
-  const light = [256, 64, 16, 4].map(attempt(BUDGET.lightProducts));
-  const small = measured(space, options) ? firstOf(space, options, light) : null;
-  return small && !(small instanceof Beyond) ? small : (plain ?? new Beyond('no tables were made'));
+  if (options.effort === 'costed') return firstOf(space, options, cuts ? [256, 64, 16].map(costed) : [costed(0)]);
+  if (options.effort === 'full') {
+    const plain = compileOrNull(space, { ...options, effort: 'normal' });
+    return plain?.exact ? plain : firstOf(space, options, [full(0)]);
+  }
+  const small = firstOf(space, options, (cuts ? [0, 256, 64, 16, 4] : [0]).map(attempt(BUDGET.lightProducts)));
+  return small instanceof Beyond ? firstOf(space, options, [normal(cuts ? 16 : 0)]) : small;
 }
 
 const measured = (space: Space, options: CompileOptions): boolean =>
@@ -207,7 +209,7 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
     budget: attempt.budget,
     costed: attempt.costed,
     keepsShapes: once.shared,
-    nodes: options.effort === 'count' && !once.any ? countingMaker() : nodeMaker(),
+    keepsDecisions: options.effort !== 'count',
     memory,
   });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
@@ -247,7 +249,7 @@ function measuredBatch(space: Space): number {
     budget: BUDGET.products,
     costed: false,
     keepsShapes: false,
-    nodes: nodeMaker(),
+    keepsDecisions: true,
     memory: { slots: 0, batch: 1 },
   });
   const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };

@@ -19,7 +19,8 @@ export function decisionPaths(space: Space): readonly string[] {
 /** How many decisions there are: distinct stored paths, each copy of a repetition apart. */
 export const decisions = (space: Space): number => decisionPaths(space).length;
 
-function pathsBelow(root: Node | null): readonly string[] {
+/** The paths of the decisions below a node. */
+export function pathsBelow(root: Node | null): readonly string[] {
   if (!root) return [];
   const paths = new Set<string>();
   const seen = new Map<string, Set<number>>();

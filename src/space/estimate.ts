@@ -1,6 +1,5 @@
 import { Random } from '../base/philox.ts';
 import { Unfit } from '../base/unfit.ts';
-import type { Count } from './count.ts';
 import { drawInterval, sameDecided } from './decisions.ts';
 import type { Option } from './decisions.ts';
 import { judge } from './requirement.ts';
@@ -113,6 +112,13 @@ export function failing(
     };
     return judge(requirement.expr, term) === 'no' ? [{ requirement, terms }] : [];
   });
+}
+
+/** How many architectures a space has. `exact` null: between `low` and `high`, as the tables were cut short. */
+export interface Count {
+  readonly exact: bigint | null;
+  readonly low: bigint;
+  readonly high: bigint;
 }
 
 const WALKS = 400;

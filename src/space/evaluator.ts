@@ -38,6 +38,8 @@ export interface Evaluator {
   readonly flows: Flows;
   readonly data: Data;
   readonly tracksDepth: boolean;
+  /** Evaluates alike, and keeps decisions even where this one only counts. */
+  readonly deciding: Evaluator;
   value(e: ValueExpr, ctx: Context): Table;
   tensor(e: TensorExpr, ctx: Context): Table;
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */

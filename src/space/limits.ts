@@ -8,9 +8,8 @@ export const BUDGET = {
   /** Products of two table entries in one compilation that keeps its circuit; where every rank is asked for, or only counts. */
   products: 400_000,
   fullProducts: 2_000_000,
-  /** Nodes of a circuit that searches restrict again and again, and products of a compilation for it. */
-  lightNodes: 40_000,
-  lightProducts: 60_000,
+  /** Products of a compilation whose circuit searches restrict again and again. */
+  lightProducts: 30_000,
   /** Alternatives of one decision that are written out. */
   alternatives: 100_000,
   /** Copies of one repetition. */

@@ -1,7 +1,7 @@
 import type { Unfit } from '../base/unfit.ts';
-import type { NodeMaker } from './circuit.ts';
+import { countingMaker, nodeMaker } from './circuit.ts';
 import { makeCosts } from './costs.ts';
-import type { Cost } from './costs.ts';
+import type { Cost, Costs } from './costs.ts';
 import { evaluateBare, evaluateNet } from './evaluate-net.ts';
 import { evaluateTensor } from './evaluate-tensor.ts';
 import { evaluateValue, fitting } from './evaluate-value.ts';
@@ -13,8 +13,9 @@ import type { Info } from './scope.ts';
 import type { NetExpr } from './space.ts';
 import { makeTables } from './table.ts';
 import { thinByDepth } from './thin.ts';
-import type { Table, Tracked } from './table.ts';
+import type { Table, Tables, Tracked } from './table.ts';
 import { makeData, makeFlows } from './types.ts';
+import type { Data, Flows } from './types.ts';
 
 export interface EvaluatorOptions {
   readonly tracked: readonly Tracked[];
@@ -27,7 +28,8 @@ export interface EvaluatorOptions {
   /** Whether costs that no requirement names are kept, and whether the shapes of weights are (where some are shared). */
   readonly costed: boolean;
   readonly keepsShapes: boolean;
-  readonly nodes: NodeMaker;
+  /** Whether decisions are kept; else the tables only count. */
+  readonly keepsDecisions: boolean;
   /** What memory counts: slots of the optimizer for each parameter, examples in a batch. */
   readonly memory: { slots: number; batch: number };
 }
@@ -41,11 +43,37 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   const costs = makeCosts();
   const flows = makeFlows();
   const thin = options.depthEnd ? thinByDepth(flows, options.depthEnd) : (table: Table): Table => table;
-  const tables = makeTables(options.nodes, costs, makeReads(), options.tracked, options.budget, thin);
-  const outcomes: Outcome[] = [];
-  const outcomeIds = new Map<string, number>();
-  const causes: Cause[] = [];
-  const causeIds = new Map<AnyExpr, number>();
+  const nodes = options.keepsDecisions ? nodeMaker() : countingMaker();
+  const tables = makeTables(nodes, costs, makeReads(), options.tracked, options.budget, thin);
+  const whole: Whole = {
+    options,
+    costs,
+    flows,
+    data: makeData(),
+    outcomes: [],
+    outcomeIds: new Map(),
+    causes: [],
+    causeIds: new Map(),
+  };
+  if (options.keepsDecisions) return evaluatorOver(whole, tables, null);
+  return evaluatorOver(whole, tables, evaluatorOver(whole, { ...tables, nodes: nodeMaker() }, null));
+}
+
+/** What evaluators of one compilation share. */
+interface Whole {
+  readonly options: EvaluatorOptions;
+  readonly costs: Costs;
+  readonly flows: Flows;
+  readonly data: Data;
+  readonly outcomes: Outcome[];
+  readonly outcomeIds: Map<string, number>;
+  readonly causes: Cause[];
+  readonly causeIds: Map<AnyExpr, number>;
+}
+
+// `deciding`: the twin that keeps decisions, where this one does not.
+function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null): WholeEvaluator {
+  const { options, costs, flows, outcomes, outcomeIds, causes, causeIds } = whole;
   const memo = new Map<string, Table>();
 
   const remembered = (key: string, make: () => Table): Table => {
@@ -81,7 +109,10 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   const ev: WholeEvaluator = {
     tables,
     flows,
-    data: makeData(),
+    data: whole.data,
+    get deciding() {
+      return deciding ?? ev;
+    },
     tracksDepth: options.tracksDepth,
     causes,
     value: (e, ctx) => {

@@ -1,7 +1,7 @@
 import { Random } from '../base/philox.ts';
 import type { Circuit, Node } from './circuit.ts';
 import { ARCHITECTURE, compileOrNull } from './compile.ts';
-import type { Outcome } from './compile.ts';
+import type { Compiled, Outcome } from './compile.ts';
 import type { Cost } from './costs.ts';
 import { middle } from './decisions.ts';
 import { walk } from './estimate.ts';
@@ -38,9 +38,15 @@ export function ranges(space: Space): Ranges {
 
 const EMPTY: Range = { min: 0, max: 0, proven: true };
 
+// A circuit that knows all costs; null where tables do not suffice.
+function withCosts(space: Space): Compiled | null {
+  const plain = compileOrNull(space);
+  return plain?.costed ? plain : compileOrNull(space, { ...ARCHITECTURE, effort: 'costed' });
+}
+
 function additiveRanges(space: Space): Record<Additive, Range> {
-  const compiled = compileOrNull(space);
-  if (!compiled?.costed) return seenRanges(space);
+  const compiled = withCosts(space);
+  if (!compiled) return seenRanges(space);
   const { circuit } = compiled;
   const of = (measure: Additive): Range => {
     if (!circuit.root) return EMPTY;
@@ -124,9 +130,9 @@ export function witness(space: Space, measure: Measure, end: End): Assignment | 
     const outcome = depthEnd(space, end);
     return outcome ? firstMember(outcome.node, (items) => items[0]!) : null;
   }
-  const compiled = compileOrNull(space);
+  const compiled = withCosts(space);
   const root = compiled?.circuit.root;
-  if (!compiled?.costed || !root) return null;
+  if (!compiled || !root) return null;
   const best = extremes(compiled.circuit, measure, end);
   return firstMember(root, (items) =>
     items.find((i) =>

@@ -20,7 +20,7 @@ interface Decision {
 
 // Null where there are more than `limit`, or the circuit only counts.
 function decisionsOf(ev: Evaluator, node: Node, limit: number): readonly Decision[] | null {
-  const { nodes } = ev.tables;
+  const { nodes } = ev.deciding.tables;
   switch (node.kind) {
     case 'unit':
     case 'cost':
@@ -67,11 +67,11 @@ interface Bases {
   readonly ids: Map<string, number>;
   readonly all: Base[];
 }
-const basesOf = new WeakMap<Evaluator, Bases>();
+const basesOf = new WeakMap<object, Bases>();
 
 function baseOf(ev: Evaluator, key: string, base: Base): number {
-  let bases = basesOf.get(ev);
-  if (!bases) basesOf.set(ev, (bases = { ids: new Map(), all: [] }));
+  let bases = basesOf.get(ev.tables.reads);
+  if (!bases) basesOf.set(ev.tables.reads, (bases = { ids: new Map(), all: [] }));
   let id = bases.ids.get(key);
   if (id === undefined) {
     bases.ids.set(key, (id = bases.all.length));
@@ -87,7 +87,7 @@ const grouped = new WeakMap<Table, Groups | null>();
 
 /** What the ways to decide a network make of one input. */
 export function waysOn(ev: Evaluator, slot: NetSlot, input: number, ctx: Context, limit: number): Groups | null {
-  const table = ev.net(slot.expr, [input], { ...ctx, env: slot.env, mode: 'lanes', lanes: 1 });
+  const table = ev.deciding.net(slot.expr, [input], { ...ctx, env: slot.env, mode: 'lanes', lanes: 1 });
   let groups = grouped.get(table);
   if (groups === undefined) grouped.set(table, (groups = groupsOf(ev, slot, table, limit)));
   return groups;
@@ -118,12 +118,23 @@ function groupsOf(ev: Evaluator, slot: NetSlot, table: Table, limit: number): Gr
   return [...byOutcome].map(([id, ways]) => ({ outcome: ev.outcomeOf(id), set: reads.waySet(ways) }));
 }
 
+// Seen without the shapes of weights, which may tell very many ways apart.
+function hasFew(ev: Evaluator, slot: NetSlot, input: number, ctx: Context): boolean {
+  if (slot.what === 'net') return true;
+  let left = FEW;
+  for (const entry of ev.deciding.net(slot.expr, [input], { ...ctx, env: slot.env, mode: 'shared', lanes: 1 })) {
+    left -= decisionsOf(ev, entry.node, left)?.length ?? left + 1;
+    if (left < 0) return false;
+  }
+  return true;
+}
+
 /** Settles at the first reading how a slot is read. */
 export function readsByWays(ev: Evaluator, slot: NetSlot, input: number, ctx: Context): boolean {
   const { reads } = ev.tables;
   if (reads.kindOf(slot.id) !== 'plain') return reads.kindOf(slot.id) === 'ways';
   const nested = decidedOnce([], [slot.expr]).shared;
-  const few = !nested && waysOn(ev, slot, input, ctx, FEW) !== null;
+  const few = !nested && hasFew(ev, slot, input, ctx) && waysOn(ev, slot, input, ctx, FEW) !== null;
   reads.setKind(slot.id, few ? 'ways' : 'lanes');
   return few;
 }
@@ -131,7 +142,7 @@ export function readsByWays(ev: Evaluator, slot: NetSlot, input: number, ctx: Co
 /** The ways of a set, as the end of the slot's scope joins them. */
 export function waysIn(ev: Evaluator, set: WaySet): Table {
   const { nodes } = ev.tables;
-  const { all } = basesOf.get(ev)!;
+  const { all } = basesOf.get(ev.tables.reads)!;
   return set.ways.map((way): Entry => {
     const { node, once } = all[way.base]!;
     return {
