@@ -6,6 +6,7 @@ import { gelu, geluTanh, relu, sigmoid, silu, tanh } from '../ops/elementwise.ts
 import { softmax as softmaxOp } from '../ops/softmax.ts';
 import { transpose } from '../ops/shape.ts';
 import { given } from './lib/args.ts';
+import { featuresOf } from './lib/features.ts';
 
 const activation = (name: string, doc: string, op: OpDef): LayerDef => ({
   kind: 'layer',
@@ -25,6 +26,7 @@ const softmax: LayerDef = {
   takes: 'one',
   weighted: false,
   build: (b, [x], args) => {
+    featuresOf('softmax', x!);
     const rank = x!.type.shape.length;
     const axis = (given(args, 'axis') as number | null) ?? rank - 1;
     if (axis >= rank)

@@ -1,7 +1,6 @@
-import { Unfit } from '../base/unfit.ts';
-import { showType } from '../base/tensor-type.ts';
 import type { LayerDef } from '../ir/layer.ts';
 import { biasArg, initArg, startOf, truth, whole } from './lib/args.ts';
+import { featuresOf } from './lib/features.ts';
 import { affineRows, fromRows, toRows } from './lib/rows.ts';
 
 export const dense: LayerDef = {
@@ -16,9 +15,7 @@ export const dense: LayerDef = {
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
-    if (x!.type.dtype !== 'f32' || x!.type.shape.length < 2) {
-      throw new Unfit('dense needs features', 'f32[B, ..., C]', showType(x!.type, true));
-    }
+    featuresOf('dense', x!);
     return fromRows(b, affineRows(b, toRows(b, x!), whole(args, 'out'), truth(args, 'bias'), startOf(args)), x!);
   },
 };

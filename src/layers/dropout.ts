@@ -1,3 +1,5 @@
+import { Unfit } from '../base/unfit.ts';
+import { showType } from '../base/tensor-type.ts';
 import type { LayerDef } from '../ir/layer.ts';
 import { dropout as dropoutOp } from '../ops/random.ts';
 import { whole } from './lib/args.ts';
@@ -17,6 +19,7 @@ export const dropout: LayerDef = {
   takes: 'one',
   weighted: false,
   build: (b, [x], args) => {
+    if (x!.type.dtype !== 'f32') throw new Unfit('dropout needs numbers', 'f32[B, ...]', showType(x!.type, true));
     const p = whole(args, 'p');
     if (b.mode === 'infer' || p === 0) return x!;
     const [key0, key1] = b.key('dropout');

@@ -6,6 +6,7 @@ import { affine } from '../ops/elementwise.ts';
 import { batchnorm as batchnormOp, batchnormInfer, layernorm as layernormOp } from '../ops/norm.ts';
 import { sum } from '../ops/reduce.ts';
 import { whole } from './lib/args.ts';
+import { featuresOf } from './lib/features.ts';
 import { fromRows, scaled, toRows } from './lib/rows.ts';
 
 const epsArg = (value: number): ArgDef => ({
@@ -26,7 +27,7 @@ export const layernorm: LayerDef = {
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
-    const width = x!.type.shape.at(-1)!;
+    const width = featuresOf('layernorm', x!);
     const scale = b.param('scale', [width], one);
     const shift = b.param('shift', [width], zero);
     return b.one(layernormOp, [x!, scale, shift], { eps: whole(args, 'eps') });
@@ -41,8 +42,8 @@ export const rmsnorm: LayerDef = {
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
+    const width = featuresOf('rmsnorm', x!);
     const rank = x!.type.shape.length;
-    const width = x!.type.shape[rank - 1]!;
     const total = b.one(sum, [b.one(square, [x!])], { axes: 1 << (rank - 1) });
     const inverse = b.one(rsqrt, [b.one(affine, [total], { scale: 1 / width, shift: whole(args, 'eps') })]);
     return b.one(mul, [b.one(mul, [x!, inverse]), b.param('scale', [width], one)]);
@@ -70,7 +71,7 @@ export const batchnorm: LayerDef = {
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
-    const width = x!.type.shape.at(-1)!;
+    const width = featuresOf('batchnorm', x!);
     const eps = whole(args, 'eps');
     const scale = b.param('scale', [width], one);
     const shift = b.param('shift', [width], zero);
