@@ -30,7 +30,7 @@ export type Node =
   | { readonly kind: 'or'; readonly id: number; readonly items: readonly Node[] }
   | { readonly kind: 'at'; readonly id: number; readonly segment: string; readonly item: Node }
   /** Only in circuits that are for counting alone. */
-  | { readonly kind: 'sum'; readonly id: number; readonly members: bigint };
+  | { readonly kind: 'sum'; readonly id: number; readonly members: number | bigint };
 
 export interface NodeMaker {
   readonly unit: Node;
@@ -154,7 +154,7 @@ function countOf(node: Node, counts: readonly bigint[]): bigint {
     case 'at':
       return counts[node.item.id]!;
     case 'sum':
-      return node.members;
+      return BigInt(node.members);
     case 'unit':
     case 'lit':
     case 'open':
@@ -181,20 +181,35 @@ function logMassOf(node: Node, masses: Float64Array): number {
   }
 }
 
+// Whole numbers as long as they are exact.
+function times(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === 'number' && typeof b === 'number' && a * b <= Number.MAX_SAFE_INTEGER) return a * b;
+  return BigInt(a) * BigInt(b);
+}
+function plus(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === 'number' && typeof b === 'number' && a + b <= Number.MAX_SAFE_INTEGER) return a + b;
+  return BigInt(a) + BigInt(b);
+}
+
 /** Makes nodes that only count: for spaces whose circuit would be too large to keep. */
 export function countingMaker(): NodeMaker {
   const unit: Node = { kind: 'unit', id: 0 };
-  const one: Node = { kind: 'sum', id: 1, members: 1n };
-  const membersOf = (n: Node): bigint => (n.kind === 'sum' ? n.members : 1n);
-  const sum = (members: bigint): Node => (members === 1n ? one : { kind: 'sum', id: 1, members });
+  const one: Node = { kind: 'sum', id: 1, members: 1 };
+  const membersOf = (n: Node): number | bigint => (n.kind === 'sum' ? n.members : 1);
+  const sum = (members: number | bigint): Node => (members === 1 ? one : { kind: 'sum', id: 1, members });
   return {
     unit,
     lit: () => one,
     open: () => one,
     cost: (cost) => (cost.id === 0 ? unit : { kind: 'cost', id: 2, cost }),
     and: (left, right) =>
-      left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(membersOf(left) * membersOf(right)),
-    or: (items) => (items.length === 1 ? items[0]! : sum(items.reduce((n, i) => n + membersOf(i), 0n))),
+      left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(times(membersOf(left), membersOf(right))),
+    or: (items) => {
+      if (items.length === 1) return items[0]!;
+      let members: number | bigint = 0;
+      for (const item of items) members = plus(members, membersOf(item));
+      return sum(members);
+    },
     at: (_, item) => item,
   };
 }

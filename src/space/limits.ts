@@ -9,7 +9,7 @@ export const BUDGET = {
   products: 400_000,
   fullProducts: 2_000_000,
   /** Products of a compilation whose circuit searches restrict again and again. */
-  lightProducts: 30_000,
+  lightProducts: 15_000,
   /** Alternatives of one decision that are written out. */
   alternatives: 100_000,
   /** Copies of one repetition. */

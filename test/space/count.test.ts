@@ -24,6 +24,7 @@ import {
   letNet,
   letValue,
   loose,
+  maybe,
   measure,
   once,
   oneOf,
@@ -36,6 +37,7 @@ import {
   seq,
   setting,
   shared,
+  site,
   space,
   term,
   useShared,
@@ -143,6 +145,36 @@ counts('past the budget the bounds hold the truth', () => {
   const cut = count(made(900_000));
   assert.is(cut.exact, null);
   assert.ok(cut.low > 0n && cut.low < cut.high && cut.high < all);
+});
+
+counts('a let of a network that meets many shapes, under a requirement', () => {
+  const x = input('x', 16, 16, 1);
+  const [u, v] = [uses(), uses()];
+  const act = letNet('act', either(site('act'), layer(v, 'relu'), layer(v, 'gelu')));
+  const block = def('block', (c) =>
+    seq(
+      layer(c, 'conv', { out: oneOf('out', 4, 6), k: oneOf('k', 1, 3) }),
+      once(c, act),
+      maybe(layer(c, 'maxpool', { k: 2 })),
+    ),
+  );
+  const s = space('Net', {
+    inputs: [x],
+    bindings: [act],
+    requirements: [require(measure('params'), '<=', term(1500))],
+    outputs: [
+      apply(
+        read(x),
+        seq(
+          repeat(call(u, block), oneOf('repeat', 1, 2, 3)),
+          layer(u, 'flatten'),
+          layer(u, 'dense', { out: 2 }),
+          once(u, act),
+        ),
+      ),
+    ],
+  });
+  assert.is(count(s).exact, BigInt(enumerate(s, 5000)!.length));
 });
 
 const many = (u: ReturnType<typeof uses>, n: number): ReturnType<typeof seq> =>
