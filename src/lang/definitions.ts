@@ -23,12 +23,17 @@ export class Definitions {
       const known = b.known.get(key);
       if (known !== undefined) return known;
     }
-    const shared = make(wanted).kind === 'shared';
+    const label = this.fresh(block, wanted, make(wanted).kind === 'shared', from);
+    block.known.set(key, label);
+    block.definitions.push(make(label));
+    return label;
+  }
+
+  /** A name that nothing has yet where it can be seen. */
+  fresh(block: Block, wanted: string, shared = false, from: Block = block): string {
     let label = wanted;
     for (let n = 2; this.isTaken(label, shared, block, from); n++) label = `${wanted}_${n}`;
     block.names.add(label);
-    block.known.set(key, label);
-    block.definitions.push(make(label));
     return label;
   }
 

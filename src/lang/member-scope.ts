@@ -55,6 +55,8 @@ export interface Block {
   readonly names: Set<string>;
   readonly below: Set<string>;
   readonly wires: Map<Wire, Piece>;
+  /** Wires of lists whose elements have names of their own. */
+  readonly elements: Map<Wire, readonly { readonly name: string; readonly piece: Piece }[]>;
   /** Every place that read a wire so far. */
   readonly reads: { readonly binding: Bound; readonly start: number }[];
 }
@@ -66,6 +68,7 @@ export const newBlock = (outer: Block | null): Block => ({
   names: new Set(),
   below: new Set(),
   wires: new Map(),
+  elements: new Map(),
   reads: [],
 });
 

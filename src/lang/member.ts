@@ -51,21 +51,32 @@ export class MemberPrinter {
     const counts: Counts = new Map();
     // Numbers are given in text order.
     const lines = [
-      ...[...block.wires].map(([wire, piece]) => ({
-        start: wire.span.start,
-        wire: wire.name,
-        output: '',
-        piece,
+      ...this.wireLines(block),
+      ...outputs.map((o) => ({
+        start: o.start,
+        write: (): Statement => ({
+          kind: 'output',
+          outputs: [{ name: name(o.name), value: finalise(o.piece, counts) }],
+          ...none,
+        }),
       })),
-      ...outputs.map((o) => ({ start: o.start, wire: null, output: o.name, piece: o.piece })),
-    ].sort((a, b) => a.start - b.start);
-    const statements = lines.map(({ wire, output, piece }): Statement => {
-      const value = finalise(piece, counts);
-      return wire === null
-        ? { kind: 'output', outputs: [{ name: name(output), value }], ...none }
-        : { kind: 'wire', name: name(wire), value, ...none };
-    });
+    ].sort((x, y) => x.start - y.start);
+    const statements = lines.map((line) => line.write(counts));
     return [...block.definitions, ...statements];
+  }
+
+  /** The wires of a block as statements, each to be written when its turn comes in the text. */
+  private wireLines(block: Block): { start: number; write: (counts: Counts) => Statement }[] {
+    return [...block.wires].flatMap(([wire, piece]) => {
+      const line = (label: string, value: Piece): { start: number; write: (counts: Counts) => Statement } => ({
+        start: wire.span.start,
+        write: (counts) => ({ kind: 'wire', name: name(label), value: finalise(value, counts), ...none }),
+      });
+      const elements = block.elements.get(wire);
+      if (!elements) return [line(wire.name, piece)];
+      const whole: Piece = { kind: 'list', items: elements.map((e) => ({ kind: 'tensor', name: e.name })) };
+      return [...elements.map((e) => line(e.name, e.piece)), line(wire.name, whole)];
+    });
   }
 
   // ---- networks --------------------------------------------------------------------------------------------------------
@@ -122,7 +133,7 @@ export class MemberPrinter {
 
   private sequence(items: readonly NetExpr[], input: Arity, scope: Scope): Emitted {
     let state: Emitted = { piece: { kind: 'chain', items: [] }, out: input };
-    for (const item of items) state = follow(state, this.net(item, state.out, scope));
+    for (const item of items) state = this.follow(state, this.net(item, state.out, scope), scope.block);
     return state;
   }
 
@@ -153,6 +164,71 @@ export class MemberPrinter {
     return { piece: { kind: 'chain', items: made.map((m, i) => usePiece(m, label, i)) }, out };
   }
 
+  /** What flows on. Networks that differ from element to element are joined to the elements of the list before them. */
+  private follow(before: Emitted, next: Emitted, block: Block): Emitted {
+    const steps = stepsOf(before.piece);
+    const more = stepsOf(next.piece);
+    const each = beginsWithEach(next.piece);
+    if (!each || steps.length === 0) return { piece: { kind: 'chain', items: [...steps, ...more] }, out: next.out };
+    const size = each.items.length;
+    const spread = this.spread(steps, size, block);
+    const list: Piece[] = spread
+      ? [...spread.lead, listPiece(joined(spread.items, each.items), spread.each)]
+      : [...steps, this.apart(each, block)];
+    return { piece: { kind: 'chain', items: [...list, ...more.slice(1)] }, out: next.out };
+  }
+
+  /** A list that the last steps make, element by element. */
+  private spread(steps: readonly Piece[], size: number, block: Block): Spread | null {
+    const last = steps.at(-1);
+    const lead = steps.slice(0, -1);
+    if (last?.kind === 'tensor') return this.spreadWire(last, size, block);
+    if (last?.kind === 'list') {
+      return last.items.length === size ? { lead, items: last.items, ...(last.each ? { each: true } : {}) } : null;
+    }
+    if (last?.kind !== 'use') return null;
+    const copies = Array.from({ length: size }, (_, i): Piece => ({
+      ...last,
+      label: `${last.label}[${last.use}]`,
+      use: i,
+      form: { kind: 'plain' },
+    }));
+    if (last.form.kind === 'fan') return last.form.times === size ? { lead, items: copies } : null;
+    if (last.form.kind !== 'each') return null;
+    if (lead.length === 0) return { lead, items: copies, each: true };
+    const before = this.spread(lead, size, block);
+    return before && { ...before, items: joined(before.items, copies) };
+  }
+
+  // A wire that is a list: its elements get names.
+  private spreadWire(piece: Piece, size: number, from: Block): Spread | null {
+    if (piece.kind !== 'tensor' || !piece.wire) return null;
+    const { wire } = piece;
+    let block: Block | null = from;
+    while (block && !block.wires.has(wire)) block = block.outer;
+    if (!block) return null;
+    let elements = block.elements.get(wire);
+    if (!elements) {
+      const spread = this.spread(stepsOf(block.wires.get(wire)!), size, block);
+      // What stands before the list must not be computed for each element.
+      if (!spread || spread.lead.some((p) => p.kind !== 'tensor')) return null;
+      const home = block;
+      elements = spread.items.map((item) => ({
+        name: this.definitions.fresh(home, wire.name),
+        piece: { kind: 'chain', items: [...spread.lead, item] },
+      }));
+      block.elements.set(wire, elements);
+    }
+    return { lead: [], items: elements.map((e): Piece => ({ kind: 'tensor', name: e.name })) };
+  }
+
+  // The list is made where it cannot be taken apart: a cell takes its elements. The one case in which paths are longer than the member's.
+  private apart(each: ListPiece, block: Block): UsePiece {
+    const wanted = this.definitions.fresh(block, 'elements');
+    const made = this.overElements(wanted, each, { piece: each, out: 'one' }, block);
+    return usePiece(made, made.auto ?? wanted, 0);
+  }
+
   /** Copies side by side: of one input (`fan`) or of each element of a list (`each`). */
   private copies(body: NamedNet, inputs: readonly Arity[], scope: Scope, form: UsePiece['form']): Emitted {
     const base = useSegment(body.name);
@@ -164,8 +240,7 @@ export class MemberPrinter {
     }
     const label = `${body.name.label}[${body.name.use}]`;
     const items = made.map((m, i) => usePiece(m, label, i));
-    const piece: Piece = form.kind === 'each' ? { kind: 'list', items, each: true } : { kind: 'list', items };
-    return { piece, out };
+    return { piece: listPiece(items, form.kind === 'each'), out };
   }
 
   // ---- uses ------------------------------------------------------------------------------------------------------------
@@ -231,7 +306,7 @@ export class MemberPrinter {
     if (each) return this.overElements(wanted, each, { piece, out }, block);
     const body = finalise(piece, new Map());
     // Where nothing depends on the path, the scope is left out.
-    if (mayGroup && isSilent(piece)) return { base: body, auto: wanted, out, silent: true };
+    if (mayGroup && isSilent(piece)) return { base: body, auto: null, out, silent: true };
     if (mayGroup && isGroup(body)) return { base: body, auto: null, out, silent: false };
     return this.define('def', wanted, body, out, block);
   }
@@ -243,7 +318,7 @@ export class MemberPrinter {
       piece: { kind: 'list', items: tensors.map((t): Piece => ({ kind: 'tensor', name: t })) },
       out,
     };
-    const value = finalise(follow(list, { piece, out }).piece, new Map());
+    const value = finalise(this.follow(list, { piece, out }, block).piece, new Map());
     const params = tensors.map((t): Parameter => ({ name: name(t), ...none }));
     const body: Statement[] = [{ kind: 'return', value, ...none }];
     const label = this.definitions.enter(block, wanted, (as) => ({
@@ -300,10 +375,8 @@ export class MemberPrinter {
     const inside = this.decided.open({ ...scope, block }, def.body.bindings, cells);
     const result = this.tensor(def.body.result, inside);
     const counts: Counts = new Map();
-    const wires = [...block.wires].sort(([a], [b]) => a.span.start - b.span.start);
-    const body: Statement[] = [...block.definitions];
-    for (const [wire, piece] of wires)
-      body.push({ kind: 'wire', name: name(wire.name), value: finalise(piece, counts), ...none });
+    const wires = this.wireLines(block).sort((a, b) => a.start - b.start);
+    const body: Statement[] = [...block.definitions, ...wires.map((line) => line.write(counts))];
     body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
     for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
     const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({
@@ -345,7 +418,7 @@ export class MemberPrinter {
         return this.wire(e, scope);
       case 'apply': {
         const input = this.tensor(e.input, scope);
-        return follow(input, this.net(e.net, input.out, scope));
+        return this.follow(input, this.net(e.net, input.out, scope), scope.block);
       }
       case 'list':
         return together(e.items.map((item) => this.tensor(item, scope)));
@@ -382,7 +455,10 @@ export class MemberPrinter {
     for (let b: Block | null = scope.block; b; b = b.outer) b.reads.push({ binding: e.binding, start: e.span.start });
     const cell = this.decided.lookup(scope, e.binding);
     if (cell.kind !== 'tensor') throw new Error(`bug: '${e.binding.name}' is not a tensor`);
-    return { piece: { kind: 'tensor', name: e.binding.name }, out: cell.get() };
+    const out = cell.get();
+    const { binding } = e;
+    const piece: Piece = { kind: 'tensor', name: binding.name, ...(binding.kind === 'wire' ? { wire: binding } : {}) };
+    return { piece, out };
   }
 
   // Every wire that nothing earlier in the text reads, once all of them have been followed.
@@ -393,7 +469,7 @@ export class MemberPrinter {
     });
     const isUsed = (wire: Wire): boolean => scope.block.reads.some((r) => r.binding === wire && r.start < e.span.start);
     return together(
-      all.filter(([w]) => !isUsed(w)).map(([w, out]) => ({ piece: { kind: 'tensor', name: w.name }, out })),
+      all.filter(([w]) => !isUsed(w)).map(([w, out]) => ({ piece: { kind: 'tensor', name: w.name, wire: w }, out })),
     );
   }
 
@@ -425,7 +501,7 @@ const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
 function isSilent(p: Piece): boolean {
   switch (p.kind) {
     case 'use':
-      return p.silent && p.tensors.every(isSilent);
+      return p.silent && p.form.kind === 'plain' && p.tensors.every(isSilent);
     case 'chain':
     case 'list':
       return p.items.every(isSilent);
@@ -438,7 +514,7 @@ function isSilent(p: Piece): boolean {
 }
 
 // A repeated group gets its label by itself.
-const inForm = (m: Made, label: string): Made => (m.auto === null ? { ...m, auto: label } : m);
+const inForm = (m: Made, label: string): Made => (m.auto === null && isGroup(m.base) ? { ...m, auto: label } : m);
 
 function usePiece(m: Made, label: string, use: number): UsePiece {
   return {
@@ -465,23 +541,19 @@ const together = (items: readonly Emitted[]): Emitted => ({
 
 const stepsOf = (p: Piece): readonly Piece[] => (p.kind === 'chain' ? p.items : [p]);
 
-/** What flows on. Networks that differ from element to element are joined to the elements of the list before them. */
-function follow(before: Emitted, next: Emitted): Emitted {
-  const items = stepsOf(before.piece);
-  const more = stepsOf(next.piece);
-  const last = items.at(-1);
-  if (!last || !more[0] || !isEach(more[0]))
-    return { piece: { kind: 'chain', items: [...items, ...more] }, out: next.out };
-  const { items: networks } = more[0];
-  if (last.kind !== 'list' || last.each || last.items.length !== networks.length) {
-    throw new Unprintable('networks that differ from element to element of a list which is made elsewhere');
-  }
-  const joined: Piece = {
-    kind: 'list',
-    items: last.items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] })),
-  };
-  return { piece: { kind: 'chain', items: [...items.slice(0, -1), joined, ...more.slice(1)] }, out: next.out };
+interface Spread {
+  /** What stands before the list. */
+  readonly lead: readonly Piece[];
+  readonly items: readonly Piece[];
+  /** Networks for the elements of a list that is still to come. */
+  readonly each?: true;
 }
+
+const listPiece = (items: readonly Piece[], each = false): Piece =>
+  each ? { kind: 'list', items, each } : { kind: 'list', items };
+
+const joined = (items: readonly Piece[], networks: readonly Piece[]): readonly Piece[] =>
+  items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] }));
 
 const beginsWithEach = (p: Piece): ListPiece | null => {
   const [first] = stepsOf(p);
@@ -490,11 +562,6 @@ const beginsWithEach = (p: Piece): ListPiece | null => {
 
 type ListPiece = Extract<Piece, { kind: 'list' }>;
 const isEach = (p: Piece): p is ListPiece => p.kind === 'list' && p.each === true;
-
-/** A member that the language cannot write out with its paths. */
-export class Unprintable extends Error {
-  override readonly name = 'Unprintable';
-}
 
 function named(e: NetExpr): NamedNet {
   if (isNamed(e)) return e;

@@ -1,4 +1,5 @@
 import type { ArgType } from '../ir/layer.ts';
+import type { Wire } from '../space/space.ts';
 import type { Datum } from '../space/values.ts';
 import type { Argument, Expr, Name } from '../../grammar/syntax.ts';
 
@@ -67,7 +68,7 @@ export type Piece =
   | { readonly kind: 'chain'; readonly items: readonly Piece[] }
   /** `each`: networks for the elements of the list before it, one each. */
   | { readonly kind: 'list'; readonly items: readonly Piece[]; readonly each?: true }
-  | { readonly kind: 'tensor'; readonly name: string }
+  | { readonly kind: 'tensor'; readonly name: string; readonly wire?: Wire }
   | { readonly kind: 'letin'; readonly name: string; readonly value: Piece; readonly body: Piece };
 
 /** A use that must get the path `label[use]`; written plainly it would get the label `auto` and the next number of it. */
@@ -79,7 +80,7 @@ export interface UsePiece {
   readonly auto: string | null;
   readonly label: string;
   readonly use: number;
-  /** Nothing depends on its path. */
+  /** Nothing depends on its path: no name is needed. */
   readonly silent: boolean;
   readonly form:
     | { readonly kind: 'plain' }
@@ -137,9 +138,10 @@ function withTensors(base: Expr, tensors: readonly Argument[]): Expr {
 function labelOf(p: UsePiece, counts: Counts): (base: Expr) => Expr {
   const next = (label: string): number => counts.get(label) ?? 0;
   const take = (label: string, use: number): void => void counts.set(label, Math.max(next(label), use + 1));
-  if (p.auto !== null && (p.silent || (p.auto === p.label && next(p.label) === p.use))) {
-    take(p.auto, next(p.auto));
-    return (base) => base;
+  const plain = (base: Expr): Expr => base;
+  if (p.silent || (p.auto === p.label && next(p.label) === p.use)) {
+    if (p.auto !== null) take(p.auto, next(p.auto));
+    return plain;
   }
   const simple = !p.label.includes('[');
   if (simple && next(p.label) === p.use) {

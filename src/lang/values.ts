@@ -1,4 +1,4 @@
-import type { BinaryOp, RangeExpr as SpaceRange, ValueExpr } from '../space/space.ts';
+import type { BinaryOp, RangeExpr as SpaceRange, Scalar, ValueExpr } from '../space/space.ts';
 import type {
   BinaryExpr,
   Expr,
@@ -30,7 +30,7 @@ export const constantNumber = (e: ValueExpr): number | null => oneNumber(domainO
 
 export function unary(e: UnaryExpr, cx: Context): Meaning {
   const operand = elaborateValue(e.value, inner(cx), `what \`${e.operator}\` stands before`);
-  if (!operand) return ERROR;
+  if (!operand || !isOf(e.operator === '-' ? 'number' : 'boolean', operand, e.value, e.operator, cx)) return ERROR;
   return { kind: 'value', expr: { kind: 'unary', op: e.operator, operand, span: spanOf(cx, e) } };
 }
 
@@ -39,7 +39,36 @@ export function binary(e: BinaryExpr, cx: Context): Meaning {
   const left = elaborateValue(e.left, inner(cx), `the left side of \`${op}\``);
   const right = elaborateValue(e.right, inner(cx), `the right side of \`${op}\``);
   if (!left || !right) return ERROR;
+  if (op !== '==' && op !== '!=' && op !== 'in') {
+    const type = op === 'and' || op === 'or' ? 'boolean' : 'number';
+    if (!isOf(type, left, e.left, op, cx) || !isOf(type, right, e.right, op, cx)) return ERROR;
+  }
   return { kind: 'value', expr: { kind: 'binary', op, left, right, span: spanOf(cx, e) } };
+}
+
+// What plainly is a text where a number is wanted, or the like.
+function isOf(type: 'number' | 'boolean', value: ValueExpr, at: Expr, operator: string, cx: Context): boolean {
+  const wrong = plainValues(value).find((v) => typeof v !== type);
+  if (wrong === undefined) return true;
+  const wanted = type === 'number' ? 'a number' : 'true or false';
+  report(
+    cx,
+    'E201',
+    at,
+    `\`${operator}\` takes ${type === 'number' ? 'numbers' : 'truths'}, and this may be \`${String(wrong)}\``,
+    {
+      expected: wanted,
+      found: textOf(cx, at),
+    },
+  );
+  return false;
+}
+
+function plainValues(e: ValueExpr, depth = 0): readonly Scalar[] {
+  if (depth > 4) return [];
+  if (e.kind === 'const') return [e.value];
+  if (e.kind === 'choice') return e.alternatives.flatMap((a) => plainValues(a.expr, depth + 1));
+  return e.kind === 'ref' && e.binding.kind === 'valueLet' ? plainValues(e.binding.expr, depth + 1) : [];
 }
 
 export function range(e: RangeExpr, cx: Context): Meaning {

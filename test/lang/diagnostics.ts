@@ -49,6 +49,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     inSpace('def f = x -> f32[B, 3]\noutput y = f'),
     'check count(relu) == 1\n',
     'let a = (3 | 4) as b\n',
+    'let a = "x" | "y"\nlet b = a * 2\nlet c = not 3\nlet d = 1 < 2 and 3\n',
     inSpace('def f = [relu, tanh]\nh = x -> (f | relu)\noutput y = h -> id, z = x -> f -> add'),
   ],
   'E202-arity': [

@@ -11,7 +11,7 @@ import { sample } from '../../src/space/sample.ts';
 import type { Assignment, Space } from '../../src/space/space.ts';
 import { decideTrain } from '../../src/space/train.ts';
 import { golden } from '../grammar/golden.ts';
-import { render, spaceOf } from './compile.ts';
+import { programOf, render, spaceOf } from './compile.ts';
 import { EXAMPLES } from './examples.ts';
 
 /** Names and shapes of what a checkpoint of the member holds, and keys of dropout. */
@@ -85,6 +85,16 @@ space S {
   output y = [x, z] -> C -> C2
   cell C2(s) { h = s -> relu  return [h, s] -> each (relu | tanh) -> add }
 }`,
+  'lists that are taken apart': `
+cell Nas(s0, s1) {
+  def op = conv(16, k: 3) | relu | id
+  l = pick(2, s0, s1)
+  m = s0 -> fan(conv(16) | tanh, 2)
+  h = l -> each op -> add
+  k = m -> each op -> each op -> add
+  return [h, k] -> concat
+}
+space S { input x: f32[B, 8, 8, 16], z: f32[B, 8, 8, 16] output y = [x, z] -> Nas }`,
   'cells in cells': `
 space S {
   input x: f32[B, 8, 8, 4]
@@ -133,9 +143,21 @@ for (const [name, { text, count: wanted }] of Object.entries(EXAMPLES)) {
 }
 for (const [name, text] of Object.entries(SPACES)) print(name, () => roundTrips(spaceOf(text), 8));
 
+const POINTS: Readonly<Record<string, string>> = {
+  Mlp: 'cell.repeat = 4, cell[0][1].out = 1024, cell[0][2].present = 1, cell[0][3].present = 1, cell[0][3].p = 0.5',
+  DeepConv: 'reduce[0].k = 5, body[0].repeat = 3, body.order = [1, 0], body.present = 1',
+  Wide: 'd = 96, heads = 4, block.repeat = 5',
+  TwoTower: 'd = 32',
+  settings: 'd = 20',
+};
+
 print('a printed member is pleasant to read', () => {
-  const shown = ['Mlp', 'DeepConv', 'Wide', 'TwoTower', 'settings'].map((name) => {
-    const space = spaceOf(EXAMPLES[name]!.text);
+  const shown = Object.entries(POINTS).map(([example, fixed]) => {
+    const { text } = EXAMPLES[example]!;
+    const { models } = programOf(
+      `${text}\nmodel point = ${example === 'settings' ? 'Small' : example} with { ${fixed} }`,
+    );
+    const { space } = models[0]!;
     return printArchitecture(space, sample(space, { seed: 2 }));
   });
   golden(new URL('../golden/lang/members.txt', import.meta.url), shown.join('\n'));
