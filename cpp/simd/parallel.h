@@ -8,8 +8,7 @@ template <typename Body>
 TENON_INLINE void parallel_for(const Runtime& rt, uint32_t tasks, Body body) {
   if (tasks == 0) return;
   rt.parallel(
-      rt, tasks, [](void* arg, uint32_t task, uint32_t worker) { (*static_cast<Body*>(arg))(task, worker); },
-      &body);
+      rt, tasks, [](void* arg, uint32_t task, uint32_t worker) { (*static_cast<Body*>(arg))(task, worker); }, &body);
 }
 
 }  // namespace tenon::TENON_ISA
