@@ -4,6 +4,7 @@ import { check } from './space/check.ts';
 import type { Reason } from './space/check.ts';
 import { next } from './space/restrict.ts';
 import type { Assignment, Space } from './space/space.ts';
+import { decideTrain } from './space/train.ts';
 import type { Judge, OldTrial } from './study/study.ts';
 
 const because = (r: Reason): string => {
@@ -40,21 +41,20 @@ export function judgeFor(compiled: Compiled): Judge {
     }
     return found;
   };
-  const before = (old: OldTrial): string => {
-    const space = oldSpace(old.source);
-    return space ? describeMember(space, old.decisions).program : old.program;
-  };
   return (old) => {
-    const reason = notMember(compiled.space, old.decisions);
+    const { space } = compiled;
+    const reason = notMember(space, old.decisions);
     if (reason !== null) return reason;
-    const now = describeMember(compiled.space, old.decisions).program;
-    const then = before(old);
-    if (now === then) return null;
-    return architectureOf(now) === architectureOf(then)
-      ? 'it was trained in another way'
-      : 'its decisions mean another architecture now';
+    const before = oldSpace(old.source);
+    const then = before ? describeMember(before, old.decisions).program : old.program;
+    const now = describeMember(space, old.decisions).program;
+    if (architectureOf(now) !== architectureOf(then)) return 'its decisions mean another architecture now';
+    const sameTraining = before ? trainingOf(space, old) === trainingOf(before, old) : now === then;
+    return sameTraining ? null : 'it was trained in another way';
   };
 }
+
+const trainingOf = (space: Space, old: OldTrial): string => JSON.stringify(decideTrain(space, old.decisions));
 
 function notMember(space: Space, decisions: Assignment): string | null {
   const reasons = check(space, decisions);

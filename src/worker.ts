@@ -4,13 +4,13 @@ import { compileText, datasetOf, makeTrainer } from './compile.ts';
 import type { Compiled } from './compile.ts';
 import { DataError } from './data/error.ts';
 import { info } from './native/native.ts';
-import type { Job, Report, Verdict } from './study/protocol.ts';
+import type { Began, Job, Report, Verdict } from './study/protocol.ts';
 import { TrainError } from './train/config.ts';
 
 const PROGRESS_MS = 100;
 
 const seconds = (started: number): number => (performance.now() - started) / 1000;
-const say = (said: Report | Verdict): void => void process.send?.(said);
+const say = (said: Began | Report | Verdict): void => void process.send?.(said);
 
 /** Small nets take a step in microseconds: progress is told a few times a second. */
 function throttled(tell: (done: number, total: number) => void): (done: number, total: number) => void {
@@ -89,5 +89,6 @@ try {
 }
 process.on('message', (job: Job) => {
   const started = performance.now();
+  say({ kind: 'began' });
   void work(job, started).then(say, (e: unknown) => say(verdictOf(e, started)));
 });

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Job, Outcome, Report, Verdict } from './protocol.ts';
+import type { Began, Job, Outcome, Report, Verdict } from './protocol.ts';
 import type { Cause } from './trial.ts';
 
 export interface PoolOptions {
@@ -17,6 +17,8 @@ export interface PoolOptions {
 const WATCH_MS = 100;
 const PAGE = 4096;
 const STDERR_KEPT = 4096;
+/** Processes that may die before they begin with a job. */
+const STARTS = 3;
 
 function residentBytes(pid: number): number {
   try {
@@ -30,8 +32,10 @@ const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(2)} GiB`;
 
 interface Running {
   readonly onReport: (r: Report) => void;
-  readonly settle: (o: Outcome) => void;
+  readonly settle: (o: Outcome | 'never began') => void;
   readonly started: number;
+  /** Whether the process said that it has the job: a death before that is none of the trial's. */
+  began: boolean;
   /** Why this process was ended, where we did it. */
   verdict: { readonly cause: Cause; readonly message: string } | null;
 }
@@ -42,6 +46,8 @@ class Worker {
   readonly ended: Promise<void>;
   private running: Running | null = null;
   private stderr = '';
+  /** How it ended. */
+  lastWords = '';
   private readonly options: PoolOptions;
 
   constructor(options: PoolOptions) {
@@ -51,11 +57,13 @@ class Worker {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: true,
+      // A debugger's port serves one process.
+      execArgv: process.execArgv.filter((a) => !a.startsWith('--inspect')),
     });
     const watch = setInterval(() => this.watch(), WATCH_MS);
     watch.unref();
     this.child.stderr!.on('data', (d: Buffer) => (this.stderr = (this.stderr + d.toString()).slice(-STDERR_KEPT)));
-    this.child.on('message', (m) => this.hear(m as Report | Verdict));
+    this.child.on('message', (m) => this.hear(m as Began | Report | Verdict));
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
         clearInterval(watch);
@@ -82,10 +90,10 @@ class Worker {
     return this.child.connected && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  run(job: Job, onReport: (r: Report) => void): Promise<Outcome> {
+  run(job: Job, onReport: (r: Report) => void): Promise<Outcome | 'never began'> {
     return new Promise((settle) => {
       this.stderr = '';
-      this.running = { onReport, settle, started: performance.now(), verdict: null };
+      this.running = { onReport, settle, started: performance.now(), began: false, verdict: null };
       this.child.send(job, (error) => {
         if (error) this.kill();
       });
@@ -96,9 +104,11 @@ class Worker {
     return (performance.now() - running.started) / 1000;
   }
 
-  private hear(said: Report | Verdict): void {
+  private hear(said: Began | Report | Verdict): void {
     const { running } = this;
     if (!running) return;
+    running.began = true;
+    if (said.kind === 'began') return;
     if (said.kind === 'epoch' || said.kind === 'progress') return running.onReport(said);
     this.running = null;
     running.settle(said);
@@ -109,7 +119,9 @@ class Worker {
     if (!running) return;
     this.running = null;
     const last = this.stderr.trim().split('\n').at(-1) ?? '';
-    const verdict = running.verdict ?? { cause: 'crash' as const, message: last === '' ? how : `${how}: ${last}` };
+    this.lastWords = last === '' ? how : `${how}: ${last}`;
+    if (!running.began && !running.verdict) return running.settle('never began');
+    const verdict = running.verdict ?? { cause: 'crash' as const, message: this.lastWords };
     running.settle({ kind: 'died', ...verdict, seconds: this.seconds(running) });
   }
 
@@ -133,6 +145,7 @@ class Worker {
 export class WorkerPool {
   private readonly options: PoolOptions;
   private readonly workers = new Set<Worker>();
+  private jobs = 0;
   private closed = false;
 
   constructor(options: PoolOptions) {
@@ -140,7 +153,7 @@ export class WorkerPool {
   }
 
   get idle(): number {
-    return this.options.workers - [...this.workers].filter((w) => !w.idle).length;
+    return this.options.workers - this.jobs;
   }
 
   /** Numbers of the live processes. */
@@ -148,11 +161,26 @@ export class WorkerPool {
     return [...this.workers].flatMap((w) => (w.usable && w.child.pid !== undefined ? [w.child.pid] : []));
   }
 
-  run(job: Job, onReport: (r: Report) => void = () => {}): Promise<Outcome> {
+  async run(job: Job, onReport: (r: Report) => void = () => {}): Promise<Outcome> {
     if (this.closed) throw new Error('bug: the pool is closed');
     if (this.idle === 0) throw new Error('bug: no worker is idle');
-    const worker = [...this.workers].find((w) => w.idle && w.usable) ?? this.start();
-    return worker.run(job, onReport);
+    this.jobs++;
+    try {
+      return await this.attempt(job, onReport);
+    } finally {
+      this.jobs--;
+    }
+  }
+
+  private async attempt(job: Job, onReport: (r: Report) => void): Promise<Outcome> {
+    let lastWords = '';
+    for (let i = 0; i < STARTS && !this.closed; i++) {
+      const worker = [...this.workers].find((w) => w.idle && w.usable) ?? this.start();
+      const outcome = await worker.run(job, onReport);
+      if (outcome !== 'never began') return outcome;
+      ({ lastWords } = worker);
+    }
+    return { kind: 'died', cause: 'crash', message: `the worker does not start: ${lastWords}`, seconds: 0 };
   }
 
   private start(): Worker {

@@ -19,6 +19,11 @@ export type Job =
   /** Figures of stored weights on the test set. */
   | (JobBase & { readonly kind: 'test'; readonly weights: string });
 
+/** What a worker says first: it has the job. */
+export interface Began {
+  readonly kind: 'began';
+}
+
 /** What a worker says on the way. */
 export type Report =
   | {

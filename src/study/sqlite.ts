@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DatabaseSync } from '@photostructure/sqlite';
@@ -76,6 +76,8 @@ export async function openDatabase(path: string, readOnly: boolean): Promise<Dat
   throw new StudyError('sqlite', `SQLite ${version} is too old: ${OLDEST.join('.')} or newer is needed`);
 }
 
+const hasWal = (path: string): boolean => existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
+
 function connect(Driver: Driver, path: string, readOnly: boolean): Database {
   try {
     const db = new Driver(path, { readOnly });
@@ -86,7 +88,7 @@ function connect(Driver: Driver, path: string, readOnly: boolean): Database {
     } catch (e) {
       db.close();
       // WAL wants a file beside the study. In a folder that cannot be written it is read as it lies, if no writer left anything behind.
-      if (!DISK.has(((e as { errcode?: number }).errcode ?? 0) & 0xff) || existsSync(`${path}-wal`)) throw e;
+      if (!DISK.has(((e as { errcode?: number }).errcode ?? 0) & 0xff) || hasWal(path)) throw e;
       return new Driver(`${pathToFileURL(resolve(path)).href}?immutable=1`, { readOnly });
     }
   } catch (e) {

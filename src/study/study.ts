@@ -379,7 +379,11 @@ export class Study {
   close(): void {
     if (this.beat) clearInterval(this.beat);
     try {
-      if (this.holder) this.change(() => this.db.exec('update study set holder = null'));
+      if (this.holder) {
+        this.change(() => this.db.exec('update study set holder = null'));
+        // Then the one file is the whole study, and may be copied alone.
+        this.db.exec('pragma wal_checkpoint(truncate)');
+      }
     } catch {
       // Taken over, or the disk is full: the hold of a dead process counts for nothing.
     } finally {

@@ -28,7 +28,11 @@ async function mayKillWorker(path: string): Promise<boolean> {
 }
 
 /** One start of the search that is cut short by a kill, of the coordinator or of one of its workers and then of the coordinator; true where it ended before. */
-async function disturb(file: string, path: string, options: readonly string[]): Promise<{ ended: boolean; kills: number }> {
+async function disturb(
+  file: string,
+  path: string,
+  options: readonly string[],
+): Promise<{ ended: boolean; kills: number }> {
   const child = startTenon(['search', file, '--study', path, ...options]);
   const ended = whenEnded(child);
   const early = random.uniform() < 0.2;
@@ -83,26 +87,29 @@ const outcome = (t: Trial): unknown => ({ decisions: t.decisions, seed: t.seed, 
 
 const kill = suite('kill');
 
-kill('a search that is killed 30 times ends with exactly the trials asked for, each once, as if it had not been disturbed', async () => {
-  const folder = temporaryFolder('kill');
-  // About 0.3 s a trial.
-  const file = writeSearch(folder, { epochs: 45 });
-  const path = join(folder, 'killed.study');
-  let [trials, kills] = [40, 0];
-  while (kills < KILLS) {
-    const done = await disturb(file, path, ['--trials', String(trials), '--workers', '2']);
-    kills += done.kills;
-    if (done.ended) trials += 10;
-  }
-  const last = await tenon(['search', file, '--study', path, '--trials', String(trials), '--workers', '2']);
-  assert.is(last.code, 0, last.err);
-  const killed = await checkWhole(path, trials);
+kill(
+  'a search that is killed 30 times ends with exactly the trials asked for, each once, as if it had not been disturbed',
+  async () => {
+    const folder = temporaryFolder('kill');
+    // About 0.3 s a trial.
+    const file = writeSearch(folder, { epochs: 45 });
+    const path = join(folder, 'killed.study');
+    let [trials, kills] = [40, 0];
+    while (kills < KILLS) {
+      const done = await disturb(file, path, ['--trials', String(trials), '--workers', '2']);
+      kills += done.kills;
+      if (done.ended) trials += 10;
+    }
+    const last = await tenon(['search', file, '--study', path, '--trials', String(trials), '--workers', '2']);
+    assert.is(last.code, 0, last.err);
+    const killed = await checkWhole(path, trials);
 
-  // Proposals of `random` do not depend on results, and a trial's seed is a function of its number: any number of workers comes to the same.
-  const calm = join(folder, 'calm.study');
-  assert.is((await tenon(['search', file, '--study', calm, '--trials', String(trials)])).code, 0);
-  assert.equal(killed.map(outcome), (await checkWhole(calm, trials)).map(outcome));
-});
+    // Proposals of `random` do not depend on results, and a trial's seed is a function of its number: any number of workers comes to the same.
+    const calm = join(folder, 'calm.study');
+    assert.is((await tenon(['search', file, '--study', calm, '--trials', String(trials)])).code, 0);
+    assert.equal(killed.map(outcome), (await checkWhole(calm, trials)).map(outcome));
+  },
+);
 
 kill('with one worker every searcher proposes as if it had not been disturbed', async () => {
   const folder = temporaryFolder('kill-one');
