@@ -65,12 +65,12 @@ export interface Member {
   readonly measures: Measures;
 }
 
-/** Space and assignment -> what is known of the member before it runs. */
-export const describeMember = (space: Space, assignment: Assignment): Member => ({
-  assignment,
-  program: printArchitecture(space, assignment),
-  measures: measures(space, assignment),
-});
+/** Space and assignment -> what is known of the member before it runs. Throws Unfit or Undecided where there is none. */
+export function describeMember(space: Space, assignment: Assignment): Member {
+  // First, because it says what is wrong with an assignment that is no member.
+  const measured = measures(space, assignment);
+  return { assignment, program: printArchitecture(space, assignment), measures: measured };
+}
 
 /** Space and assignment -> a network to build with any Builder. */
 export const modelOf = (space: Space, assignment: Assignment): Model => ({

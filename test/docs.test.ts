@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compileFunction } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Column, Dataset, Table } from '../src/data/dataset.ts';
@@ -70,7 +71,7 @@ docs('the code of README runs, and gives what it says', async () => {
     console,
     claim,
   };
-  const run = new Function(...Object.keys(given), `return (async () => {${body}})();`) as (
+  const run = compileFunction(`return (async () => {${body}})();`, Object.keys(given)) as (
     ...args: readonly unknown[]
   ) => Promise<void>;
   await run(...Object.values(given));

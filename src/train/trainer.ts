@@ -78,6 +78,7 @@ export class Trainer {
     this.config = config;
     this.options = options;
     checkConfig(config);
+    if (typeof data?.train !== 'object') throw new TypeError('expected a data set, such as data.mnist()');
     checkTable(data.train, data.classes, data.name);
     if (data.test) checkTable(data.test, data.classes, data.name);
     this.recipes = recipesOf(config);

@@ -155,7 +155,7 @@ windows('same padding is that of ONNX SAME_UPPER; averages leave padding out', a
       i * stride - Math.floor(Math.max(0, (out - 1) * stride + reach - size) / 2);
     const taps = (i: number, step: number): readonly number[] =>
       Array.from({ length: k }, (_, t) => at(step * (k - 1) + 1, i) + t * step).filter((p) => p >= 0 && p < size);
-    const values = new Map([['x0', { shape: [1, size, 1], data } as NdArray]]);
+    const values = new Map([['x0', { shape: [1, size, 1], data }]]);
     const run = async (name: string, args: Args, more: Iterable<readonly [string, NdArray]> = []) => [
       ...(await forward([f32(1, size, 1)], one(name, args), 'infer', new Map([...values, ...more]))).get('y')!,
     ];

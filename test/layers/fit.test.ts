@@ -46,7 +46,7 @@ function build(def: LayerDef, mode: 'train' | 'infer', batch: number, like: Tens
       assert.ok(e.message !== '' && e.expected !== '' && e.found !== '', `${def.name}: ${e.message}`);
       return null;
     }
-    throw new Error(`${def.name} of ${showType(type)}: ${(e as Error).message}`);
+    throw new Error(`${def.name} of ${showType(type)}: ${(e as Error).message}`, { cause: e });
   }
 }
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { f32, i32, showType } from '../../src/base/tensor-type.ts';
 import type { TensorType } from '../../src/base/tensor-type.ts';
 import { Unfit } from '../../src/base/unfit.ts';
-import type { Args, ArgValue, LayerDef } from '../../src/ir/layer.ts';
+import type { Args, LayerDef } from '../../src/ir/layer.ts';
 import { measure } from '../../src/ir/measure-builder.ts';
 import type { Measurement } from '../../src/ir/measure-builder.ts';
 import { LAYERS } from '../../src/layers/index.ts';
@@ -11,7 +11,7 @@ import { LAYERS } from '../../src/layers/index.ts';
 type Use = readonly [string, Args?];
 
 const filled = (layer: LayerDef, args: Args): Args =>
-  Object.fromEntries(layer.args.map((a) => [a.name, args[a.name] ?? (a.default as ArgValue | undefined) ?? null]));
+  Object.fromEntries(layer.args.map((a) => [a.name, args[a.name] ?? a.default ?? null]));
 
 function layer(name: string): LayerDef {
   const found = LAYERS.get(name);

@@ -13,7 +13,7 @@ export function layer(name: string): LayerDef {
 
 /** The arguments with every default filled in. */
 export const filled = (def: LayerDef, args: Args = {}): Args =>
-  Object.fromEntries(def.args.map((a) => [a.name, args[a.name] ?? (a.default as ArgValue | undefined) ?? null]));
+  Object.fromEntries(def.args.map((a) => [a.name, args[a.name] ?? a.default ?? null]));
 
 /** A small legal value of an argument. */
 export function smallest(type: ArgType): ArgValue {
