@@ -29,10 +29,13 @@ interface Applied {
   readonly cost: Cost;
 }
 
+// A list in a list stands as an array, which layerInputs refuses.
+const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] => (flow.kind === 'list' ? [flow] : flow);
+
 // One lane. Throws Unfit.
 function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Applied {
   const flow = ev.flows.get(input);
-  const parts = flow.kind === 'list' ? flow.items.map((i) => ev.flows.get(i)) : flow;
+  const parts = flow.kind === 'list' ? flow.items.map((i) => nested(ev.flows.get(i))) : flow;
   const tensors = layerInputs(layer, parts as never) as readonly { kind: 'tensor'; type: TensorType; depth: number }[];
   const found = layerCost(
     layer,
