@@ -11,7 +11,7 @@ import { printGraph } from '../../src/ir/print.ts';
 import { lower } from '../../src/ir/rebuild.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { conv } from '../../src/ops/conv.ts';
-import { add, affine, gelu, mul, neg, relu, square, sub, tanh } from '../../src/ops/elementwise.ts';
+import { add, affine, gelu, geluTanh, mul, neg, relu, silu, square, sub, tanh } from '../../src/ops/elementwise.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxpool } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
@@ -225,6 +225,36 @@ rewriting('the slope of an activation goes to the pooled side, and so do sums', 
     const slope = after.nodes.find((n) => n.op.name === 'relu_grad')!;
     assert.equal(slope.types[0], pooled!.type);
     assert.ok(!after.nodes.some((n) => n.op.name === 'maxpool_grad'), printGraph(after));
+  }
+});
+
+rewriting('a slope that follows from the input is gathered where gradients of pooling land', () => {
+  for (const [op, stride] of [
+    [gelu, 2],
+    [silu, 2],
+    [geluTanh, 2],
+    [gelu, 1],
+  ] as const) {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const bias = b.param('bias', [2], { kind: 'normal', std: 1 });
+    const image = b.one(op, [b.one(add, [b.input('x', f32(2, 5, 6, 2)), bias])]);
+    const padded = b.one(reshape, [image], { dims: [2, 1, 5, 6, 2] });
+    const attrs = { kernel: [1, 3, 2], stride: [1, stride, stride], padBefore: [0, 1, 0], padAfter: [0, 0, 0] };
+    const loss = b.one(square, [b.apply(maxpool, [padded], attrs)[0]!]);
+    const [grad] = gradients(b, loss, b.params(), { add, fill });
+    const graph = b.finish([
+      { name: 'y', value: loss },
+      { name: 'd', value: grad! },
+    ]);
+    const after = optimize(graph);
+    checkSame(graph, after);
+    // Where windows overlap, as many gradients land as there are places.
+    assert.is(
+      after.nodes.some((n) => n.op.name === 'maxpool_gather'),
+      stride === 2,
+      printGraph(after),
+    );
+    assert.ok(stride === 1 || !after.nodes.some((n) => n.op.name === 'maxpool_grad'), printGraph(after));
   }
 });
 

@@ -1,15 +1,16 @@
-import { sameShape } from '../../base/tensor-type.ts';
+import { numel, sameShape } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { attrsKey } from '../../ir/attrs.ts';
 import { sameValue } from '../../ir/value.ts';
-import { reluGrad, sigmoidGrad, tanhGrad } from '../../ops/elementwise.ts';
-import { maxpool, maxpoolGrad } from '../../ops/pool.ts';
+import { geluGrad, geluTanhGrad, reluGrad, sigmoidGrad, siluGrad, tanhGrad } from '../../ops/elementwise.ts';
+import { maxpool, maxpoolGather, maxpoolGrad } from '../../ops/pool.ts';
 import { sum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/shape.ts';
 import type { Rule } from '../rewrite.ts';
 import { inputOf, madeBy, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
 
 const FROM_OUTPUT = [reluGrad, tanhGrad, sigmoidGrad];
+const FROM_INPUT = [geluGrad, geluTanhGrad, siluGrad];
 const SPATIAL = 0b01110;
 
 /** Backward through pooling: work is done on the pooled side, where there is less of it. */
@@ -26,6 +27,21 @@ export const POOL: readonly Rule[] = [
       const pooled: Value = { source: pool, index: 0, type: typeOf(pool) };
       const scaled = m.one(node.op, [pooled, inputOf(scatter, 0)]);
       return [reshaped(m.one(maxpoolGrad, [scaled, inputOf(scatter, 1)], scatter.attrs), node, m)];
+    },
+  },
+  {
+    // A slope that follows from x is needed only where a gradient lands: it is gathered from there. Not worth it where windows overlap much.
+    name: 'slope at the winners of pooling',
+    apply: (node, m) => {
+      if (!FROM_INPUT.includes(node.op)) return null;
+      const scatter = onlyUse(inputOf(node, 1), m);
+      if (scatter?.op !== maxpoolGrad) return null;
+      const [dy, index] = [inputOf(scatter, 0), inputOf(scatter, 1)];
+      if (2 * numel(dy.type.shape) > numel(typeOf(scatter).shape)) return null;
+      const { size: _, ...window } = scatter.attrs;
+      const winners = m.one(maxpoolGather, [reshaped(inputOf(node, 0), scatter, m), index], window);
+      const scaled = m.one(node.op, [winners, dy]);
+      return [reshaped(m.one(maxpoolGrad, [scaled, index], scatter.attrs), node, m)];
     },
   },
   {
