@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { diagnosticToJson } from '../base/diagnostic.ts';
 import type { Diagnostic } from '../base/diagnostic.ts';
-import { SpaceError, compileText } from '../compile.ts';
+import { SpaceError, compileText, datasetOf } from '../compile.ts';
 import type { Compiled } from '../compile.ts';
 import { renderDiagnostics } from '../lang/render.ts';
 import { EXIT, Exit } from './io.ts';
@@ -45,18 +45,23 @@ export function loadProgram(io: Io, file: string, options: Options): Compiled {
     sayDiagnostics(io, compiled.diagnostics);
     return compiled;
   } catch (e) {
-    if (!(e instanceof SpaceError)) throw asInputError(e);
+    if (!(e instanceof SpaceError)) {
+      // A missing space is the user's; a bug keeps its stack.
+      throw e instanceof Error && e.message.startsWith(`${file}: `) ? new Exit(EXIT.input, `error: ${e.message}`) : e;
+    }
     if (io.json) io.data({ file, diagnostics: e.diagnostics.map(diagnosticToJson) });
     else sayDiagnostics(io, e.diagnostics);
     throw new Exit(EXIT.input);
   }
 }
 
-// A missing space is the user's; a bug keeps its stack.
-function asInputError(e: unknown): unknown {
-  return e instanceof Error && e.name === 'Error' && !e.message.startsWith('bug:')
-    ? new Exit(EXIT.input, `error: ${e.message}`)
-    : e;
+/** The data set of a program that is to be trained. */
+export function dataOf({ space, file }: Compiled): ReturnType<typeof datasetOf> {
+  if (space.train.data) return datasetOf(space, file);
+  throw new Exit(
+    EXIT.input,
+    `error: ${file}: space ${space.name} says nothing of its data: add \`train { data mnist }\`, or \`data csv("file.csv", label: "column")\``,
+  );
 }
 
 const MAX_THREADS = 256;

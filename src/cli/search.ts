@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { datasetOf, describeMember } from '../compile.ts';
+import { describeMember } from '../compile.ts';
 import type { Compiled } from '../compile.ts';
 import { nearest } from '../lang/nearest.ts';
 import { judgeFor } from '../revisions.ts';
@@ -20,7 +20,7 @@ import type { CommandDef, Options } from './command.ts';
 import { drainAndRelease } from './interrupt.ts';
 import { EXIT, Exit, printable } from './io.ts';
 import type { Io } from './io.ts';
-import { loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
+import { dataOf, loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
 import { LiveLines } from './progress.ts';
 import { sayEnd } from './search-end.ts';
 import { eventJson, eventText, sayEdit } from './search-events.ts';
@@ -164,7 +164,7 @@ export const search: CommandDef = {
   run: async (io, [file], options) => {
     const compiled = loadProgram(io, file!, options);
     const s = settingsOf(compiled, options);
-    const { data, hash } = datasetOf(compiled.space, file!);
+    const { data, hash } = dataOf(compiled);
     const head = {
       file: file!,
       source: compiled.text,

@@ -1,16 +1,19 @@
 import { Random } from '../base/philox.ts';
 import { describeMember, makeTrainer, trainConfigOf } from '../compile.ts';
+import type { Member } from '../compile.ts';
 import { count } from '../space/count.ts';
 import { sample } from '../space/sample.ts';
+import type { Assignment, Space } from '../space/space.ts';
 import type { EpochReport } from '../train/trainer.ts';
 import type { CommandDef } from './command.ts';
 import { textOption, wholeOption } from './command.ts';
-import { duration, figuresText, short } from './format.ts';
+import { duration, figuresText, grouped, short } from './format.ts';
 import { EXIT, Exit } from './io.ts';
 import type { Io } from './io.ts';
 import { interruptSignal } from './interrupt.ts';
-import { loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
+import { dataOf, loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
 import { bar, eta, LiveLines } from './progress.ts';
+import { checkTarget } from './write.ts';
 
 const epochText = (r: EpochReport): string => {
   return `epoch ${r.epoch}/${r.epochs}  ${figuresText(r.figures)}  ${r.seconds.toFixed(1)}s`;
@@ -31,63 +34,93 @@ export const train: CommandDef = {
   ],
   run: async (io, [file], options) => {
     const compiled = loadProgram(io, file!, options);
-    const { space } = compiled;
     const seed = wholeOption(options, 'seed');
-    const members = count(space).exact;
-    if (members !== 1n && seed === null) {
-      throw new Exit(
-        EXIT.input,
-        `error: space ${space.name} has ${members ?? 'many'} members: --seed N samples one of them, \`tenon search\` looks for the best`,
-      );
-    }
-    const assignment = sample(space, { random: new Random('sample', seed ?? 0, 0), measure: 'choice' });
-    const member = describeMember(space, assignment);
+    const assignment = chosenMember(compiled.space, seed);
     const overrides = { epochs: wholeOption(options, 'epochs', 1), batch: wholeOption(options, 'batch', 1), seed };
-    const { epochs } = trainConfigOf(space, assignment, overrides);
-    if (!io.json) {
-      io.out(member.program.trimEnd());
-      io.out(
-        io.colors.dim(
-          `params ${short(member.measures.params)}  flops ${short(member.measures.flops)}  epochs ${epochs}`,
-        ),
-      );
+    const save = textOption(options, 'save');
+    if (save !== null) checkTarget(save);
+    const { data } = dataOf(compiled);
+    if (options['test'] === true && data.test === null) {
+      throw new Exit(EXIT.input, 'error: --test: the data set has no test set');
     }
+    const member = describeMember(compiled.space, assignment);
+    const { epochs } = trainConfigOf(compiled.space, assignment, overrides);
+    if (!io.json) announce(io, member, epochs);
     const signal = interruptSignal();
-    const started = performance.now();
-    let [done, total, epoch] = [0, 1, 0];
-    const share = (): number => (epoch + done / total) / epochs;
-    const live = new LiveLines(io, () => [
-      `${bar(share(), 30)} epoch ${Math.min(epoch + 1, epochs)}/${epochs}  ${duration((performance.now() - started) / 1000)}  ${eta(started, share())}`,
-    ]);
+    const display = new EpochDisplay(io, epochs);
     const trainer = await makeTrainer(compiled, assignment, overrides, {
       threads: threadsOf(options),
       signal,
-      onProgress: (d, t) => ([done, total] = [d, t]),
+      onProgress: (done, total) => display.progress(done, total),
     });
     try {
       const from = textOption(options, 'load');
       if (from !== null) trainer.load(from);
-      live.start();
-      for await (const report of trainer.epochs()) {
-        [epoch, done] = [report.epoch, 0];
-        if (io.json) io.data(epochJson(report));
-        else live.say(epochText(report));
-      }
-      live.stop();
-      const save = textOption(options, 'save');
+      display.live.start();
+      for await (const report of trainer.epochs()) display.say(report);
+      display.live.stop();
       if (save !== null) trainer.save(save, { program: member.program });
-      const test = options['test'] === true ? await trainer.evaluate('test') : null;
-      report(io, test, save);
+      report(io, options['test'] === true ? await trainer.evaluate('test') : null, save);
       return EXIT.done;
     } catch (e) {
-      if (signal.aborted) throw new Exit(EXIT.interrupted, 'interrupted');
-      throw e;
+      throw signal.aborted ? new Exit(EXIT.interrupted, 'interrupted') : e;
     } finally {
-      live.stop();
+      display.live.stop();
       trainer.close();
     }
   },
 };
+
+// The only member, or the sample of a seed.
+function chosenMember(space: Space, seed: number | null): Assignment {
+  const members = count(space, { train: true }).exact;
+  if (seed === null && members !== 1n) {
+    const many = members === null ? 'many' : grouped(members);
+    throw new Exit(
+      EXIT.input,
+      `error: space ${space.name} has ${many} members: --seed N samples one of them, \`tenon search\` looks for the best`,
+    );
+  }
+  return sample(space, { random: new Random('sample', seed ?? 0, 0), measure: 'choice' });
+}
+
+function announce(io: Io, member: Member, epochs: number): void {
+  io.out(member.program.trimEnd());
+  const { params, flops } = member.measures;
+  io.out(io.colors.dim(`params ${short(params)}  flops ${short(flops)}  epochs ${epochs}`));
+}
+
+/** A bar of the steps of the run while it lasts, and a line an epoch. */
+class EpochDisplay {
+  readonly live: LiveLines;
+  private readonly io: Io;
+  private readonly started = performance.now();
+  private share = 0;
+  private epoch = 0;
+  private readonly epochs: number;
+
+  constructor(io: Io, epochs: number) {
+    this.io = io;
+    this.epochs = epochs;
+    this.live = new LiveLines(io, () => [this.line()]);
+  }
+
+  private line(): string {
+    const passed = duration((performance.now() - this.started) / 1000);
+    const number = Math.min(this.epoch + 1, this.epochs);
+    return `${bar(this.share, 30)} epoch ${number}/${this.epochs}  ${passed}  ${eta(this.started, this.share)}`;
+  }
+
+  progress(done: number, total: number): void {
+    this.share = (this.epoch + done / total) / this.epochs;
+  }
+
+  say(report: EpochReport): void {
+    this.epoch = report.epoch;
+    if (this.io.json) this.io.data(epochJson(report));
+    else this.live.say(epochText(report));
+  }
+}
 
 function report(io: Io, test: Readonly<Record<string, number>> | null, save: string | null): void {
   if (io.json) return io.data({ event: 'done', best: 0, trials: { complete: 1, failed: 0, pruned: 0 }, test });

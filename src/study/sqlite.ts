@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DatabaseSync } from '@photostructure/sqlite';
 
@@ -92,10 +92,10 @@ function connect(Driver: Driver, path: string, readOnly: boolean): Database {
       return new Driver(`${pathToFileURL(resolve(path)).href}?immutable=1`, { readOnly });
     }
   } catch (e) {
+    if (!existsSync(dirname(path))) throw new StudyError('missing', `${path}: there is no folder ${dirname(path)}`);
     const known = explained(path, e);
-    throw known instanceof StudyError
-      ? known
-      : new StudyError('disk', `${path}: it cannot be opened (${(e as Error).message})`);
+    if (known instanceof StudyError && known.code !== 'disk') throw known;
+    throw new StudyError('disk', `${path}: it cannot be opened (${(e as Error).message})`);
   }
 }
 

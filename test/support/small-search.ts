@@ -16,7 +16,7 @@ export interface SmallProgram {
   readonly epochs?: number;
   /** Statements of `search`. */
   readonly search?: string;
-  readonly lr?: string;
+  readonly optimizer?: string;
   readonly output?: string;
   readonly more?: string;
 }
@@ -29,7 +29,7 @@ export function programText(p: SmallProgram = {}): string {
 }
 train {
   data csv("table.csv", label: "y")
-  optimizer adamw(lr: ${p.lr ?? '1e-3..1e-1 log'})
+  optimizer ${p.optimizer ?? 'adamw(lr: 1e-3..1e-1 log)'}
   batch 20
   epochs ${p.epochs ?? 2}
 }
