@@ -146,7 +146,7 @@ slopes('is exact to some roundings from end to end, and NaN only where it has no
   const edges = [0, -0, 5.6999, 5.7001, -5.6999, -5.7001, 1e-30, -1e-30, 90, -90, 3e38, -3e38, Infinity, NaN];
   const grid = Array.from({ length: 4001 }, (_, i) => (i - 2000) / 333);
   const x = Float64Array.from([...grid, ...edges], Math.fround);
-  const given = new Map([['x0', { shape: [x.length], data: x } as NdArray]]);
+  const given = new Map([['x0', { shape: [x.length], data: x }]]);
   const y = (await forward([f32(x.length)], one('gelu'), 'infer', given)).get('y')!;
   y.forEach((found, i) => {
     const v = x[i]!;
