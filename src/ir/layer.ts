@@ -44,6 +44,13 @@ export interface LayerDef {
   readonly takes: 'one' | 'list' | number;
   /** Whether it has weights (counts in `depth`). A function where it depends on the arguments. */
   readonly weighted: boolean;
+  /** How many layers with weights it stands for on its longest path; 1 unless said. */
+  readonly depth?: number;
+  /**
+   * Whether, with these arguments, every width of the input's last axis fits and becomes `out`, and sizes and costs are of degree one in `out` and in that width:
+   * then few of many widths are measured.
+   */
+  readonly linear?: (args: Args) => boolean;
   /** `inputs` has one value, or the list. Parameters are made under the builder's scope. Throws Unfit. */
   readonly build: (b: Builder, inputs: readonly Value[], args: Args) => Value;
 }

@@ -86,6 +86,7 @@ export const ffn: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
+  depth: 2,
   build: (b, [x], args) => {
     const width = x!.type.shape.at(-1)!;
     const up = apply(b, dense, x!, { out: number(args, 'hidden') }, 'up');
@@ -109,6 +110,7 @@ export const se: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
+  depth: 2,
   build: (b, [x], args) => {
     const ratio = number(args, 'ratio');
     const channels = x!.type.shape.at(-1)!;

@@ -73,6 +73,7 @@ export const conv: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
+  linear: (args) => args['groups'] === 1,
   build: (b, [x], args) => convolve(b, 'conv', x!, whole(args, 'out'), whole(args, 'groups'), args),
 };
 

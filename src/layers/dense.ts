@@ -14,6 +14,7 @@ export const dense: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
+  linear: () => true,
   build: (b, [x], args) => {
     featuresOf('dense', x!);
     return fromRows(b, affineRows(b, toRows(b, x!), whole(args, 'out'), truth(args, 'bias'), startOf(args)), x!);

@@ -3,7 +3,7 @@ import type { TensorType } from '../base/tensor-type.ts';
 import type { Args, LayerDef } from '../ir/layer.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import type { Cost } from './costs.ts';
-import { layerCost } from './layer-cost.ts';
+import { layerCost, layerDepth } from './layer-cost.ts';
 import type { AnyExpr } from './references.ts';
 import { costVector, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
@@ -30,7 +30,8 @@ interface Applied {
 }
 
 // A list in a list stands as an array, which layerInputs refuses.
-const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] => (flow.kind === 'list' ? [flow] : flow);
+const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] =>
+  flow.kind === 'list' ? [flow] : flow;
 
 // One lane. Throws Unfit.
 function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Applied {
@@ -42,7 +43,7 @@ function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Ap
     args,
     tensors.map((t) => t.type),
   );
-  const depth = ev.tracksDepth ? Math.max(0, ...tensors.map((t) => t.depth)) + (layer.weighted ? 1 : 0) : 0;
+  const depth = ev.tracksDepth ? Math.max(0, ...tensors.map((t) => t.depth)) + layerDepth(layer, found) : 0;
   return { flow: ev.flows.tensor(found.output, depth), cost: ev.layerCostOf(found) };
 }
 

@@ -1,5 +1,6 @@
 import type { Unfit } from '../base/unfit.ts';
 import type { Cost } from './costs.ts';
+import type { LayerCost } from './layer-cost.ts';
 import type { NamedNet } from './naming.ts';
 import type { Reads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
@@ -45,14 +46,7 @@ export interface Evaluator {
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;
   bare(e: NamedNet, inputs: readonly number[], ctx: Context): Table;
-  layerCostOf(cost: {
-    readonly params: number;
-    readonly state: number;
-    readonly flops: number;
-    readonly macs: number;
-    readonly kept: number;
-    readonly shapes: readonly string[];
-  }): Cost;
+  layerCostOf(cost: LayerCost): Cost;
   outcome(flow: number, cost: Cost): number;
   outcomeOf(id: number): Outcome;
   /** For analyses: the flow that stands for what does not fit; null where such members are dropped. */

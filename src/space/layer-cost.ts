@@ -14,21 +14,93 @@ export interface LayerCost {
   readonly macs: number;
   /** Values that its backward pass reads: its own, and its inputs. */
   readonly kept: number;
-  /** Its weights' paths and shapes. */
-  readonly shapes: readonly string[];
+  /** Its weights. */
+  readonly weights: readonly { readonly path: string; readonly shape: readonly number[] }[];
 }
+
+/** Its weights' paths and shapes as texts. */
+export const weightShapes = (cost: Pick<LayerCost, 'weights'>): readonly string[] =>
+  cost.weights.map(({ path, shape }) => `${path}:${shape.join('x')}`);
+
+/** Layers with weights on the longest path through it. */
+export const layerDepth = (layer: LayerDef, cost: LayerCost): number => (cost.params === 0 ? 0 : (layer.depth ?? 1));
 
 const memo = new WeakMap<LayerDef, Map<string, LayerCost | Unfit>>();
 
 /** Measured once for each layer, arguments and types. Throws Unfit. */
 export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost {
-  let known = memo.get(layer);
-  if (!known) memo.set(layer, (known = new Map<string, LayerCost | Unfit>()));
-  const key = `${JSON.stringify(args)}|${inputs.map((t) => `${t.dtype}${t.shape.join('x')}`).join()}`;
-  let found = known.get(key);
-  if (!found) known.set(key, (found = tryMeasure(layer, args, inputs)));
+  const found = (layer.linear?.(args) && linearCost(layer, args, inputs)) || measuredCost(layer, args, inputs);
   if (found instanceof Unfit) throw found;
   return found;
+}
+
+export function measuredCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | Unfit {
+  let known = memo.get(layer);
+  if (!known) memo.set(layer, (known = new Map<string, LayerCost | Unfit>()));
+  const key = keyOf(args, inputs);
+  let found = known.get(key);
+  if (!found) known.set(key, (found = tryMeasure(layer, args, inputs)));
+  return found;
+}
+
+const keyOf = (args: Args, inputs: readonly TensorType[]): string =>
+  `${JSON.stringify(args)}|${inputs.map((t) => `${t.dtype}${t.shape.join('x')}`).join()}`;
+
+// ---- layers whose costs are of degree one in their widths ---------------------------------------------------------------
+
+/** Costs at the corners of widths (BASE, BASE), (BASE, BASE + 1), (BASE + 1, BASE), (BASE + 1, BASE + 1): of the input, of the output. */
+type Corners = readonly [LayerCost, LayerCost, LayerCost, LayerCost];
+
+type Three = [number, number, number];
+
+const BASE = 2;
+const corners = new WeakMap<LayerDef, Map<string, Corners | null>>();
+/** Sizes above it may be refused: they are measured. */
+const MOST = 2 ** 40;
+
+/** From measurements of a few widths; null where it must be measured. */
+function linearCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | null {
+  const { out } = args;
+  const input = inputs[0];
+  const width = input?.shape.at(-1);
+  if (!input || inputs.length !== 1 || width === undefined || typeof out !== 'number') return null;
+  const lead = input.shape.slice(0, -1);
+  let known = corners.get(layer);
+  if (!known) corners.set(layer, (known = new Map<string, Corners | null>()));
+  const key = keyOf({ ...args, out: null }, [{ dtype: input.dtype, shape: lead }]);
+  let at = known.get(key);
+  if (at === undefined) known.set(key, (at = measureCorners(layer, args, { dtype: input.dtype, shape: lead })));
+  if (!at) return null;
+  const dx = width - BASE,
+    dy = out - BASE;
+  const [a, b, c, d] = at;
+  const mix = (p: number, q: number, r: number, s: number): number =>
+    p + (q - p) * dy + (r - p) * dx + (s - q - r + p) * dx * dy;
+  const of = (what: 'params' | 'state' | 'flops' | 'macs' | 'kept'): number => mix(a[what], b[what], c[what], d[what]);
+  const shape = [...a.output.shape.slice(0, -1), out];
+  const cost = {
+    output: { dtype: a.output.dtype, shape },
+    params: of('params'),
+    state: of('state'),
+    flops: of('flops'),
+    macs: of('macs'),
+    kept: of('kept'),
+    get weights() {
+      return a.weights.map(({ path, shape: sizes }, w) => ({
+        path,
+        shape: sizes.map((size, i) => mix(size, ...([b, c, d].map((x) => x.weights[w]!.shape[i]!) as Three))),
+      }));
+    },
+  };
+  const fits = cost.flops < MOST && cost.params < MOST && cost.kept < MOST && numel(shape) < MOST;
+  return fits && numel(input.shape) < MOST ? cost : null;
+}
+
+function measureCorners(layer: LayerDef, args: Args, lead: TensorType): Corners | null {
+  const at = (width: number, out: number): LayerCost | Unfit =>
+    tryMeasure(layer, { ...args, out }, [{ dtype: lead.dtype, shape: [...lead.shape, width] }]);
+  const all = [at(BASE, BASE), at(BASE, BASE + 1), at(BASE + 1, BASE), at(BASE + 1, BASE + 1)];
+  return all.some((c) => c instanceof Unfit) ? null : (all as unknown as Corners);
 }
 
 function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | Unfit {
@@ -42,7 +114,7 @@ function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[]):
       flops: m.flops,
       macs: m.macs,
       kept: m.kept + keptInputs,
-      shapes: [...m.weights].map(([path, shape]) => `${path}:${shape.join('x')}`),
+      weights: [...m.weights].map(([path, shape]) => ({ path, shape })),
     };
   } catch (e) {
     if (e instanceof Unfit) return e;

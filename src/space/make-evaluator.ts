@@ -6,6 +6,7 @@ import { evaluateBare, evaluateNet } from './evaluate-net.ts';
 import { evaluateTensor } from './evaluate-tensor.ts';
 import { evaluateValue, fitting } from './evaluate-value.ts';
 import type { Cause, Context, Evaluator, Outcome } from './evaluator.ts';
+import { weightShapes } from './layer-cost.ts';
 import { makeReads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import { idOf, infoOf } from './scope.ts';
@@ -136,7 +137,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
         keeps('macs') ? c.macs : 0,
         memory ? 4 * (c.params * (2 + slots) + c.state) : 0,
         memory ? 4 * batch * c.kept : 0,
-        options.keepsShapes ? c.shapes : [],
+        options.keepsShapes ? weightShapes(c) : [],
       );
     },
     outcome: (flow, cost) => {

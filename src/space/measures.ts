@@ -1,6 +1,6 @@
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import { layerCost } from './layer-cost.ts';
+import { layerCost, layerDepth, weightShapes } from './layer-cost.ts';
 import { byAssignment, followMember } from './member.ts';
 import type { Decider, Maker, Member } from './member.ts';
 import { optimizerSlots } from './requirement.ts';
@@ -48,7 +48,7 @@ export function measuring(
         args,
         inputs.map((i) => i.type),
       );
-      const shapes = cost.shapes.join();
+      const shapes = weightShapes(cost).join();
       const before = weights.get(path);
       if (before === undefined) {
         weights.set(path, shapes);
@@ -59,7 +59,7 @@ export function measuring(
       macs += cost.macs;
       kept += cost.kept;
       stop.expr = null;
-      return { type: cost.output, depth: Math.max(0, ...inputs.map((i) => i.depth)) + (layer.weighted ? 1 : 0) };
+      return { type: cost.output, depth: Math.max(0, ...inputs.map((i) => i.depth)) + layerDepth(layer, cost) };
     },
   };
   const inputs = space.inputs.map((i): Measured => ({ type: { dtype: i.dtype, shape: [1, ...i.shape] }, depth: 0 }));
