@@ -55,5 +55,5 @@ export class Exit extends Error {
 export const printable = (text: string): string =>
   text.replace(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    (c) => `\\u{${c.charCodeAt(0).toString(16)}}`,
   );

@@ -6,6 +6,7 @@ import type { Compiled } from '../compile.ts';
 import { nearest } from '../lang/nearest.ts';
 import { judgeFor } from '../revisions.ts';
 import { SEARCHERS } from '../search/index.ts';
+import { searcherArgs } from '../search/search.ts';
 import type { SearcherArgs, SearcherDef } from '../search/searcher.ts';
 import type { SettingExpr } from '../space/space.ts';
 import type { PoolOptions } from '../study/pool.ts';
@@ -164,6 +165,8 @@ export const search: CommandDef = {
   run: async (io, [file], options) => {
     const compiled = loadProgram(io, file!, options);
     const s = settingsOf(compiled, options);
+    // Refuses a space that it cannot search before anything is made.
+    s.searcher.create(compiled.space, searcherArgs(s.searcher, s.args));
     const { data, hash } = dataOf(compiled);
     const head = {
       file: file!,

@@ -37,6 +37,7 @@ export const train: CommandDef = {
     const seed = wholeOption(options, 'seed');
     const assignment = chosenMember(compiled.space, seed);
     const overrides = { epochs: wholeOption(options, 'epochs', 1), batch: wholeOption(options, 'batch', 1), seed };
+    const threads = threadsOf(options);
     const save = textOption(options, 'save');
     if (save !== null) checkTarget(save);
     const { data } = dataOf(compiled);
@@ -45,17 +46,17 @@ export const train: CommandDef = {
     }
     const member = describeMember(compiled.space, assignment);
     const { epochs } = trainConfigOf(compiled.space, assignment, overrides);
-    if (!io.json) announce(io, member, epochs);
     const signal = interruptSignal();
     const display = new EpochDisplay(io, epochs);
     const trainer = await makeTrainer(compiled, assignment, overrides, {
-      threads: threadsOf(options),
+      threads,
       signal,
       onProgress: (done, total) => display.progress(done, total),
     });
     try {
       const from = textOption(options, 'load');
       if (from !== null) trainer.load(from);
+      if (!io.json) announce(io, member, epochs);
       display.live.start();
       for await (const report of trainer.epochs()) display.say(report);
       display.live.stop();

@@ -53,6 +53,19 @@ export function whenEnded(child: ChildProcess): Promise<Ended> {
 export const tenon = (args: readonly string[], options: RunOptions = {}): Promise<Ended> =>
   whenEnded(startTenon(args, options));
 
+/** Runs a line of bash in which TENON stands for the command. */
+export function tenonShell(line: string, options: RunOptions = {}): Promise<Ended> {
+  const quoted = [process.execPath, ...command].map((a) => `'${a}'`).join(' ');
+  const script = `set -o pipefail\n${line.replaceAll('TENON', () => quoted)}`;
+  return whenEnded(
+    spawn('bash', ['-c', script], {
+      cwd: options.cwd ?? root,
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+}
+
 /** Whatever a command printed with `--json`: every line must be JSON. */
 export const jsonLines = (text: string): readonly Record<string, unknown>[] =>
   text
