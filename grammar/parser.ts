@@ -9,6 +9,8 @@ import { nodeBelow } from './walk.ts';
 export interface Parsed {
   readonly tree: Program;
   readonly errors: readonly SyntaxProblem[];
+  /** What could not be read, and may have defined what now seems to be missing. */
+  readonly lost: readonly Spanned[];
 }
 
 /**
@@ -16,10 +18,10 @@ export interface Parsed {
  * could be read. Offsets are those of `text`, also where it starts with a byte-order mark.
  */
 export function parse(text: string): Parsed {
-  const { value, comments, errors } = run(text, (parser) => parser.program());
-  const { statements, errors: heights } = withinHeight(value ?? []);
+  const { value, comments, errors, lost } = run(text, (parser) => parser.program());
+  const { statements, errors: heights, lost: high } = withinHeight(value ?? []);
   const tree: Program = { kind: 'program', statements, comments, start: 0, end: text.length };
-  return { tree, errors: [...errors, ...heights].sort((a, b) => a.start - b.start) };
+  return { tree, errors: [...errors, ...heights].sort((a, b) => a.start - b.start), lost: [...lost, ...high] };
 }
 
 export type ParsedPart<R> = { readonly value: R } | { readonly errors: readonly SyntaxProblem[] };
@@ -47,6 +49,7 @@ interface Run<R> {
   readonly value: R | undefined;
   readonly comments: readonly Comment[];
   readonly errors: readonly SyntaxProblem[];
+  readonly lost: readonly Spanned[];
 }
 
 // Built at the first use: its self-analysis takes some milliseconds that `--help` need not pay.
@@ -54,14 +57,15 @@ let parser: SpaceParser | undefined;
 
 function run<R>(text: string, read: (parser: SpaceParser) => R | undefined): Run<R> {
   const size = tooLarge(text);
-  if (size) return { value: undefined, comments: [], errors: [size] };
+  if (size) return { value: undefined, comments: [], errors: [size], lost: [] };
   const { tokens, comments } = tokenize(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text);
   parser ??= new SpaceParser();
   parser.begin(tokens, text);
   const value = readSafely(parser, read);
   const errors = [...parser.recovery.problems, ...controls(text)];
+  const lost = [...parser.recovery.lost];
   parser.begin([], '');
-  return { value, comments: comments.map(toComment), errors };
+  return { value, comments: comments.map(toComment), errors, lost };
 }
 
 function readSafely<R>(from: SpaceParser, read: (parser: SpaceParser) => R | undefined): R | undefined {
@@ -116,14 +120,22 @@ function controls(text: string): SyntaxProblem[] {
 }
 
 // Operators of one level make trees as deep as they are many.
-function withinHeight(statements: readonly Statement[]): { statements: Statement[]; errors: SyntaxProblem[] } {
+function withinHeight(statements: readonly Statement[]): {
+  statements: Statement[];
+  errors: SyntaxProblem[];
+  lost: Spanned[];
+} {
   const errors: SyntaxProblem[] = [];
+  const lost: Spanned[] = [];
   const kept = statements.filter((statement) => {
     const deep = nodeBelow(statement, MAX_HEIGHT);
-    if (deep) errors.push(tooHigh(deep));
+    if (deep) {
+      errors.push(tooHigh(deep));
+      lost.push(statement);
+    }
     return !deep;
   });
-  return { statements: kept, errors };
+  return { statements: kept, errors, lost };
 }
 
 const tooHigh = ({ start, end }: Spanned): SyntaxProblem => ({

@@ -238,6 +238,7 @@ export function hintFor({ rule, expected, token, previous, next }: Situation): s
     return `nothing follows the \`${previous.image}\``;
   if (expected === expression && tokenMatcher(token, Keyword) && isOperator(previous))
     return `nothing follows the \`${previous.image}\``;
+  if (rule.endsWith('etting') && nearest(previous.image, ['trials']) !== undefined) return 'did you mean `trials`?';
   if (rule === 'if' && expected.includes('else')) return elseHint;
   if (rule === 'letin' && expected.includes('`in`')) return inHint;
   return undefined;

@@ -56,6 +56,8 @@ const isName = (token: IToken): boolean => tokenMatcher(token, T.Name);
 /** Looks around in the tokens for the parser: where statements start, what may go on, and how an error is told. */
 export class Recovery {
   readonly problems: SyntaxProblem[] = [];
+  /** What was given up: from the start of a statement to where the next may start. */
+  readonly lost: Spanned[] = [];
   /** The bracket that the parser could not close, for the problem that it is about to throw. */
   open: IToken | undefined;
   /** What is being read inside an expression, by its key in `readings`. */
@@ -76,6 +78,7 @@ export class Recovery {
     this.tokens = tokens;
     this.text = text;
     this.problems.length = 0;
+    this.lost.length = 0;
     this.open = undefined;
     this.reading = undefined;
     this.unclosed = 0;
@@ -294,7 +297,10 @@ export class Recovery {
     }
     this.open = undefined;
     this.reading = undefined;
-    return this.resume(from, place);
+    const block = this.resume(from, place);
+    const last = this.ahead(0);
+    this.lost.push({ start: from.startOffset, end: Math.max(from.startOffset, last.startOffset + last.image.length) });
+    return block;
   }
 
   /** The problem that an error of the parser tells. */

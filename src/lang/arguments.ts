@@ -3,8 +3,7 @@ import type { ValueExpr } from '../space/space.ts';
 import type { Checker } from './model.ts';
 import { domainOf } from './domain.ts';
 import type { Datum, DomainEnv } from './domain.ts';
-import { describe } from './layer-calls.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean, oneOf } from './nearest.ts';
 
 /** Tests an argument over every value that it can take: E204. */
 export function testArgument(checker: Checker, callee: string, def: ArgDef, value: ValueExpr, env: DomainEnv): void {
@@ -85,4 +84,28 @@ function find(e: ValueExpr, v: Datum): ValueExpr | null {
     if (found) return found;
   }
   return null;
+}
+
+/** What an argument may be, in words. */
+export function describe(type: ArgType): string {
+  switch (type.kind) {
+    case 'whole':
+      return type.max === undefined
+        ? `a whole number from ${type.min}`
+        : `a whole number from ${type.min} to ${type.max}`;
+    case 'real': {
+      const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
+      return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
+    }
+    case 'truth':
+      return 'true or false';
+    case 'name':
+      return type.oneOf.length === 0 ? 'a text such as "file.csv"' : oneOf(type.oneOf);
+    case 'wholes': {
+      const numbers = `a whole number from ${type.min}, or a list of them`;
+      return type.names ? `${oneOf(type.names)}, ${numbers}` : numbers;
+    }
+    case 'axes':
+      return 'axes such as `1..2`';
+  }
 }

@@ -4,7 +4,7 @@ import type { Binding, DefBody, InputDecl, OutputDecl, TensorExpr, Wire } from '
 import type { CellStatement, Expr, LetStatement, Name, SharedStatement, Statement } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf, want } from './context.ts';
 import { resolveLet } from './lets.ts';
-import { define, placeOf } from './scope.ts';
+import { define, markChecked, placeOf } from './scope.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import { didYouMean } from './nearest.ts';
 import type { Context, Entity, Mutable } from './model.ts';
@@ -111,6 +111,7 @@ export function elaborateBody(
       body.result = want(cx, cx.checker.elaborate(s.value, cx), 'tensor', s.value, 'what a cell returns');
     } else if (s.kind !== 'def' && s.kind !== 'cell' && s.kind !== 'input') other(s, cx);
   }
+  markChecked(statements, outer.scope);
   // Where something is wrong, what it meant to use is not known.
   if (outer.checker.errorCount() === errors) warnUnused(outer);
   return body;

@@ -49,8 +49,10 @@ export function check(text: string, file: string, options: CheckOptions = {}): C
     checker.report('E503', source, { start: 0, end: 0 }, 'definitions are nested too deep in this file');
   }
   // What could not be read may be what seems to be missing.
-  const meant =
-    syntax.length === 0 ? checker.diagnostics : checker.diagnostics.filter((d) => !OF_WHOLE_TEXTS.has(d.code));
+  const lost = parsed.lost.map((s) => text.slice(s.start, s.end));
+  const follows = (d: Diagnostic): boolean =>
+    OF_WHOLE_TEXTS.has(d.code) || (d.code === 'E101' && lost.some((part) => mayDefine(part, d.found)));
+  const meant = syntax.length === 0 ? checker.diagnostics : checker.diagnostics.filter((d) => !follows(d));
   const diagnostics = [...syntax, ...meant].sort((a, b) => a.span.start - b.span.start);
   const failed = diagnostics.some((d) => d.severity === 'error');
   return { program: failed ? null : program, diagnostics };
@@ -58,6 +60,12 @@ export function check(text: string, file: string, options: CheckOptions = {}): C
 
 /** Unused names, parts that a space lacks. */
 const OF_WHOLE_TEXTS = new Set(['E103', 'E106', 'E701']);
+
+/** Whether a statement that could not be read seems to define a name: `imput x: …`, `let x = + 3`, `def f(x = …`. */
+function mayDefine(part: string, name: string): boolean {
+  if (!/^\w+$/.test(name)) return false;
+  return new RegExp(`^\\w+\\s+${name}\\b|\\b${name}\\s*(:|=(?!=))`).test(part);
+}
 
 const syntaxDiagnostic = (p: SyntaxProblem, source: Source): Diagnostic =>
   diagnostic(p.code, span(source, p.start, p.end), p.message, {
@@ -91,7 +99,7 @@ function checkFile(
   };
   // What was not read well is not judged: names would seem unused, spaces empty.
   if (!broken) {
-    validate(statements, program, cx);
+    validate(statements, program, train, cx);
     if (checker.errorCount() === 0 && (options.analyse ?? true)) analyse(statements, program, spaces, cx);
   }
   return program;

@@ -10,7 +10,7 @@ import type {
 } from '../../grammar/syntax.ts';
 import { projectLike, project as projectTo } from '../layers/blocks.ts';
 import { inputDecl } from './bodies.ts';
-import { inner, labelled, quote, report, spanOf, takeNumber, useName, want } from './context.ts';
+import { inner, labelled, quote, report, spanOf, takeNumber, textOf, useName, want } from './context.ts';
 import { callDef } from './def-calls.ts';
 import { callLayer, callSetting } from './layer-calls.ts';
 import { letIn, useLet } from './lets.ts';
@@ -170,7 +170,18 @@ export function notYet(what: string, at: { start: number; end: number }, cx: Con
   return ERROR;
 }
 
-const via = (e: ViaExpr, cx: Context): Meaning => notYet('`via`', e, cx);
+function via(e: ViaExpr, cx: Context): Meaning {
+  const { weight } = e;
+  if (weight.kind !== 'repeat' && weight.kind !== 'optional') return notYet('`via`', e, cx);
+  const made = textOf(cx, { start: e.start, end: weight.value.end });
+  const times = textOf(cx, { start: weight.value.end, end: weight.end });
+  report(cx, 'E201', weight, `\`${times}\` stands for the weight here, which cannot be repeated`, {
+    expected: 'a weight after `via`',
+    found: textOf(cx, weight),
+    hint: `to repeat the network, write \`(${made})${times}\``,
+  });
+  return ERROR;
+}
 const member = (e: MemberExpr, cx: Context): Meaning => notYet(`a name of another file (${quote(cx, e)})`, e, cx);
 
 // ---- names of uses -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import type {
   SettingChoice,
   Space,
   TensorExpr,
+  TrainSettings,
   ValueExpr,
   ValueParameter,
   Wire,
@@ -57,7 +58,7 @@ export function walkSpace(space: Space, checker: Checker): void {
     walkTensor(o.expr, env, w);
     if (tensorIsList(o.expr)) reportList(o, checker);
   }
-  walkTrain(space, env, w);
+  walkTrain(space.train, env, w);
 }
 
 function reportList(o: OutputDecl, checker: Checker): void {
@@ -278,8 +279,8 @@ function reportRecursion(def: Def, at: Span, w: Walk, how: string): void {
 
 // ---- train -----------------------------------------------------------------------------------------------------------
 
-function walkTrain(space: Space, env: DomainEnv, w: Walk): void {
-  const { train } = space;
+/** Tests the settings of `train`. */
+export function walkTrain(train: TrainSettings, env: DomainEnv, w: Pick<Walk, 'checker'>): void {
   const count = { kind: 'whole', min: 1 } as const;
   for (const key of ['batch', 'epochs'] as const) {
     testValue(w.checker, `\`${key}\``, count, train[key], env);

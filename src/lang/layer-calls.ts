@@ -4,6 +4,8 @@ import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/spa
 import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
 import { inner, labelled, quote, report, spanOf, useName, want } from './context.ts';
 import { elaborateValue } from './values.ts';
+import { describe, testArgument } from './arguments.ts';
+import { EMPTY_ENV } from './domain.ts';
 import { didYouMean, oneOf } from './nearest.ts';
 import { newScope } from './scope.ts';
 import type { Context, Entity, Meaning } from './model.ts';
@@ -72,12 +74,13 @@ function elaborateArgs(
   const found = new Map<ArgDef, ValueExpr>();
   const given = new Set<ArgDef>();
   let fine = true;
-  const inOrder = [...callee.args];
+  const inOrder = callee.args.filter((a, i) => i === 0 || a.positional || a.default === undefined);
   for (const arg of args) {
     const def = arg.name ? callee.args.find((a) => a.name === arg.name!.name) : inOrder.shift();
     if (!def || given.has(def)) {
       fine = false;
-      reportBadArgument(callee, arg, def !== undefined, cx);
+      if (!def && !arg.name) reportUnnamed(callee, arg, given, cx);
+      else reportBadArgument(callee, arg, def !== undefined, cx);
       continue;
     }
     given.add(def);
@@ -93,8 +96,18 @@ function elaborateArgs(
       found: quote(cx, at).slice(1, -1),
     });
   }
+  // A call that is not read further is tested here, as far as its text alone tells.
+  if (!fine) {
+    for (const [def, value] of found)
+      if (isPlain(value)) testArgument(cx.checker, callee.name, def, value, EMPTY_ENV());
+  }
   return fine ? callee.args.flatMap((a) => (found.has(a) ? [{ name: a.name, value: found.get(a)! }] : [])) : null;
 }
+
+const isPlain = (e: ValueExpr): boolean =>
+  e.kind === 'const' ||
+  (e.kind === 'unary' && isPlain(e.operand)) ||
+  (e.kind === 'choice' && e.alternatives.every((a) => isPlain(a.expr)));
 
 /** `conv(out, k: 3, …)`, for messages. */
 export function signatureOf(callee: Callee): string {
@@ -102,6 +115,22 @@ export function signatureOf(callee: Callee): string {
     a.default === undefined || a.default === null ? a.name : `${a.name}: ${String(a.default)}`,
   );
   return shown.length === 0 ? callee.name : `${callee.name}(${shown.join(', ')})`;
+}
+
+// Arguments but the first go by name, except where the layer says otherwise.
+function reportUnnamed(callee: Callee, arg: Argument, given: Set<ArgDef>, cx: Context): void {
+  const next = callee.args.find((a) => !given.has(a));
+  const isTensor = cx.checker.kindOf(arg.value, cx.scope) === 'tensor';
+  if (!next || isTensor) {
+    reportBadArgument(callee, arg, false, cx);
+    return;
+  }
+  given.add(next);
+  const text = quote(cx, arg).slice(1, -1);
+  report(cx, 'E202', arg, `\`${callee.name}\` takes this argument by name`, {
+    expected: `\`${next.name}: ${text}\`, or another of ${signatureOf(callee)}`,
+    found: text,
+  });
 }
 
 function reportBadArgument(callee: Callee, arg: Argument, twice: boolean, cx: Context): void {
@@ -171,28 +200,4 @@ function withWords(words: readonly string[], cx: Context): Context['scope'] {
     scope.names.set(word, entity);
   }
   return scope;
-}
-
-/** What an argument may be, in words. */
-export function describe(type: ArgType): string {
-  switch (type.kind) {
-    case 'whole':
-      return type.max === undefined
-        ? `a whole number from ${type.min}`
-        : `a whole number from ${type.min} to ${type.max}`;
-    case 'real': {
-      const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
-      return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
-    }
-    case 'truth':
-      return 'true or false';
-    case 'name':
-      return type.oneOf.length === 0 ? 'a text such as "file.csv"' : oneOf(type.oneOf);
-    case 'wholes': {
-      const numbers = `a whole number from ${type.min}, or a list of them`;
-      return type.names ? `${oneOf(type.names)}, ${numbers}` : numbers;
-    }
-    case 'axes':
-      return 'axes such as `1..2`';
-  }
 }

@@ -22,7 +22,7 @@ import { ERROR, KIND_WORDS } from './model.ts';
 type Known = Exclude<Meaning, { kind: 'error' }>;
 
 /** Elaborates expressions that must be of one kind; the first of a known kind says which. Null after a report. */
-function alike(items: readonly Expr[], cx: Context, forWhat: string): readonly Known[] | null {
+function alike(items: readonly Expr[], cx: Context, forWhat: string, hint = ''): readonly Known[] | null {
   const meanings = items.map((item) => cx.checker.elaborate(item, cx));
   const first = meanings.findIndex((m) => m.kind !== 'error');
   let fine = first >= 0;
@@ -33,6 +33,7 @@ function alike(items: readonly Expr[], cx: Context, forWhat: string): readonly K
       fine = false;
       kindClash(cx, items[i]!, lead.kind, m.kind, forWhat, {
         notes: [{ span: spanOf(cx, items[first]!), message: `this one is ${KIND_WORDS[lead.kind]}` }],
+        hint: lead.kind === 'tensor' && m.kind === 'net' ? hint : '',
       });
     }
   });
@@ -51,6 +52,7 @@ export function choice(e: ChoiceExpr, cx: Context): Meaning {
     e.alternatives.map((a) => a.value),
     inner(cx),
     'each alternative of this choice',
+    chainHint(e, cx),
   );
   if (!meanings) return ERROR;
   warnEqual(e, cx);
@@ -61,6 +63,16 @@ export function choice(e: ChoiceExpr, cx: Context): Meaning {
   }));
   // All alternatives are of the one kind.
   return { kind: meanings[0]!.kind, expr: { kind: 'choice', site, alternatives, span: spanOf(cx, e) } } as Meaning;
+}
+
+// `x -> dense(64) -> relu | id` chooses between all of the chain and `id`.
+function chainHint(e: ChoiceExpr, cx: Context): string {
+  const [first, ...rest] = e.alternatives.map((a) => a.value);
+  if (first?.kind !== 'chain' || first.parens) return '';
+  const last = first.steps.at(-1)!;
+  const lead = textOf(cx, { start: first.start, end: last.start });
+  const choices = [last, ...rest].map((a) => textOf(cx, a)).join(' | ');
+  return `\`|\` is looser than \`->\`: did you mean \`${lead} (${choices})\`?`;
 }
 
 function weightOf(a: AlternativeSyntax, cx: Context): number {
@@ -106,7 +118,7 @@ function warnEqual(e: ChoiceExpr, cx: Context): void {
 export function chain(e: ChainExpr, cx: Context): Meaning {
   const at = inner(cx);
   const first = e.steps[0]!;
-  placeProjects(e, cx);
+  const placed = placeProjects(e, cx);
   const meanings = e.steps.map((step) => cx.checker.elaborate(step, at));
   const head = meanings[0]!;
   const nets = meanings
@@ -115,11 +127,13 @@ export function chain(e: ChainExpr, cx: Context): Meaning {
   if (head.kind === 'error' || nets.some((n) => n === null)) return ERROR;
   const items = nets as NetExpr[];
   if (head.kind === 'tensor') {
+    const branched = placed && first.kind === 'list' ? projected(head.expr, first, cx) : head.expr;
+    if (!branched) return ERROR;
     const net: NetExpr =
       items.length === 1
         ? items[0]!
         : { kind: 'seq', items, span: spanOf(cx, { start: e.steps[1]!.start, end: e.end }) };
-    return { kind: 'tensor', expr: { kind: 'apply', net, input: head.expr, span: spanOf(cx, e) } };
+    return { kind: 'tensor', expr: { kind: 'apply', net, input: branched, span: spanOf(cx, e) } };
   }
   const lead = want(cx, head, 'net', first, 'what stands before `->`', {
     expected: 'a tensor or a network',
@@ -132,8 +146,9 @@ const hintForStep = (m: Meaning): { hint: string } => ({
   hint: m.kind === 'tensor' ? 'a tensor can only stand first; lists of tensors join by `[a, b] -> add`' : '',
 });
 
-// Bare `project` may stand last in a branch of a list that enters `add`.
-function placeProjects(e: ChainExpr, cx: Context): void {
+// Bare `project` may stand last in a branch of a list that enters `add`. Whether one does in the first list of the chain.
+function placeProjects(e: ChainExpr, cx: Context): boolean {
+  let first = false;
   e.steps.forEach((step, i) => {
     const following = e.steps[i + 1];
     if (step.kind !== 'list' || following?.kind !== 'name') return;
@@ -142,8 +157,49 @@ function placeProjects(e: ChainExpr, cx: Context): void {
     for (const branch of step.items) {
       const last = branch.kind === 'chain' ? branch.steps.at(-1)! : branch;
       cx.checker.placedProjects.add(bare(last));
+      if (i === 0 && isProject(bare(last), cx)) first = true;
     }
   });
+  return first;
+}
+
+function isProject(e: Expr, cx: Context): boolean {
+  const entity = e.kind === 'name' ? lookup(cx.scope, e.name) : null;
+  return entity?.kind === 'builtin' && entity.builtin === 'project';
+}
+
+// `[x -> project, x -> f] -> add` is `x -> [project, f] -> add`: branches of one tensor.
+function projected(e: TensorExpr, at: ListExpr, cx: Context): TensorExpr | null {
+  const branches = e.kind === 'list' ? e.items.map(branchOf) : [];
+  const [lead] = branches;
+  if (lead && branches.every((b) => b?.from === lead.from)) {
+    const items = branches.map((b): NetExpr =>
+      b!.nets.length === 1 ? b!.nets[0]! : { kind: 'seq', items: b!.nets, span: b!.span },
+    );
+    return { kind: 'apply', net: { kind: 'branches', items, span: e.span }, input: lead.input, span: e.span };
+  }
+  report(cx, 'E208', at, 'branches with bare `project` must all begin with the same tensor', {
+    expected: '`x -> [project, f] -> add`, or `[x -> project, x -> f] -> add`',
+    found: textOf(cx, at),
+    hint: '`project(64)` names the width itself',
+  });
+  return null;
+}
+
+interface Branch {
+  readonly from: object;
+  readonly input: TensorExpr;
+  readonly nets: readonly NetExpr[];
+  readonly span: TensorExpr['span'];
+}
+
+/** A tensor as a wire or input and the networks that it flows through; null where it is made otherwise. */
+function branchOf(e: TensorExpr): Branch | null {
+  if (e.kind === 'wire') return { from: e.binding, input: e, nets: [], span: e.span };
+  const before = e.kind === 'apply' ? branchOf(e.input) : null;
+  if (e.kind !== 'apply' || !before) return null;
+  const nets = e.net.kind === 'seq' ? e.net.items : [e.net];
+  return { ...before, nets: [...before.nets, ...nets], span: e.span };
 }
 
 // `project as name[1]` is bare too.
@@ -225,6 +281,7 @@ export function repeat(e: RepeatExpr, cx: Context): Meaning {
 
 export function conditional(e: IfExpr, cx: Context): Meaning {
   const at = inner(cx);
+  if (looseTest(e.test, cx)) return ERROR;
   const test = elaborateValue(e.test, at, 'the test of `if`');
   const branches = alike([e.then, e.otherwise], at, 'each branch of this `if`');
   if (!test || !branches) return ERROR;
@@ -237,4 +294,18 @@ export function conditional(e: IfExpr, cx: Context): Meaning {
     kind: then.kind,
     expr: { kind: 'if', test, then: then.expr, else: otherwise.expr, span: spanOf(cx, e) },
   } as Meaning;
+}
+
+// `w in 1 | 2` chooses between `w in 1` and 2.
+function looseTest(e: Expr, cx: Context): boolean {
+  const [first, ...rest] = e.kind === 'choice' ? e.alternatives.map((a) => a.value) : [];
+  if (first?.kind !== 'binary' || first.parens || (first.operator !== 'in' && first.operator !== '==')) return false;
+  if (!rest.every((a) => a.kind === 'number' || a.kind === 'text' || a.kind === 'range')) return false;
+  const options = [first.right, ...rest].map((a) => textOf(cx, a)).join(' | ');
+  report(cx, 'E201', e, 'the test of `if` must be true or false', {
+    expected: 'a comparison such as `w >= 64`',
+    found: textOf(cx, e),
+    hint: `alternatives after \`in\` stand in parentheses: \`${textOf(cx, first.left)} in (${options})\``,
+  });
+  return true;
 }

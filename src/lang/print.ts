@@ -90,11 +90,12 @@ function trainStatement(space: Space, printer: MemberPrinter): Statement | null 
       continue;
     }
     const value = printer.decided.value(train[key], printer.decided.root(space.bindings, `.train.${key}`, key));
-    if (typeof value === 'number') add(key, { value: number(value) });
+    const usual = plain[key];
+    const same = usual.kind === 'const' && usual.value === value;
+    if (typeof value === 'number' && !same) add(key, { value: number(value) });
   }
   if (train.seed !== plain.seed) add('seed', { value: number(train.seed) });
-  const said = train.data !== null || settings.some((s) => s.key.name !== 'batch' && s.key.name !== 'epochs');
-  return said ? { kind: 'train', settings, ...none } : null;
+  return settings.length > 0 ? { kind: 'train', settings, ...none } : null;
 }
 
 const isDefault = (s: SettingChoice, plain: SettingChoice | null): boolean =>

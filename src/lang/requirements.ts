@@ -3,17 +3,29 @@ import type { Measure, RequireExpr, RequireTerm, Requirement, ValueExpr } from '
 import type { BinaryExpr, Expr } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf } from './context.ts';
 import { EMPTY_ENV, domainOf } from './domain.ts';
-import { lookup } from './scope.ts';
+import { oneOf } from './nearest.ts';
+import { lookup, namesWithin } from './scope.ts';
 import { elaborateValue } from './values.ts';
 import { notYet } from './elaborate.ts';
 import type { Context } from './model.ts';
 
 const LATER = ['latency', 'params_total'];
 
-/** A condition of `require` or `where`; null after a report. */
-export function requirement(e: Expr, cx: Context): Requirement | null {
+/** A condition of `require` or `where`; null after a report. `outputs` are the names of the space's. */
+export function requirement(e: Expr, cx: Context, outputs: readonly string[] = []): Requirement | null {
+  if (readsOutput(e, outputs, cx)) return null;
   const expr = condition(e, cx);
   return expr && { expr, text: textOf(cx, e), span: spanOf(cx, e) };
+}
+
+function readsOutput(e: Expr, outputs: readonly string[], cx: Context): boolean {
+  const name = [...namesWithin(e)].find((n) => outputs.includes(n.name) && !lookup(cx.scope, n.name));
+  if (!name) return false;
+  report(cx, 'E201', name, `\`${name.name}\` is an output, which is a tensor: a requirement compares values`, {
+    expected: `a value, or one of ${oneOf(MEASURES)}`,
+    found: 'a tensor',
+  });
+  return true;
 }
 
 function condition(e: Expr, cx: Context): RequireExpr | null {
@@ -85,6 +97,14 @@ function term(e: Expr, cx: Context): RequireTerm | null {
   if (measure) return { kind: 'measure', measure };
   if (e.kind === 'name' && LATER.includes(e.name) && !lookup(cx.scope, e.name)) {
     notYet(`\`${e.name}\` in a requirement`, e, cx);
+    return null;
+  }
+  if (e.kind === 'name' && e.name === 'count' && !lookup(cx.scope, e.name)) {
+    report(cx, 'E206', e, '`count` is a figure of the space: a requirement is of each member', {
+      expected: `a value, or one of ${oneOf(MEASURES)}`,
+      found: 'count',
+      hint: '`check count == …` tests it',
+    });
     return null;
   }
   const inside = mentionedMeasure(e, cx);

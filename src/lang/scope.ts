@@ -1,6 +1,8 @@
 import { span } from '../base/span.ts';
-import type { Name } from '../../grammar/syntax.ts';
+import type { Name, Spanned, Statement } from '../../grammar/syntax.ts';
+import { childrenOf } from '../../grammar/walk.ts';
 import type { Checker, Entity, Place, Scope } from './model.ts';
+import { PRELUDE } from './prelude.ts';
 
 export const newScope = (parent: Scope | null, builtin = false): Scope => ({ parent, names: new Map(), builtin });
 
@@ -40,12 +42,59 @@ export function define(checker: Checker, scope: Scope, entity: Entity): void {
 
 function warnHiding(checker: Checker, scope: Scope, entity: Entity, at: Place): void {
   const outer = scope.parent ? lookup(scope.parent, entity.name) : null;
+  if (outer && isOfLanguage(outer) && !isHarmless(entity, outer)) {
+    checker.report(
+      'E104',
+      at.source,
+      at.node,
+      `\`${entity.name}\` hides ${WORDS[outer.kind] ?? 'a def'} of the language`,
+      {
+        severity: 'warning',
+        hint: 'rename it, unless that is meant',
+      },
+    );
+  }
   if (!outer?.at || outer.at.source !== at.source) return;
   checker.report('E104', at.source, at.node, `\`${entity.name}\` hides an outer name`, {
     severity: 'warning',
     notes: [{ span: placeSpan(outer.at), message: 'the outer one is defined here' }],
     hint: 'rename one of the two',
   });
+}
+
+const WORDS: Readonly<Partial<Record<Entity['kind'], string>>> = { layer: 'a layer', builtin: 'a network' };
+
+/** Names of networks that the language defines, in its own text or without one. */
+const isOfLanguage = (e: Entity): boolean =>
+  e.kind === 'layer' || e.kind === 'builtin' || (e.kind === 'def' && e.at?.source === PRELUDE);
+
+/** Whether a def says what the prelude's says, or takes nothing, so that calls which mean the prelude's are refused. */
+function isHarmless(a: Entity, b: Entity): boolean {
+  if (b.kind === 'def' && a.kind === 'def' && a.statement.params === undefined) return true;
+  const [x, y] = [a, b].map((e) =>
+    e.kind === 'def' && e.at ? e.at.source.text.slice(e.statement.start, e.statement.end).replace(/\s+/g, '') : null,
+  );
+  return x !== null && x === y;
+}
+
+/** What a `check` reads is used. */
+export function markChecked(statements: readonly Statement[], scope: Scope): void {
+  for (const s of statements) {
+    if (s.kind !== 'check') continue;
+    for (const { name } of namesWithin(s)) {
+      const entity = lookup(scope, name);
+      if (entity) entity.used = true;
+    }
+  }
+}
+
+/** Names that stand anywhere in it. */
+export function* namesWithin(root: Spanned): Iterable<Name> {
+  const stack: Spanned[] = [root];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if ((node as { readonly kind?: unknown }).kind === 'name') yield node as Name;
+    stack.push(...childrenOf(node));
+  }
 }
 
 export const placeOf = (source: Place['source'], name: Name): Place => ({ source, node: name });

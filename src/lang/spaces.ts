@@ -33,9 +33,10 @@ export function elaborateSpace(s: SpaceStatement, train: TrainSettings, fileCx: 
   const requirements: Requirement[] = [];
   const checks: CheckedSpace['checks'][number][] = [];
   const errors = cx.checker.errorCount();
+  const outputs = s.body.flatMap((b) => (b.kind === 'output' ? b.outputs.map((o) => o.name.name) : []));
   const body = elaborateBody(s.body, cx, (statement, at) => {
     if (statement.kind === 'require') {
-      requirements.push(...statement.conditions.flatMap((c) => requirement(c, at) ?? []));
+      requirements.push(...statement.conditions.flatMap((c) => requirement(c, at, outputs) ?? []));
     } else if (statement.kind === 'check') checks.push({ statement, cx: at });
     else if (statement.kind === 'prefer') notYet('`prefer`', statement, at);
     else report(at, 'E158', statement, 'this statement may not stand in a space');
@@ -90,7 +91,8 @@ export function deriveSpace(
     numbers: newNumbers(),
     body: { place: 'space', wires: [], before: 0, inputs: null },
   };
-  const more = s.conditions.map((c) => requirement(c, at));
+  const outputs = from.space.outputs.map((o) => o.name);
+  const more = s.conditions.map((c) => requirement(c, at, outputs));
   if (more.includes(null) || !part) return null;
   const inherited = from.space.requirements;
   const requirements = [...inherited, ...(more as Requirement[])];

@@ -6,6 +6,7 @@ import { labelled, report, spanOf, textOf, want } from './context.ts';
 import { notYet } from './elaborate.ts';
 import { defaultArg } from './layer-calls.ts';
 import { didYouMean, oneOf } from './nearest.ts';
+import { lookup } from './scope.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import { PRELUDE } from './prelude.ts';
 import { SETTINGS, settingNames } from './setting-defs.ts';
@@ -83,7 +84,7 @@ export function forEachKey<K extends string>(
       report(cx, 'E205', setting.key, `\`${where}\` has no key \`${name}\``, {
         expected: oneOf(keys),
         found: name,
-        hint: didYouMean(name, keys),
+        hint: didYouMean(name, where === 'search' ? [...keys, 'trials'] : keys),
       });
     }
   }
@@ -152,11 +153,29 @@ function later(what: string, item: SettingItem, cx: Context): null {
 /** A setting of one group, such as an optimizer; null after a report. */
 export function settingOf(e: Expr, group: SettingGroup, cx: Context): SettingChoice | null {
   const own: Context = { ...cx, own: group };
+  if (reportUnknown(e, group, cx)) return null;
   const found = want(own, cx.checker.elaborate(e, own), 'setting', e, `\`${group}\``, {
     expected: oneOf(settingNames(group)),
     hint: e.kind === 'name' ? didYouMean(e.name, settingNames(group)) : '',
   });
   return found && inGroup(found, group, cx, e) ? found : null;
+}
+
+// Names that mean nothing here are near to what may stand here.
+function reportUnknown(e: Expr, group: SettingGroup, cx: Context): boolean {
+  if (e.kind === 'choice') {
+    const known = e.alternatives.filter((a) => !reportUnknown(a.value, group, cx));
+    if (known.length < e.alternatives.length) for (const a of known) cx.checker.elaborate(a.value, cx);
+    return known.length < e.alternatives.length;
+  }
+  const name = e.kind === 'call' ? e.callee : e;
+  if (name.kind !== 'name' || lookup(cx.scope, name.name)) return false;
+  report(cx, 'E101', name, `there is no ${group} \`${name.name}\``, {
+    expected: oneOf(settingNames(group)),
+    found: name.name,
+    hint: didYouMean(name.name, settingNames(group)),
+  });
+  return true;
 }
 
 function inGroup(s: SettingChoice, group: SettingGroup, cx: Context, at: Expr): boolean {

@@ -1,16 +1,19 @@
-import type { Program, Space } from '../space/space.ts';
+import type { Program, Space, TrainSettings } from '../space/space.ts';
 import type { Statement } from '../../grammar/syntax.ts';
 import { EMPTY_ENV } from './domain.ts';
-import { walkSetting, walkSpace } from './flow.ts';
+import { walkSetting, walkSpace, walkTrain } from './flow.ts';
 import { report } from './context.ts';
 import { elaborateForProblems } from './def-calls.ts';
+import { markChecked } from './scope.ts';
 import type { Context, Scope } from './model.ts';
 
 /** What is said once every statement has its meaning. */
-export function validate(statements: readonly Statement[], program: Program, cx: Context): void {
+export function validate(statements: readonly Statement[], program: Program, train: TrainSettings, cx: Context): void {
   testUncalled(cx.scope, cx);
   for (const space of new Set<Space>(program.spaces)) walkSpace(space, cx.checker);
+  if (program.spaces.length === 0) walkTrain(train, EMPTY_ENV(), cx);
   walkSetting(program.search.searcher, EMPTY_ENV(), cx);
+  markChecked(statements, cx.scope);
   if (program.spaces.length > 0 && cx.checker.errorCount() === 0) warnUnused(cx.scope, cx);
   warnFidelity(statements, cx);
 }

@@ -106,4 +106,48 @@ examples('a file with a syntax error is still checked', () => {
   assert.equal(codesOf('let a = = 3\nlet b = zork').slice(-1), ['E101']);
 });
 
+examples('branches of one tensor may end in bare `project`', () => {
+  const text = (net: string): string => `space S { input x: f32[B, 3] output y = ${net} -> add check count == 2 }`;
+  const ways = [
+    '[x -> project, x -> dense(4 | 5)]',
+    'x -> [id -> project, dense(4 | 5)]',
+    '[x -> dense(4 | 5) -> relu -> project, x]',
+  ];
+  for (const way of ways) assert.equal(codesOf(text(way)), [], way);
+  const params = 'space S { input x: f32[B, 3] output y = [x -> project, x -> dense(4)] -> add check params == 32 }';
+  assert.equal(codesOf(params), []);
+});
+
+examples('what only a check reads is used', () => {
+  const text = `
+def w = 3
+cell C(s, n) { def f = dense(n)  return s -> f }
+check count(C(f32[B, 3], w)) == 1
+space S {
+  input x: f32[B, 3]
+  def g = relu | tanh
+  output y = x -> dense(2)
+  check count(f32[B, 3] -> g) == 2
+}`;
+  assert.equal(codesOf(text), []);
+});
+
+examples('a def may say what the prelude says', () => {
+  const text = (res: string): string => `def res(f) = ${res}\nspace S { input x: f32[B, 3] output y = x -> res(relu) }`;
+  assert.equal(codesOf(text('[f,  id] -> add')), []);
+  assert.equal(codesOf(text('[f, f] -> add')), ['E104']);
+});
+
+examples('what a statement with a syntax error seems to define is not missed', () => {
+  const fine = 'output y = x -> dense(3)';
+  assert.equal(codesOf(`space S { imput x: f32[B, 4] ${fine} }`), ['E150']);
+  assert.equal(codesOf(`space S { imput x: f32[B, 4] ${fine} -> zork }`), ['E150', 'E101']);
+  assert.equal(codesOf('space S { input x: f32[B, 4] let w = 3 + * 4 output y = x -> dense(w) }'), ['E150']);
+  assert.equal(codesOf('space S { input x: f32[B, 4] h = x -> relu output y = h -> -> dense(3) }'), ['E150']);
+});
+
+examples('members that are printed say nothing of names', () => {
+  assert.equal(codesOf('space S { input x: f32[B, 3] def res = relu output y = x -> res }'), []);
+});
+
 examples.run();

@@ -8,6 +8,8 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('attend(heads: 2)'),
     'space A = B where params <= 3\n',
     `${through('dense(3 | 4)')}space T = S with { k = 3, outt = 3 }\nmodel m = Q with { out = 3 }\n`,
+    'search { with mcst }\nlet a = d\nlet D = 3\n',
+    'train { optimizer adamw(lr: -1, beta3: 2) | adamm }\n',
     'check count(Mlpp) == 3\nspace Mlp { input x: f32[B, 3] output y = x }\n',
   ],
   'E102-twice': [
@@ -20,6 +22,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E103-unused': [inSpace('let a = 3\ndef f = relu\noutput y = x')],
   'E104-hides': [
     `let w = 3\n${inSpace('let w = 4\noutput y = x -> dense(w)')}check count(f32[B, 3] -> dense(w)) == 1\n`,
+    inSpace('let relu = tanh\ndef res(f) = f\ndef fan(f) = f\noutput y = x -> relu -> res(relu) -> fan(relu)'),
   ],
   'E105-later': [
     'use "std/vision" { mbconv }\n',
@@ -39,6 +42,10 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     inSpace('output z = dense(3)'),
     through('dense(relu)'),
     through('(if 3 then relu else id)'),
+    inSpace('let w = 1 | 2 | 3\noutput y = x -> (if w in 1 | 2 then relu else dense(w))'),
+    through('dense(64) -> relu | id'),
+    through('dense(64) via kron(4){3}'),
+    inSpace('output y = x -> dense(3)\nrequire params + y > 3'),
     through('sgd(0.1)'),
     through('relu[2]'),
     inSpace('output y = [x, relu] -> add'),
@@ -55,6 +62,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E202-arity': [
     through('dense'),
     through('dense(3, true, he, 4)'),
+    'train { optimizer sgd(0.1, 0.9) data idx("a", "b", "c") }\n',
     through('relu(x)'),
     inSpace('output y = dot(x)'),
     `def f(a) = dense(a)\n${through('f')}`,
@@ -64,7 +72,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('fan(relu)'),
     through('dense(3, out: 4)'),
   ],
-  'E203-argument': [through('conv(3, stide: 2)'), `def f(width) = dense(width)\n${through('f(with: 3)')}`],
+  'E203-argument': [through('conv(0, stide: 2, k: 0)'), `def f(width) = dense(width)\n${through('f(with: 3)')}`],
   'E204-domain': [
     through('dense(0)'),
     through('dense(8 | 2.5)'),
@@ -82,7 +90,8 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     'train { optimizer sgd(lr: 0..1, momentum: 1) batch 0.5 | 3 }\nspace S { input x: f32[B, 3] output y = x }\n',
   ],
   'E205-keys': [
-    'train { learning 3 }\n',
+    'train { learning 3 batch 0 }\n',
+    'search { budget 3 trials, 2h trails 4 }\n',
     'search { budjet 3 trials }\n',
     'train { optimizer cosine }\n',
     'train { batch 3 trials }\n',
@@ -96,13 +105,17 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     'space S { input x: 3 output y = x }\n',
     inSpace('let w = 3 | 4\noutput y = x -> dense(w)\nrequire w in 3 | 4'),
     inSpace('let p = 0.1..0.5\noutput y = x -> dropout(p)\nrequire p <= 0.3'),
-    inSpace('output y = x\nrequire params + 3 <= 100'),
+    inSpace('output y = x\nrequire params + 3 <= 100, count < 3'),
     'search { seed 1 | 2 }\n',
     'train { loss crossentropy | mse }\n',
     inSpace('output y = x\ncheck count'),
     'check count == 3\n',
   ],
-  'E208-project': [through('project'), inSpace('output y = x -> [id -> project, id] -> concat')],
+  'E208-project': [
+    inSpace('h = x -> dense(4)\noutput y = [x -> project, h] -> add'),
+    through('project'),
+    inSpace('output y = x -> [id -> project, id] -> concat'),
+  ],
   'E301-shapes': [through('attention(heads: 2)'), through('[dense(3), dense(4)] -> add')],
   'E302-some-shapes': [
     through('dense(6 | 8) -> flatten(1..2) -> attention(heads: 2 | 4)'),
@@ -124,11 +137,11 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     `def f = relu | f -> dense(3)\n${through('f')}`,
     `def f(n) = if n > 0 then dense(n) -> f(n) else id\n${through('f(3)')}`,
     `def f(n) = if n != 0 then dense(3) -> f(n - 2) else id\n${through('f(3)')}`,
-    `def f = f\n${through('f')}`,
+    `def f = f\ndef g = g\n${through('f -> g')}`,
     `def w(n) = n * w(n - 1)\n${through('dense(w(3))')}`,
   ],
   'E502-cycles': [
-    inSpace('a = b -> relu\nb = a -> relu\noutput y = a'),
+    inSpace('a = b -> relu\nb = a -> relu\nc = d -> relu\nd = c -> relu\noutput y = a'),
     'let a = b + 1\nlet b = a * 2\n',
     'let f = dense(3) -> f\n',
   ],

@@ -163,4 +163,12 @@ print('a printed member is pleasant to read', () => {
   golden(new URL('../golden/lang/members.txt', import.meta.url), shown.join('\n'));
 });
 
+print('what differs from the defaults of `train` is printed, and nothing else', () => {
+  const text = (train: string): string =>
+    printArchitecture(spaceOf(`space S { input x: f32[B, 4] output y = x -> dense(3) }\ntrain { ${train} }`), {});
+  assert.not.match(text('loss crossentropy optimizer adamw(lr: 1e-3) batch 64 epochs 1 seed 0'), /train/);
+  assert.match(text('loss crossentropy batch 32 epochs 1'), /train \{\n {2}batch 32\n\}/);
+  assert.match(text('data mnist batch 64 epochs 3'), /train \{\n {2}data mnist\n {2}epochs 3\n\}/);
+});
+
 print.run();

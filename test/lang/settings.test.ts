@@ -14,12 +14,7 @@ const plain = (e: ValueExpr): unknown => (e.kind === 'const' ? e.value : e.kind)
 const shown = (s: SettingChoice): unknown =>
   s.kind === 'choice'
     ? s.alternatives.map((a) => shown(a.expr))
-    : [
-        s.name,
-        Object.fromEntries(
-          s.args.map((a) => [a.name, a.value.kind === 'setting' ? null : plain(a.value)]),
-        ),
-      ];
+    : [s.name, Object.fromEntries(s.args.map((a) => [a.name, a.value.kind === 'setting' ? null : plain(a.value)]))];
 
 settings('what a file leaves out has a default', () => {
   const { train } = spaceOf(NET);
