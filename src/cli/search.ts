@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describeMember } from '../compile.ts';
 import type { Compiled } from '../compile.ts';
 import { nearest } from '../lang/nearest.ts';
+import { DEFAULT_TRIALS } from '../lang/search-settings.ts';
 import { judgeFor } from '../revisions.ts';
 import { SEARCHERS } from '../search/index.ts';
 import { searcherArgs } from '../search/search.ts';
@@ -26,7 +27,6 @@ import { LiveLines } from './progress.ts';
 import { sayEnd } from './search-end.ts';
 import { eventJson, eventText, sayEdit } from './search-events.ts';
 
-const DEFAULT_TRIALS = 32;
 /** Of the machine's memory, for all workers together, unless said. */
 const MEMORY_SHARE = 0.8;
 const DEFAULT_TIMEOUT = 3600;

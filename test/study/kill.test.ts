@@ -6,7 +6,7 @@ import { Random } from '../../src/base/philox.ts';
 import { historyOf } from '../../src/study/search-run.ts';
 import { Study } from '../../src/study/study.ts';
 import type { Trial } from '../../src/study/trial.ts';
-import { childrenOf, isRunning, sleep, startTenon, temporaryFolder, tenon, until, whenEnded } from '../support/cli.ts';
+import { workersOf, isRunning, sleep, startTenon, temporaryFolder, tenon, until, whenEnded } from '../support/cli.ts';
 import { writeSearch } from '../support/small-search.ts';
 
 const KILLS = 30;
@@ -42,14 +42,14 @@ async function disturb(
     await sleep(700 * random.uniform());
   }
   let kills = 0;
-  const workers = child.exitCode === null ? childrenOf(child.pid!) : [];
+  const workers = child.exitCode === null ? workersOf(child.pid!) : [];
   if (workers.length > 0 && random.uniform() < 0.4 && (await mayKillWorker(path))) {
     process.kill(workers[random.below(workers.length)]!, 'SIGKILL');
     kills++;
     await sleep(300 * random.uniform());
   }
   if (child.exitCode !== null) return { ended: true, kills };
-  const left = childrenOf(child.pid!);
+  const left = workersOf(child.pid!);
   child.kill('SIGKILL');
   const { code, signal } = await ended;
   if (signal !== 'SIGKILL') assert.is(code, 0);

@@ -53,10 +53,13 @@ export function whenEnded(child: ChildProcess): Promise<Ended> {
 export const tenon = (args: readonly string[], options: RunOptions = {}): Promise<Ended> =>
   whenEnded(startTenon(args, options));
 
+/** The command as a shell takes it. */
+export const shellCommand = (args: readonly string[]): string =>
+  [process.execPath, ...command, ...args].map((a) => `'${a}'`).join(' ');
+
 /** Runs a line of bash in which TENON stands for the command. */
 export function tenonShell(line: string, options: RunOptions = {}): Promise<Ended> {
-  const quoted = [process.execPath, ...command].map((a) => `'${a}'`).join(' ');
-  const script = `set -o pipefail\n${line.replaceAll('TENON', () => quoted)}`;
+  const script = `set -o pipefail\n${line.replaceAll('TENON', () => shellCommand([]))}`;
   return whenEnded(
     spawn('bash', ['-c', script], {
       cwd: options.cwd ?? root,
@@ -84,12 +87,15 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
-/** Numbers of the live child processes, those that ended but were not awaited left out. */
-export function childrenOf(pid: number): readonly number[] {
-  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' }).trim().split('\n');
+/** Numbers of the live workers of a search. Run from the sources it has other children too. */
+export function workersOf(pid: number): readonly number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' }).trim().split('\n');
   return rows
     .map((r) => r.trim().split(/\s+/))
-    .filter(([, parent, state]) => Number(parent) === pid && !state!.startsWith('Z'))
+    .filter(
+      ([, parent, state, ...args]) =>
+        Number(parent) === pid && !state!.startsWith('Z') && /worker\.[jt]s/.test(args.join(' ')),
+    )
     .map(([child]) => Number(child));
 }
 

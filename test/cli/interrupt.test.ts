@@ -1,0 +1,108 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Study } from '../../src/study/study.ts';
+import {
+  workersOf,
+  isRunning,
+  shellCommand,
+  sleep,
+  startTenon,
+  temporaryFolder,
+  until,
+  whenEnded,
+} from '../support/cli.ts';
+import type { Ended } from '../support/cli.ts';
+import { writeSearch } from '../support/small-search.ts';
+
+const cwd = temporaryFolder('interrupt');
+// A trial takes about a second.
+const file = writeSearch(cwd, { epochs: 150 });
+let number = 0;
+
+async function states(path: string): Promise<readonly (readonly [string, number])[]> {
+  const study = await Study.read(path);
+  try {
+    return study.trials().map((t) => [t.state, t.attempts] as const);
+  } finally {
+    study.close();
+  }
+}
+
+interface Interrupted extends Ended {
+  readonly states: readonly (readonly [string, number])[];
+}
+
+/** A search of two workers; once both train, the signals are sent. */
+async function interrupted(...signals: readonly NodeJS.Signals[]): Promise<Interrupted> {
+  const path = join(cwd, `s${number++}.study`);
+  const child = startTenon(['search', file, '--study', path, '--trials', '30', '--workers', '2', '--json']);
+  const ended = whenEnded(child);
+  await Promise.race([new Promise((resolve) => child.stdout!.once('data', resolve)), ended]);
+  const workers = workersOf(child.pid!);
+  assert.is(workers.length, 2);
+  for (const signal of signals) {
+    child.kill(signal);
+    await sleep(150);
+  }
+  const end = await ended;
+  await until('no worker is left', () => workers.every((pid) => !isRunning(pid)), 10);
+  return { ...end, states: await states(path) };
+}
+
+const interrupts = suite('cli interrupt');
+
+interrupts('SIGINT once: what runs is ended, nothing new starts; exit code 130', async () => {
+  const { code, err, states } = await interrupted('SIGINT');
+  assert.is(code, 130);
+  assert.match(err, /interrupted: what runs now is ended first; again to stop at once\n/);
+  assert.match(err, /interrupted: the same command goes on with /);
+  assert.ok(states.length >= 2 && states.length < 30);
+  for (const s of states) assert.equal(s, ['complete', 1]);
+});
+
+for (const signals of [['SIGINT', 'SIGINT'], ['SIGTERM'], ['SIGHUP']] as const) {
+  interrupts(`${signals.join(', ')}: what runs is given back, uncharged; exit code 130`, async () => {
+    const { code, states } = await interrupted(...signals);
+    assert.is(code, 130);
+    assert.ok(states.some(([state]) => state === 'waiting'));
+    for (const [state, attempts] of states)
+      assert.equal([state, attempts], state === 'waiting' ? ['waiting', 0] : ['complete', 1]);
+  });
+}
+
+interrupts('train ends at a signal with exit code 130', async () => {
+  const child = startTenon(['train', file, '--seed', '1', '--epochs', '100000', '--json']);
+  const ended = whenEnded(child);
+  await new Promise((resolve) => child.stdout!.once('data', resolve));
+  child.kill('SIGINT');
+  const { code, err } = await ended;
+  assert.equal([code, err.includes('interrupted')], [130, true]);
+});
+
+interrupts('on a terminal the bar is drawn, and the cursor comes back', async () => {
+  if (spawnSync('script', ['--version']).status !== 0)
+    return console.log('skipped: there is no `script` here to make a terminal');
+  const path = join(cwd, 'terminal.study');
+  const line = shellCommand(['search', file, '--study', path, '--trials', '30']);
+  const terminal = spawn('script', ['-qfec', `stty cols 90 rows 20; exec ${line}`, '/dev/null'], {
+    env: { ...process.env, NO_COLOR: '', TERM: 'xterm-256color' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let out = '';
+  terminal.stdout.on('data', (d: Buffer) => (out += d.toString()));
+  const ended = new Promise<number | null>((resolve) => terminal.once('close', resolve));
+  await until('a trial is complete', () => out.includes('best accuracy'), 30);
+  assert.match(out, /\u001b\[\?25l/);
+  assert.match(out, /[━╌]{30} \d\/30/);
+  // Ctrl-C is typed: it reaches the whole group of the terminal, but not the workers.
+  terminal.stdin.write('\u0003');
+  await until('it says what it does', () => out.includes('ending what runs'), 10);
+  terminal.stdin.write('\u0003');
+  assert.is(await ended, 130);
+  assert.ok(out.lastIndexOf('\u001b[?25h') > out.lastIndexOf('\u001b[?25l'), 'the cursor is hidden');
+  for (const [state, attempts] of await states(path)) assert.is(attempts, state === 'complete' ? 1 : 0);
+});
+
+interrupts.run();
