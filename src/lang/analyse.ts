@@ -80,12 +80,21 @@ function testBudget(statements: readonly Statement[], program: Program, space: S
   if (trials === null || !budget || hasContinuous(space)) return;
   const { exact } = count(space, { train: true });
   if (exact === null || exact >= BigInt(trials)) return;
-  report(cx, 'E705', budget, `the budget is above the count: there are only ${exact} to try`, {
-    severity: 'warning',
-    expected: `at most ${exact} trials`,
-    found: `${trials} trials`,
-    hint: 'the search ends when all have been tried; `with exhaustive` says so',
-  });
+  report(
+    cx,
+    'E705',
+    budget,
+    `the budget is above the count: there ${exact === 1n ? 'is' : 'are'} only ${exact} to try`,
+    {
+      severity: 'warning',
+      expected: exact === 1n ? 'one trial' : `at most ${exact} trials`,
+      found: `${trials} trials`,
+      hint:
+        program.search.searcher.name === 'exhaustive'
+          ? 'the search ends when all have been tried'
+          : 'the search ends when all have been tried; `with exhaustive` tries each once',
+    },
+  );
 }
 
 /** Whether a continuous range stands anywhere in it. */

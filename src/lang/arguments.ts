@@ -1,7 +1,7 @@
 import type { ArgDef, ArgType } from '../ir/layer.ts';
 import type { ValueExpr } from '../space/space.ts';
 import type { Checker } from './model.ts';
-import { domainOf } from './domain.ts';
+import { domainOf, pointsOf } from './domain.ts';
 import type { Datum, DomainEnv } from './domain.ts';
 import { didYouMean, oneOf } from './nearest.ts';
 
@@ -18,13 +18,16 @@ export function testValue(checker: Checker, what: string, type: ArgType, value: 
     checker.report('E204', at.span.source, at.span, `${what} cannot be ${found}`, {
       expected: describe(type),
       found,
-      hint: didYouMean(found, words),
+      hint: found.includes(' where ') ? 'leave out what leads there, or test for it by `if`' : didYouMean(found, words),
     });
   };
   if (domain.kind === 'any') return;
   if (domain.kind === 'values') {
     const bad = domain.values.filter((v) => !fits(type, v));
-    if (bad.length > 0) wrong(sourceOf(value, bad[0]!), show(bad[0]!));
+    if (bad.length === 0) return;
+    const stands = find(value, bad[0]!);
+    if (stands) wrong(stands, show(bad[0]!));
+    else wrong(value, badPoints(type, value, env) || show(bad[0]!));
     return;
   }
   const { low, high } = domain;
@@ -39,6 +42,21 @@ export function testValue(checker: Checker, what: string, type: ArgType, value: 
   } else if (domain.exact) {
     wrong(value, `anything from ${low} to ${high}`);
   } else if (high < type.min) wrong(value, `${low}..${high}`);
+}
+
+const MAX_SHOWN = 3;
+
+/** What does not fit of a computed value, with the values of names that lead there. */
+function badPoints(type: ArgType, value: ValueExpr, env: DomainEnv): string {
+  const found: string[] = [];
+  for (const { point, domain } of pointsOf(value, env)) {
+    const bad = domain.kind === 'values' ? domain.values.find((v) => !fits(type, v)) : undefined;
+    if (bad === undefined) continue;
+    const where = point.map(([b, v]) => `${b.name} = ${show(v)}`).join(' and ');
+    found.push(`${show(bad)}${where === '' ? '' : ` where ${where}`}`);
+  }
+  const shown = found.slice(0, MAX_SHOWN).join(', ');
+  return found.length > MAX_SHOWN ? `${shown}, …` : shown;
 }
 
 function fits(type: ArgType, v: Datum): boolean {
@@ -70,11 +88,7 @@ const fitsSome = (type: Extract<ArgType, { kind: 'real' }>, low: number, high: n
 export const show = (v: Datum): string =>
   Array.isArray(v) ? `[${v.map(show).join(', ')}]` : typeof v === 'string' ? `"${v}"` : String(v);
 
-/** The part of an expression that is this value, where one stands there as it is; else the whole. */
-function sourceOf(e: ValueExpr, v: Datum): ValueExpr {
-  return find(e, v) ?? e;
-}
-
+/** The part of an expression that is this value, where one stands there as it is. */
 function find(e: ValueExpr, v: Datum): ValueExpr | null {
   if (e.kind === 'const') return e.value === v ? e : null;
   if (e.kind === 'unary') return e.operand.kind === 'const' && v === -Number(e.operand.value) ? e : null;

@@ -117,6 +117,26 @@ export function narrowed(test: ValueExpr, truth: boolean, env: DomainEnv): Domai
   );
 }
 
+/** An expression at each point of the finite bindings that it reads, as far as these are few. */
+export function* pointsOf(
+  e: ValueExpr,
+  env: DomainEnv,
+): Iterable<{ readonly point: readonly (readonly [ValueBinding, Datum])[]; readonly domain: Domain }> {
+  let points: (readonly [ValueBinding, Datum])[][] = [[]];
+  for (const b of refsOf(e)) {
+    const d = bindingDomain(b, env);
+    if (d.kind !== 'values' || points.length * d.values.length > MAX_VALUES) continue;
+    points = points.flatMap((p) => d.values.map((v) => [...p, [b, v] as const]));
+  }
+  for (const point of points) {
+    const here = withKnown(
+      env,
+      point.map(([b, v]) => [b, single(v)] as const),
+    );
+    yield { point, domain: domainOf(e, here) };
+  }
+}
+
 function refsOf(e: ValueExpr, found = new Set<ValueBinding>()): Set<ValueBinding> {
   switch (e.kind) {
     case 'const':

@@ -83,6 +83,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dense(0.5..8)'),
     through('relu{-1..2}'),
     through('relu{0.5}'),
+    inSpace('let n = 0..3\noutput y = x -> dense(8 / n)'),
     `def f(n) = dense(n - 4)\n${through('f(4 | 8)')}`,
     through('mean(axis: 0)'),
     through('flatten(3..1)'),
@@ -165,5 +166,8 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E702-loss': ['space S { input x: f32[B, 28, 28, 1] output y = x -> dense(10) }\ntrain { data mnist }\n'],
   'E703-objectives': ['search { maximize acuracy, latency }\n', 'train { loss mse }\nsearch { maximize accuracy }\n'],
   'E704-fidelity': ['train { epochs fidelity 1..27 }\n'],
-  'E705-budget': [`${through('dense(3 | 4)')}search { budget 50 trials }\n`],
+  'E705-budget': [
+    `${through('dense(3)')}search { budget 2 trials with exhaustive }\n`,
+    `${through('dense(3 | 4)')}search { budget 50 trials }\n`,
+  ],
 };
