@@ -54,9 +54,10 @@ export const figure = (v: number | undefined): string =>
         ? short(v)
         : v.toFixed(4);
 
-/** `name 0.9812  other 12` */
+/** `name 0.9812  other 12`, by name. */
 export const figuresText = (figures: Readonly<Record<string, number>>, separator = '  '): string =>
   Object.entries(figures)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, v]) => `${name} ${figure(v)}`)
     .join(separator);
 

@@ -252,8 +252,12 @@ class SearchRun {
     this.leases.clear();
     await this.pool.close();
     for (const lease of left) {
-      this.o.study.release(lease);
       this.files.drop(lease);
+      try {
+        this.o.study.release(lease);
+      } catch {
+        // Taken over, or the disk is full: whoever opens the study next gives it back.
+      }
     }
   }
 }

@@ -10,6 +10,7 @@ import {
   sleep,
   startTenon,
   temporaryFolder,
+  tenon,
   until,
   whenEnded,
 } from '../support/cli.ts';
@@ -17,8 +18,8 @@ import type { Ended } from '../support/cli.ts';
 import { writeSearch } from '../support/small-search.ts';
 
 const cwd = temporaryFolder('interrupt');
-// A trial takes about a second.
-const file = writeSearch(cwd, { epochs: 150 });
+// A trial takes a second or more.
+const file = writeSearch(cwd, { epochs: 500 });
 let number = 0;
 
 async function states(path: string): Promise<readonly (readonly [string, number])[]> {
@@ -60,6 +61,20 @@ interrupts('SIGINT once: what runs is ended, nothing new starts; exit code 130',
   assert.match(err, /interrupted: the same command goes on with /);
   assert.ok(states.length >= 2 && states.length < 30);
   for (const s of states) assert.equal(s, ['complete', 1]);
+});
+
+interrupts('while a search runs, a second one is refused and readers see the first', async () => {
+  const path = join(cwd, 'held.study');
+  const child = startTenon(['search', file, '--study', path, '--trials', '30', '--json']);
+  const ended = whenEnded(child);
+  await new Promise((resolve) => child.stdout!.once('data', resolve));
+  const second = await tenon(['search', file, '--study', path, '--trials', '30']);
+  assert.is(second.code, 1);
+  assert.match(second.err, new RegExp(`held\\.study: process ${child.pid} is running this search\n`));
+  const rows = JSON.parse((await tenon(['trials', path, '--json'])).out) as { state: string }[];
+  assert.ok(rows.some((r) => r.state === 'running'));
+  child.kill('SIGTERM');
+  assert.is((await ended).code, 130);
 });
 
 for (const signals of [['SIGINT', 'SIGINT'], ['SIGTERM'], ['SIGHUP']] as const) {
