@@ -1,9 +1,10 @@
 import type { Span } from '../base/span.ts';
-import type { Node } from './circuit.ts';
+import type { Circuit, Node } from './circuit.ts';
 import { makeCircuit } from './circuit.ts';
-import { ARCHITECTURE, compileOrNull, totalOf } from './compile.ts';
+import { ARCHITECTURE, compileOrBeyond, compileOrNull, totalOf } from './compile.ts';
 import type { Compiled } from './compile.ts';
 import { sameDecided } from './decisions.ts';
+import { Beyond, TooMany } from './limits.ts';
 import { firstMember, ranges } from './ranges.ts';
 import type { Ranges } from './ranges.ts';
 import { measuresIn } from './requirement.ts';
@@ -31,24 +32,32 @@ export type Finding =
   | { readonly kind: 'idle'; readonly requirement: Requirement; readonly seen: Partial<Ranges> }
   /** An alternative that no member uses, though its decision has others that are used. */
   | { readonly kind: 'dead'; readonly site: Site; readonly value: Decided }
-  /** Tables do not suffice: what is said is incomplete. */
-  | { readonly kind: 'incomplete'; readonly span: Span };
+  /** Past a limit of the language: no member can be made. */
+  | { readonly kind: 'limit'; readonly span: Span; readonly message: string }
+  /** Tables do not suffice: what is said is incomplete; `message`: which budget was passed. */
+  | { readonly kind: 'incomplete'; readonly span: Span; readonly message: string };
 
 /** Findings in the order of the text; the count and what members do are not changed by them. */
 export function analyse(space: Space): readonly Finding[] {
-  const open = compileOrNull(space, { ...ARCHITECTURE, requirements: false, keepsBroken: true });
-  if (!open) return [{ kind: 'incomplete', span: space.span }];
+  const open = compileOrBeyond(space, { ...ARCHITECTURE, requirements: false, keepsBroken: true });
+  if (open instanceof Beyond) return [beyond(space, open)];
   const clashes = clashesOf(open);
+  if (!clashes) return [beyond(space, new TooMany(false))];
   const fitting = totalOf(open.circuit);
   const required = fitting > 0n ? requirementFindings(space) : [];
   const hopeless = fitting === 0n || required.some((f) => f.kind === 'unsatisfiable' || f.kind === 'contradictory');
   return [...clashes, ...required, ...(hopeless ? [] : deadAlternatives(space, open))];
 }
 
+const beyond = (space: Space, { message, span }: Beyond): Finding =>
+  span ? { kind: 'limit', span, message } : { kind: 'incomplete', span: space.span, message };
+
 // ---- shapes that clash ------------------------------------------------------------------------------------------------
 
-function clashesOf(open: Compiled): readonly Finding[] {
-  const all = makeCircuit(wholeOf(open));
+// Null where there are too many ways to decide.
+function clashesOf(open: Compiled): readonly Finding[] | null {
+  const all = circuitOrNull(wholeOf(open));
+  if (!all) return null;
   const total = totalOf(all);
   return open.outcomes.flatMap((outcome): readonly Finding[] => {
     if (outcome.cause === null) return [];
@@ -68,6 +77,15 @@ function clashesOf(open: Compiled): readonly Finding[] {
       },
     ];
   });
+}
+
+function circuitOrNull(root: Node | null): Circuit | null {
+  try {
+    return makeCircuit(root);
+  } catch (e) {
+    if (e instanceof TooMany) return null;
+    throw e;
+  }
 }
 
 function wholeOf(open: Compiled): Node | null {

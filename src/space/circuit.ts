@@ -1,3 +1,4 @@
+import { BUDGET, TooMany } from './limits.ts';
 import type { Interval } from './decisions.ts';
 import type { Decided, Site } from './space.ts';
 import type { Cost } from './costs.ts';
@@ -130,6 +131,14 @@ export function logSum(logs: readonly number[]): number {
   return top + Math.log(sum);
 }
 
+const MOST = 1n << BigInt(BUDGET.bits);
+
+const capped = (n: bigint): bigint => {
+  if (n > MOST) throw new TooMany(false);
+  return n;
+};
+
+/** Throws TooMany. */
 export function makeCircuit(root: Node | null): Circuit {
   const order = reachable(root);
   const size = root ? root.id + 1 : 0;
@@ -145,11 +154,11 @@ export function makeCircuit(root: Node | null): Circuit {
 function countOf(node: Node, counts: readonly bigint[]): bigint {
   switch (node.kind) {
     case 'and':
-      return counts[node.left.id]! * counts[node.right.id]!;
+      return capped(counts[node.left.id]! * counts[node.right.id]!);
     case 'or': {
       let sum = 0n;
       for (const item of node.items) sum += counts[item.id]!;
-      return sum;
+      return capped(sum);
     }
     case 'at':
       return counts[node.item.id]!;
@@ -184,11 +193,11 @@ function logMassOf(node: Node, masses: Float64Array): number {
 // Whole numbers as long as they are exact.
 function times(a: number | bigint, b: number | bigint): number | bigint {
   if (typeof a === 'number' && typeof b === 'number' && a * b <= Number.MAX_SAFE_INTEGER) return a * b;
-  return BigInt(a) * BigInt(b);
+  return capped(BigInt(a) * BigInt(b));
 }
 function plus(a: number | bigint, b: number | bigint): number | bigint {
   if (typeof a === 'number' && typeof b === 'number' && a + b <= Number.MAX_SAFE_INTEGER) return a + b;
-  return BigInt(a) + BigInt(b);
+  return capped(BigInt(a) + BigInt(b));
 }
 
 /** Makes nodes that only count: for spaces whose circuit would be too large to keep. */

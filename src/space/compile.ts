@@ -5,7 +5,7 @@ import { valueContext } from './evaluator.ts';
 import type { Cause, Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
 import type { Frame } from './frame.ts';
-import { BUDGET, Beyond } from './limits.ts';
+import { BUDGET, Beyond, TooMany } from './limits.ts';
 import { makeEvaluator } from './make-evaluator.ts';
 import type { WholeEvaluator } from './make-evaluator.ts';
 import { judge, optimizerSlots, trackedMeasures, tracksDepth } from './requirement.ts';
@@ -71,24 +71,36 @@ const compiled = new WeakMap<Space, Map<string, Compiled | Beyond>>();
 
 /** Compiled once; throws Beyond where tables do not suffice. */
 export function compile(space: Space, options: CompileOptions = ARCHITECTURE): Compiled {
+  const found = compileOrBeyond(space, options);
+  if (found instanceof Beyond) throw found;
+  return found;
+}
+
+export function compileOrBeyond(space: Space, options: CompileOptions = ARCHITECTURE): Compiled | Beyond {
   let known = compiled.get(space);
   if (!known) compiled.set(space, (known = new Map<string, Compiled | Beyond>()));
   const key = JSON.stringify(options);
   let found = known.get(key);
   if (!found) known.set(key, (found = tryCompile(space, options)));
-  if (found instanceof Beyond) throw found;
   return found;
 }
 
 /** Null where tables do not suffice. */
 export function compileOrNull(space: Space, options: CompileOptions = ARCHITECTURE): Compiled | null {
-  try {
-    return compile(space, options);
-  } catch (e) {
-    if (e instanceof Beyond) return null;
-    throw e;
-  }
+  const found = compileOrBeyond(space, options);
+  return found instanceof Beyond ? null : found;
 }
+
+// Where nothing is required, the plain tables are the smallest: where they do not suffice, those that tell more apart do not either.
+function plainLimit(space: Space, options: CompileOptions): Beyond | null {
+  const more = options.part === 'architecture' && options.effort !== 'full' && options.effort !== 'count';
+  if (!more || measured(space, ARCHITECTURE) || (sameAsPlain(options) && options.effort === 'normal')) return null;
+  if (space.requirements.length > 0 && options.keepsBroken) return null;
+  const plain = compileOrBeyond(space);
+  return plain instanceof Beyond ? plain : null;
+}
+
+const sameAsPlain = (options: CompileOptions): boolean => !options.keepsBroken && options.depth === false;
 
 /** How much one compilation may take. */
 export interface Attempt {
@@ -100,6 +112,8 @@ export interface Attempt {
 }
 
 function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
+  const limit = plainLimit(space, options);
+  if (limit) return limit;
   const once = decidedOnce(
     rootBindings(space),
     space.outputs.map((o) => o.expr),
@@ -109,7 +123,8 @@ function tryCompile(space: Space, options: CompileOptions): Compiled | Beyond {
     (buckets: number): Attempt => ({ buckets, budget, costed });
   const full = attempt(BUDGET.fullProducts);
   if (options.effort === 'count') {
-    return measured(space, options) ? firstOf(space, options, [full(0)]) : new Beyond('more steps do not help');
+    const budget = measured(space, options) ? BUDGET.fullProducts : BUDGET.countProducts;
+    return firstOf(space, options, [attempt(budget, false)(0)]);
   }
   const normal = attempt(BUDGET.products);
   const costed = attempt(BUDGET.products, true);
@@ -136,6 +151,7 @@ function firstOf(space: Space, options: CompileOptions, attempts: readonly Attem
     try {
       return makeCompiled(space, options, attempt);
     } catch (e) {
+      if (e instanceof TooMany || (e instanceof Beyond && e.span)) return e;
       if (e instanceof Beyond) last = e;
       // The tables of deeply nested evaluations may be deeper than the stack.
       else if (e instanceof RangeError) last = new Beyond('evaluations nested too deeply');
@@ -382,7 +398,7 @@ function settle(
     if (node) outcomes.push({ node, depth: g.depth, cause: g.cause });
   }
   const fit = outcomes.filter((o) => o.cause === null).map((o) => o.node);
-  const circuit = makeCircuit(whole(nodes, fit));
+  const circuit = countable(whole(nodes, fit), exact);
   return {
     circuit,
     sure: exact ? totalOf(circuit) : totalOf(makeCircuit(whole(nodes, sure.map(narrowed)))),
@@ -391,6 +407,14 @@ function settle(
     causes: ev.causes,
     limits: new Map(ev.tables.tracked.map((m) => [m.measure, m.most])),
   };
+}
+
+function countable(root: Node | null, exact: boolean): Circuit {
+  try {
+    return makeCircuit(root);
+  } catch (e) {
+    throw e instanceof TooMany ? new TooMany(exact) : e;
+  }
 }
 
 function whole(maker: NodeMaker, nodes: readonly (Node | null)[]): Node | null {

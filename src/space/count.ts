@@ -1,8 +1,9 @@
-import { ALL, ARCHITECTURE, TRAIN, compileOrNull, totalOf } from './compile.ts';
+import { ALL, ARCHITECTURE, TRAIN, compileOrBeyond, compileOrNull, totalOf } from './compile.ts';
 import type { CompileOptions } from './compile.ts';
 import { pathsBelow } from './decisions-of.ts';
-import { estimateCount } from './estimate.ts';
+import { estimateCount, tooMany } from './estimate.ts';
 import type { Count } from './estimate.ts';
+import { Beyond, TooMany } from './limits.ts';
 import type { Space } from './space.ts';
 
 export type { Count };
@@ -23,14 +24,19 @@ export function count(space: Space, options: { readonly train?: boolean } = {}):
 }
 
 function countPart(space: Space, part: CompileOptions): Count {
-  const compiled = compileOrNull(space, part);
+  const found = compileOrBeyond(space, part);
+  if (found instanceof TooMany && found.sure) return tooMany();
+  const compiled = found instanceof Beyond ? null : found;
   if (compiled?.exact) return exactly(totalOf(compiled.circuit));
   // Without its circuit a space may be counted further; fixed decisions are cut out of the circuit.
-  const counted = space.fixed.length === 0 ? compileOrNull(space, { ...part, effort: 'count' }) : null;
-  if (counted) return exactly(totalOf(counted.circuit));
+  const counted =
+    space.fixed.length === 0 && !(found instanceof TooMany) ? compileOrNull(space, { ...part, effort: 'count' }) : null;
+  if (counted?.exact) return exactly(totalOf(counted.circuit));
   if (!compiled) return estimateCount(space);
-  return { exact: null, low: compiled.sure, high: totalOf(compiled.circuit) };
+  return between(compiled.sure, totalOf(compiled.circuit));
 }
+
+const between = (low: bigint, high: bigint): Count => ({ exact: low === high ? low : null, low, high });
 
 const exactly = (n: bigint): Count => ({ exact: n, low: n, high: n });
 
@@ -39,6 +45,6 @@ function countAll(space: Space): Count {
   const train = compileOrNull(space, TRAIN);
   if (!train || pathsBelow(train.circuit.root).some((path) => !path.startsWith('train.'))) return countPart(space, ALL);
   const ways = totalOf(train.circuit);
-  const { exact, low, high } = count(space);
-  return { exact: exact === null ? null : exact * ways, low: low * ways, high: high * ways };
+  const { exact, low, high, ...rest } = count(space);
+  return { exact: exact === null ? null : exact * ways, low: low * ways, high: high * ways, ...rest };
 }

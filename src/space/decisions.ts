@@ -1,4 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
+import type { Span } from '../base/span.ts';
 import type { Random } from '../base/philox.ts';
 import { BUDGET, Beyond } from './limits.ts';
 import type { Alternative, Decided, RangeExpr, Scalar, Site } from './space.ts';
@@ -100,6 +101,17 @@ export interface RangeEnds {
 
 /** Whole, stepped and `pow2` ranges are finite; the others are continuous. */
 export function rangeDomain(range: RangeExpr, ends: RangeEnds): readonly Option[] | Interval {
+  let known = domains.get(range);
+  if (!known) domains.set(range, (known = new Map<string, readonly Option[] | Interval>()));
+  const key = `${ends.low},${ends.high},${ends.step},${ends.centre}`;
+  let found = known.get(key);
+  if (!found) known.set(key, (found = makeDomain(range, ends)));
+  return found;
+}
+
+const domains = new WeakMap<RangeExpr, Map<string, readonly Option[] | Interval>>();
+
+function makeDomain(range: RangeExpr, ends: RangeEnds): readonly Option[] | Interval {
   const { low, high, step, centre } = ends;
   const log = range.spacing === 'log';
   if (!(low <= high)) throw new Unfit('the range is empty', 'a low end below the high one', `${low}..${high}`);
@@ -107,7 +119,7 @@ export function rangeDomain(range: RangeExpr, ends: RangeEnds): readonly Option[
     throw new Unfit('the range touches 0', 'a low end above 0', `${low}`);
   if (step !== null && !(step > 0)) throw new Unfit('the step is not above 0', 'a step above 0', `${step}`);
   if (!range.whole && step === null && range.spacing !== 'pow2') return { low, high, log, centre };
-  const points = range.spacing === 'pow2' ? powers(low, high) : grid(low, high, step ?? 1);
+  const points = range.spacing === 'pow2' ? powers(low, high) : grid(low, high, step ?? 1, range.span);
   if (points.length === 0) throw new Unfit('the range is empty', 'a power of two in it', `${low}..${high}`);
   const share = shares(points.map((p) => density(p, { low, high, log, centre })));
   return points.map((value, i) => ({ value, share: share[i]! }));
@@ -119,9 +131,10 @@ function powers(low: number, high: number): number[] {
   return out;
 }
 
-function grid(low: number, high: number, step: number): number[] {
+function grid(low: number, high: number, step: number, span: Span): number[] {
   const size = Math.floor((high - low) / step + 1e-9) + 1;
-  if (size > BUDGET.alternatives) throw new Beyond(`a range of ${size} alternatives`);
+  if (size > BUDGET.alternatives)
+    throw new Beyond(`a range of ${size} alternatives: at most ${BUDGET.alternatives} are analysed`, span);
   // Decimal steps are rounded to the digits that they were written with.
   const tidy = (v: number): number => (Number.isInteger(v) ? v : Number(v.toPrecision(12)));
   return Array.from({ length: size }, (_, i) => tidy(low + i * step));

@@ -4,7 +4,7 @@ import { drawInterval, sameDecided } from './decisions.ts';
 import type { Option } from './decisions.ts';
 import { judge } from './requirement.ts';
 import type { TermValue } from './requirement.ts';
-import { Beyond } from './limits.ts';
+import { BUDGET, Beyond } from './limits.ts';
 import { depthOf, measuring } from './measures.ts';
 import type { Decider } from './member.ts';
 import { byAssignment } from './member.ts';
@@ -16,6 +16,8 @@ export interface Walk {
   readonly fits: boolean;
   /** Product of the numbers of options: the weight of the walk in Knuth's estimate. */
   readonly branching: bigint;
+  /** Layers that were applied. */
+  readonly layers: number;
 }
 
 export interface WalkOptions {
@@ -26,6 +28,8 @@ export interface WalkOptions {
   /** A path that must not keep what is given. */
   readonly avoid?: string;
   readonly train?: boolean;
+  /** Longer ones are given up: Beyond. */
+  readonly most?: number;
 }
 
 /** Decides by the prior (or evenly), without a look ahead. */
@@ -63,14 +67,14 @@ export function walk(space: Space, random: Random, how: WalkOptions): Walk {
       return v;
     },
   };
+  const { member, sums, layers } = measuring(space, decider, undefined, how.most);
   try {
-    const { member, sums } = measuring(space, decider);
     const depth = Math.max(0, ...member.outputs().map((o) => depthOf(o.flow)));
     if (train) member.train();
     const fits = failing(space.requirements, { ...sums(), depth }, byAssignment(assignment), space).length === 0;
-    return { assignment, fits, branching };
+    return { assignment, fits, branching, layers: layers() };
   } catch (e) {
-    if (e instanceof Unfit) return { assignment, fits: false, branching };
+    if (e instanceof Unfit) return { assignment, fits: false, branching, layers: layers() };
     throw e;
   }
 }
@@ -119,6 +123,36 @@ export interface Count {
   readonly exact: bigint | null;
   readonly low: bigint;
   readonly high: bigint;
+  /** Only known to be more than `low`: `high` stands for any larger number. */
+  readonly unbounded?: true;
+}
+
+/** More than are counted. `low` 0: not even that is known. */
+export const tooMany = (low: bigint = 1n << BigInt(BUDGET.bits)): Count => ({
+  exact: null,
+  low,
+  high: 1n << BigInt(2 * BUDGET.bits),
+  unbounded: true,
+});
+
+/** Walks one after another, as many as the budget allows; those that meet a limit are left out. */
+export function* walks(
+  space: Space,
+  random: Random,
+  times: number,
+  measure: (i: number) => WalkOptions['measure'],
+): Generator<Walk> {
+  let left = BUDGET.walked;
+  for (let i = 0; i < times && left > 0; i++) {
+    let found: Walk | null = null;
+    try {
+      found = walk(space, random, { measure: measure(i), most: BUDGET.walk });
+    } catch (e) {
+      if (!(e instanceof Beyond)) throw e;
+    }
+    left -= found ? found.layers : BUDGET.walked / 4;
+    if (found) yield found;
+  }
 }
 
 const WALKS = 400;
@@ -131,16 +165,11 @@ export function estimateCount(space: Space): Count {
   const random = new Random('estimate', space.name);
   const weights: bigint[] = [];
   let ways = 0n;
-  for (let i = 0; i < WALKS; i++) {
-    try {
-      const w = walk(space, random, { measure: 'uniform' });
-      weights.push(w.fits ? w.branching : 0n);
-      ways += w.branching;
-    } catch (e) {
-      if (!(e instanceof Beyond)) throw e;
-      weights.push(0n);
-    }
+  for (const w of walks(space, random, WALKS, () => 'uniform')) {
+    weights.push(w.fits ? w.branching : 0n);
+    ways += w.branching;
   }
+  if (weights.length === 0) return tooMany(0n);
   const n = BigInt(weights.length);
   const sum = weights.reduce((a, b) => a + b, 0n);
   const mean = sum / n;

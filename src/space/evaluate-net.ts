@@ -142,16 +142,42 @@ export const copySegment = (e: RepeatExpr, copy: number): string => {
   return e.optional ? base : `${base}[${copy}]`;
 };
 
+const BROKEN = -1;
+const brokenRepeats = new WeakMap<Evaluator, Map<RepeatExpr, number>>();
+
+// For analyses, a number of copies that does not fit is BROKEN.
+function copiesOrBroken(ev: Evaluator, e: RepeatExpr, times: Datum): number {
+  try {
+    return copiesOf(times);
+  } catch (error) {
+    const flow = error instanceof Unfit ? ev.broken(e, error) : null;
+    if (flow === null) throw error;
+    const flows = brokenRepeats.get(ev) ?? new Map<RepeatExpr, number>();
+    brokenRepeats.set(ev, flows.set(e, flow));
+    return BROKEN;
+  }
+}
+
 function repeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number[], ctx: Context): Table {
   const { tables } = ev;
   const body = named(e.body);
   const made = tableMaker(tables);
   const times = withValues(ev, [e.times], { ...ctx, env: unowned(ctx.env) }, ([n]) => [
-    unitEntry(tables, [ev.data.id(copiesOf(n!))], 0),
+    unitEntry(tables, [ev.data.id(copiesOrBroken(ev, e, n!))], 0),
   ]);
   for (const [reads, group] of byReads(placed(tables, useSegment(body.name), times))) {
     const inner = withKnown(ev, ctx, reads);
     const most = Math.max(...group.map((t) => ev.data.get(t.out[0]!) as number));
+    for (const t of group) {
+      const flow = ev.data.get(t.out[0]!) === BROKEN ? brokenRepeats.get(ev)?.get(e) : undefined;
+      if (flow === undefined) continue;
+      const lost = start(
+        ev,
+        inputs.map(() => flow),
+        ctx,
+      );
+      made.add(product(tables, t, lost[0]!)!);
+    }
     let table = start(ev, inputs, ctx);
     for (let copy = 0; ; copy++) {
       for (const t of group) {

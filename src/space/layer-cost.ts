@@ -51,8 +51,6 @@ const keyOf = (args: Args, inputs: readonly TensorType[]): string =>
 /** Costs at the corners of widths (BASE, BASE), (BASE, BASE + 1), (BASE + 1, BASE), (BASE + 1, BASE + 1): of the input, of the output. */
 type Corners = readonly [LayerCost, LayerCost, LayerCost, LayerCost];
 
-type Three = [number, number, number];
-
 const BASE = 2;
 const corners = new WeakMap<LayerDef, Map<string, Corners | null>>();
 /** Sizes above it may be refused: they are measured. */
@@ -67,33 +65,45 @@ function linearCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]):
   const lead = input.shape.slice(0, -1);
   let known = corners.get(layer);
   if (!known) corners.set(layer, (known = new Map<string, Corners | null>()));
-  const key = keyOf({ ...args, out: null }, [{ dtype: input.dtype, shape: lead }]);
+  const key = `${widthlessKey(args)}|${input.dtype}${lead.join('x')}`;
   let at = known.get(key);
   if (at === undefined) known.set(key, (at = measureCorners(layer, args, { dtype: input.dtype, shape: lead })));
   if (!at) return null;
-  const dx = width - BASE,
-    dy = out - BASE;
+  const x = width - BASE,
+    y = out - BASE;
   const [a, b, c, d] = at;
-  const mix = (p: number, q: number, r: number, s: number): number =>
-    p + (q - p) * dy + (r - p) * dx + (s - q - r + p) * dx * dy;
-  const of = (what: 'params' | 'state' | 'flops' | 'macs' | 'kept'): number => mix(a[what], b[what], c[what], d[what]);
-  const shape = [...a.output.shape.slice(0, -1), out];
-  const cost = {
-    output: { dtype: a.output.dtype, shape },
-    params: of('params'),
-    state: of('state'),
-    flops: of('flops'),
-    macs: of('macs'),
-    kept: of('kept'),
+  const cost: LayerCost = {
+    output: { dtype: a.output.dtype, shape: [...a.output.shape.slice(0, -1), out] },
+    params: mix(a.params, b.params, c.params, d.params, x, y),
+    state: mix(a.state, b.state, c.state, d.state, x, y),
+    flops: mix(a.flops, b.flops, c.flops, d.flops, x, y),
+    macs: mix(a.macs, b.macs, c.macs, d.macs, x, y),
+    kept: mix(a.kept, b.kept, c.kept, d.kept, x, y),
     get weights() {
-      return a.weights.map(({ path, shape: sizes }, w) => ({
+      return a.weights.map(({ path, shape }, w) => ({
         path,
-        shape: sizes.map((size, i) => mix(size, ...([b, c, d].map((x) => x.weights[w]!.shape[i]!) as Three))),
+        shape: shape.map((size, i) =>
+          mix(size, b.weights[w]!.shape[i]!, c.weights[w]!.shape[i]!, d.weights[w]!.shape[i]!, x, y),
+        ),
       }));
     },
   };
-  const fits = cost.flops < MOST && cost.params < MOST && cost.kept < MOST && numel(shape) < MOST;
+  const fits = cost.flops < MOST && cost.params < MOST && cost.kept < MOST && numel(cost.output.shape) < MOST;
   return fits && numel(input.shape) < MOST ? cost : null;
+}
+
+/** The value at (x, y) of what is of degree one in both, and p, q, r, s at (0, 0), (0, 1), (1, 0), (1, 1). */
+const mix = (p: number, q: number, r: number, s: number, x: number, y: number): number =>
+  p + (q - p) * y + (r - p) * x + (s - q - r + p) * x * y;
+
+function widthlessKey(args: Args): string {
+  let key = '';
+  for (const name in args) {
+    if (name === 'out') continue;
+    const value = args[name]!;
+    key += typeof value === 'object' ? `${JSON.stringify(value)},` : `${value},`;
+  }
+  return key;
 }
 
 function measureCorners(layer: LayerDef, args: Args, lead: TensorType): Corners | null {

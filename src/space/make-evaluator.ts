@@ -128,6 +128,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     net: (e, inputs, ctx) => applied('n', e, inputs, ctx, (ins, at) => evaluateNet(ev, e, ins, at)),
     bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
     layerCostOf: (c): Cost => {
+      if (!options.costed && !options.keepsShapes && options.tracked.length === 0) return costs.zero;
       const { slots, batch } = options.memory;
       const keeps = (m: Tracked['measure']): boolean => options.costed || options.tracked.some((t) => t.measure === m);
       const memory = keeps('memory');

@@ -4,6 +4,7 @@ import { layerCost, layerDepth, weightShapes } from './layer-cost.ts';
 import { byAssignment, followMember } from './member.ts';
 import type { Decider, Maker, Member } from './member.ts';
 import { optimizerSlots } from './requirement.ts';
+import { Beyond } from './limits.ts';
 import type { AnyExpr } from './references.ts';
 import type { Assignment, Space } from './space.ts';
 import { largestBatch } from './compile.ts';
@@ -28,21 +29,24 @@ export interface Stop {
   expr: AnyExpr | null;
 }
 
-/** Follows a member and sums what its layers cost. */
+/** Follows a member and sums what its layers cost. Throws Beyond where it has more than `most` layers. */
 export function measuring(
   space: Space,
   decider: Decider,
   stop: Stop = { expr: null },
-): { member: Member<Measured>; readonly sums: () => Omit<Measures, 'depth'> } {
+  most = Infinity,
+): { member: Member<Measured>; readonly sums: () => Omit<Measures, 'depth'>; readonly layers: () => number } {
   const weights = new Map<string, string>();
   let params = 0,
     state = 0,
     flops = 0,
     macs = 0,
-    kept = 0;
+    kept = 0,
+    layers = 0;
   const maker: Maker<Measured> = {
     layer: (path, layer, args, inputs, expr) => {
       stop.expr = expr;
+      if (++layers > most) throw new Beyond(`more than ${most} layers in one member`);
       const cost = layerCost(
         layer,
         args,
@@ -67,6 +71,7 @@ export function measuring(
   const slots = optimizerSlots(space.train.optimizer);
   return {
     member,
+    layers: () => layers,
     sums: () => ({ params, flops, macs, memory: 4 * (params * (2 + slots) + state + largestBatch(space) * kept) }),
   };
 }

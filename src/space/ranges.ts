@@ -4,7 +4,7 @@ import { ARCHITECTURE, compileOrNull } from './compile.ts';
 import type { Compiled, Outcome } from './compile.ts';
 import type { Cost } from './costs.ts';
 import { middle } from './decisions.ts';
-import { walk } from './estimate.ts';
+import { walks } from './estimate.ts';
 import { descend } from './fold.ts';
 import { measures } from './measures.ts';
 import { finishPath } from './naming.ts';
@@ -79,8 +79,7 @@ function seenRanges(space: Space): Record<Measure, Range> {
     Measure,
     { min: number; max: number; proven: boolean }
   >;
-  for (let i = 0; i < WALKS; i++) {
-    const w = walk(space, random, { measure: i % 2 === 0 ? 'choice' : 'uniform' });
+  for (const w of walks(space, random, WALKS, (i) => (i % 2 === 0 ? 'choice' : 'uniform'))) {
     if (!w.fits) continue;
     const m = measures(space, w.assignment);
     for (const name of MEASURES) {
