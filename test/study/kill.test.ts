@@ -39,14 +39,14 @@ async function disturb(
   if (early) await sleep(400 * random.uniform());
   else {
     await Promise.race([new Promise((resolve) => child.stdout!.once('data', resolve)), ended]);
-    await sleep(700 * random.uniform());
+    await sleep(500 * random.uniform());
   }
   let kills = 0;
   const workers = child.exitCode === null ? workersOf(child.pid!) : [];
   if (workers.length > 0 && random.uniform() < 0.4 && (await mayKillWorker(path))) {
     process.kill(workers[random.below(workers.length)]!, 'SIGKILL');
     kills++;
-    await sleep(300 * random.uniform());
+    await sleep(200 * random.uniform());
   }
   if (child.exitCode !== null) return { ended: true, kills };
   const left = workersOf(child.pid!);
@@ -91,14 +91,14 @@ kill(
   'a search that is killed 30 times ends with exactly the trials asked for, each once, as if it had not been disturbed',
   async () => {
     const folder = temporaryFolder('kill');
-    // About 0.3 s a trial.
-    const file = writeSearch(folder, { epochs: 45 });
+    // A few tenths of a second a trial.
+    const file = writeSearch(folder, { epochs: 30 });
     const path = join(folder, 'killed.study');
-    let [trials, kills] = [40, 0];
+    let [trials, kills] = [30, 0];
     while (kills < KILLS) {
       const done = await disturb(file, path, ['--trials', String(trials), '--workers', '2']);
       kills += done.kills;
-      if (done.ended) trials += 10;
+      if (done.ended) trials += 5;
     }
     const last = await tenon(['search', file, '--study', path, '--trials', String(trials), '--workers', '2']);
     assert.is(last.code, 0, last.err);
@@ -115,9 +115,9 @@ kill('with one worker every searcher proposes as if it had not been disturbed', 
   const folder = temporaryFolder('kill-one');
   const file = writeSearch(folder, { epochs: 40, search: 'maximize accuracy with mcts seed 5' });
   const [path, calm] = [join(folder, 'killed.study'), join(folder, 'calm.study')];
-  for (let i = 0; i < 6; i++) await disturb(file, path, ['--trials', '14']);
-  for (const at of [path, calm]) assert.is((await tenon(['search', file, '--study', at, '--trials', '14'])).code, 0);
-  assert.equal((await checkWhole(path, 14)).map(outcome), (await checkWhole(calm, 14)).map(outcome));
+  for (let i = 0; i < 5; i++) await disturb(file, path, ['--trials', '11']);
+  for (const at of [path, calm]) assert.is((await tenon(['search', file, '--study', at, '--trials', '11'])).code, 0);
+  assert.equal((await checkWhole(path, 11)).map(outcome), (await checkWhole(calm, 11)).map(outcome));
 });
 
 kill.run();
