@@ -9,8 +9,11 @@ export const countJson = (c: Count): Record<string, unknown> => ({
   high: c.high.toString(),
 });
 
-export const countText = (c: Count): string =>
-  c.exact !== null ? grouped(c.exact) : `between ${grouped(c.low)} and ${grouped(c.high)} (an estimate)`;
+export function countText(c: Count): string {
+  if (c.exact !== null) return grouped(c.exact);
+  if (c.unbounded) return c.low > 0n ? 'more than 2^4096' : 'an unknown number of';
+  return `between ${grouped(c.low)} and ${grouped(c.high)} (an estimate)`;
+}
 
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P'] as const;
 

@@ -121,7 +121,7 @@ async function runAndShow(io: Io, run: SearchRunOptions, board: Board, live: Liv
 async function searchIn(io: Io, study: Study, compiled: Compiled, s: Settings, hasTest: boolean): Promise<number> {
   const counted = study.trials().filter((t) => t.aside === null);
   const ended = counted.filter(hasEnded).length;
-  const board = new Board(s.trials, ended);
+  const board = new Board(s.trials, s.time, ended);
   const live = new LiveLines(io, () => board.lines());
   announce(io, study, s, ended, counted.length - ended);
   const { drain, release } = drainAndRelease(() => {
