@@ -31,6 +31,7 @@ export const CODES = {
   E602: 'a requirement that every member satisfies',
   E603: 'alternatives that no member uses',
   E604: 'a `check` that does not hold',
+  E605: 'more than the limits of an analysis',
   E701: 'a tensor that no member uses',
   E702: 'an output that does not fit the loss',
   E703: 'an objective that a run does not report',

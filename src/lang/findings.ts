@@ -84,6 +84,11 @@ function reportFinding(f: Finding, space: Space, checker: Checker): void {
       });
       break;
     }
+    case 'limit':
+      checker.report('E605', f.span.source, f.span, f.message, {
+        hint: 'make it smaller: the language has limits so that checking ends',
+      });
+      break;
     case 'dead':
     case 'incomplete':
       break;

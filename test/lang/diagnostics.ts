@@ -162,6 +162,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dense(3 | 4)').replace('}', '  check count == 3\n}'),
     through('dense(3 | 4)').replace('}', '  check params <= 30, params >= 27, depth < 1 or count > 5\n}'),
   ],
+  'E605-limits': [through('dense(1..100000000)'), through('relu{1..200000}')],
   'E701-unused-tensors': ['space S {\n  input x: f32[B, 3], z: f32[B, 3]\n  h = x -> relu\n  output y = x\n}\n'],
   'E702-loss': ['space S { input x: f32[B, 28, 28, 1] output y = x -> dense(10) }\ntrain { data mnist }\n'],
   'E703-objectives': ['search { maximize acuracy, latency }\n', 'train { loss mse }\nsearch { maximize accuracy }\n'],
