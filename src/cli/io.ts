@@ -23,9 +23,12 @@ const plain = (_: string, value: unknown): unknown =>
 
 export const toJson = (value: unknown): string => JSON.stringify(value, plain);
 
+const isForced = (value: string | undefined): boolean => value !== undefined && value !== '' && value !== '0';
+
 // https://no-color.org: any text but the empty one.
 const wantsColor = (stream: NodeJS.WriteStream): boolean =>
-  !process.env['NO_COLOR'] && (Boolean(process.env['FORCE_COLOR']) || (stream.isTTY && process.env['TERM'] !== 'dumb'));
+  !process.env['NO_COLOR'] &&
+  (isForced(process.env['FORCE_COLOR']) || (Boolean(stream.isTTY) && process.env['TERM'] !== 'dumb'));
 
 export function makeIo(options: { readonly json: boolean }): Io {
   return {

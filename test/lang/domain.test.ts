@@ -38,8 +38,8 @@ for (const [text, values] of CASES) {
 }
 
 domains('wide ranges are intervals', () => {
-  assert.equal(domain('let v = 1..1000000'), { kind: 'interval', low: 1, high: 1_000_000, exact: true, whole: true });
-  assert.equal(boundsOf(domain('let w = 1..1000000\nlet v = w * 2 + 1')), { low: 3, high: 2_000_001 });
+  assert.equal(domain('let v = 1..20000'), { kind: 'interval', low: 1, high: 20_000, exact: true, whole: true });
+  assert.equal(boundsOf(domain('let w = 1..20000\nlet v = w * 2 + 1')), { low: 3, high: 40_001 });
 });
 
 domains('hold every value that a member takes', () => {
