@@ -15,7 +15,7 @@ export interface ArgDef {
   readonly type: ArgType;
   /** Absent: the argument must be given. */
   readonly default?: ArgValue;
-  /** The first positional argument; the rest go by name (but may also follow in order). */
+  /** May be given by position, in the order of the list; so may arguments without a default. The rest go by name. */
   readonly positional?: boolean;
 }
 export type ArgType =

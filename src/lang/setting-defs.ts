@@ -39,7 +39,7 @@ const supported: readonly SettingDef[] = [
 
 const planned: readonly SettingDef[] = [
   ...later('data', 'npz'),
-  ...later('searcher', 'exhaustive', 'hillclimb', 'smbo', 'tpe', 'boshnas', 'nsga2', 'gradient'),
+  ...later('searcher', 'hillclimb', 'smbo', 'tpe', 'boshnas', 'nsga2', 'gradient'),
   ...later('stop', 'hyperband', 'asha', 'median'),
 ];
 

@@ -6,6 +6,7 @@ import type { Value } from '../ir/graph.ts';
 import { activations } from './activation.ts';
 import { conv } from './conv.ts';
 import { dense } from './dense.ts';
+import { whole } from './lib/args.ts';
 import { globalmean } from './reduce.ts';
 import { mul } from '../ops/elementwise.ts';
 import { reshape } from '../ops/shape.ts';
@@ -24,12 +25,6 @@ function activation(name: string): LayerDef {
   return found;
 }
 
-function number(args: Args, name: string): number {
-  const v = args[name];
-  if (typeof v !== 'number') throw new Error(`bug: argument ${name} is not a number`);
-  return v;
-}
-
 const widthArg = (name: string, doc: string): ArgDef => ({
   name,
   doc,
@@ -45,7 +40,7 @@ export const project: LayerDef = {
   takes: 'one',
   weighted: true,
   build: (b, [x], args) => {
-    const n = number(args, 'n');
+    const n = whole(args, 'n');
     return x!.type.shape.at(-1) === n ? x! : apply(b, dense, x!, { out: n }, 'dense');
   },
 };
@@ -89,7 +84,7 @@ export const ffn: LayerDef = {
   depth: 2,
   build: (b, [x], args) => {
     const width = x!.type.shape.at(-1)!;
-    const up = apply(b, dense, x!, { out: number(args, 'hidden') }, 'up');
+    const up = apply(b, dense, x!, { out: whole(args, 'hidden') }, 'up');
     const active = apply(b, activation(String(args['act'])), up, {});
     return apply(b, dense, active, { out: width }, 'down');
   },
@@ -112,7 +107,7 @@ export const se: LayerDef = {
   weighted: true,
   depth: 2,
   build: (b, [x], args) => {
-    const ratio = number(args, 'ratio');
+    const ratio = whole(args, 'ratio');
     const channels = x!.type.shape.at(-1)!;
     if (channels % ratio !== 0)
       throw new Unfit('se: the ratio must divide the channels', `a multiple of ${ratio}`, showType(x!.type, true));
