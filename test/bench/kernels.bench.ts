@@ -1,13 +1,13 @@
 // Products, convolutions and training steps on this machine: `npm run bench`. Compare on a quiet machine only.
 import { cpus } from 'node:os';
 import { info } from '../../src/native/native.ts';
-import { caseLines, casesOf } from './cases.ts';
-import { gflops, measure } from './measure.ts';
+import { casesOf, ownLines } from '../../src/bench/kinds.ts';
+import { gflops, measure } from '../../src/bench/measure.ts';
 
 const { isa, threads: cores } = info();
 console.log(`${cpus()[0]!.model.trim()}, ${cores} cores, ${isa}, node ${process.versions.node}`);
 const rows: Record<string, string | number>[] = [];
-for (const line of caseLines()) {
+for (const line of ownLines()) {
   for (const threads of [...new Set([1, cores])]) {
     for (const c of casesOf(line, threads)) {
       const found = await measure(c, 0.3);

@@ -1,5 +1,5 @@
 import { Bench } from 'tinybench';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 
 /** Milliseconds a step, and useful GFLOP/s where the case counts FLOPs. */
 export interface Figures {

@@ -1,0 +1,26 @@
+/** Something to time: one call does `steps` steps' work. */
+export interface Case {
+  readonly name: string;
+  /** Useful floating-point operations of a call; 0 where steps are what counts. */
+  readonly flop: number;
+  /** Examples of a step of training; 0 where FLOPs are what counts. */
+  readonly items: number;
+  readonly steps: number;
+  readonly run: () => void;
+}
+
+/** What can be timed: a name, the kind of work, its sizes. */
+export interface CaseLine {
+  readonly name: string;
+  readonly kind: string;
+  readonly words: readonly string[];
+}
+
+/** A kind of work: its sizes unless others are asked for, and how a line becomes cases. */
+export interface CaseKind {
+  readonly kind: string;
+  /** Lines `NAME WORD…`, as they stand behind the kind. */
+  readonly lines: readonly string[];
+  /** One line may be several cases (forward; forward and backward); none where the sizes are of something that we do not have. */
+  readonly cases: (line: CaseLine, threads: number) => readonly Case[];
+}

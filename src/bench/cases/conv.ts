@@ -1,0 +1,40 @@
+import { f32 } from '../../base/tensor-type.ts';
+import type { Builder } from '../../ir/builder.ts';
+import type { Value } from '../../ir/graph.ts';
+import { conv as convOp } from '../../ops/conv.ts';
+import { add } from '../../ops/elementwise.ts';
+import type { CaseKind } from '../case.ts';
+import { forward, forwardBackward, runner } from '../runner.ts';
+
+/** BATCH CIN H W COUT KERNEL PAD, stride 1, with bias: forward, and forward with the gradients of input, weight and bias. */
+export const conv: CaseKind = {
+  kind: 'conv',
+  lines: ['conv/b64_1x28x28_to32_k3 64 1 28 28 32 3 1', 'conv/b64_64x16x16_to64_k3 64 64 16 16 64 3 1'],
+  cases: ({ name, words }, threads) => {
+    const [batch, cin, h, w, cout, k, pad] = words.map(Number) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    const types = [f32(batch, 1, h, w, cin), f32(cout, 1, k, k, cin), f32(cout)];
+    const attrs = {
+      stride: [1, 1, 1],
+      padBefore: [0, pad, pad],
+      padAfter: [0, pad, pad],
+      dilation: [1, 1, 1],
+      groups: 1,
+    };
+    const build = (b: Builder, [x, wt, bias]: readonly Value[]): Value =>
+      b.one(add, [b.one(convOp, [x!, wt!], attrs), bias!]);
+    const flop = 2 * batch * cout * cin * k * k * (h + 2 * pad - k + 1) * (w + 2 * pad - k + 1);
+    const [once, both] = [forward(types, build), forwardBackward(types, build)];
+    return [
+      { name: `${name}/fwd`, flop, items: 0, steps: 1, run: runner(once, threads) },
+      { name: `${name}/fwdbwd`, flop: 3 * flop, items: 0, steps: 1, run: runner(both, threads) },
+    ];
+  },
+};

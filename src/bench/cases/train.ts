@@ -1,0 +1,56 @@
+import { gradients } from '../../autodiff/gradients.ts';
+import { f32, i32 } from '../../base/tensor-type.ts';
+import { graphBuilder } from '../../ir/graph-builder.ts';
+import { add } from '../../ops/elementwise.ts';
+import { fill } from '../../ops/random.ts';
+import { reshape } from '../../ops/shape.ts';
+import { LOSSES, meanRows } from '../../recipes/losses.ts';
+import { OPTIMIZERS } from '../../recipes/optimizers.ts';
+import type { Case, CaseKind, CaseLine } from '../case.ts';
+import { MODELS } from '../models.ts';
+import { runner, wholeBelow } from '../runner.ts';
+
+const STEPS = 10;
+
+// One step: forward, backward, AdamW at its defaults. A call does ten steps, as training does hundreds a call.
+function trainCases({ name, words: [kind, size] }: CaseLine, threads: number): readonly Case[] {
+  const model = MODELS[kind!];
+  if (!model) return [];
+  const batch = Number(size);
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const x = b.input('x', model.input(batch));
+  const labels = b.input('labels', i32(batch * model.rows));
+  const logits = b.one(reshape, [model.build(b, x)], { dims: [batch * model.rows, model.classes] });
+  const loss = meanRows(b, LOSSES.get('crossentropy')!.rows(b, logits, labels).loss);
+  const adamw = OPTIMIZERS.get('adamw')!;
+  const args = Object.fromEntries(adamw.args.map((a) => [a.name, a.default as number]));
+  const [lr, step] = [b.input('lr', f32(1)), b.input('step', i32(1), true)];
+  const params = b.params();
+  gradients(b, loss, params, { add, fill }).forEach((grad, i) => {
+    const param = params[i]!;
+    const slots = adamw.slots.map((s) =>
+      b.slot(`${(param.source as { name: string }).name}@${s}`, param.type.shape, adamw.slotInit),
+    );
+    const next = adamw.update(b, { param, grad: grad!, slots, lr, step }, args);
+    [param, ...slots].forEach((old, k) => b.update(old, next[k]!));
+  });
+  const given = {
+    labels: wholeBelow(batch * model.rows, model.classes),
+    lr: new Float32Array([1e-3]),
+    step: Int32Array.from({ length: STEPS }, (_, i) => i),
+    ...(model.input(1).dtype === 'i32' ? { x: wholeBelow(batch * 64, 256) } : {}),
+  };
+  const graph = b.finish([{ name: 'loss', value: loss, perStep: true }]);
+  return [{ name, flop: 0, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given) }];
+}
+
+/** MODEL BATCH: a step of training. */
+export const train: CaseKind = {
+  kind: 'train',
+  lines: [
+    'train/mlp_784_200_200_10_b64 mlp 64',
+    'train/lenet_28x28_b64 lenet 64',
+    'train/tfm_4L_d128_h4_T64_f512_b64 tfm 64',
+  ],
+  cases: trainCases,
+};

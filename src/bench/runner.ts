@@ -1,0 +1,61 @@
+import { gradients } from '../autodiff/gradients.ts';
+import { Random } from '../base/philox.ts';
+import { numel } from '../base/tensor-type.ts';
+import type { TensorType } from '../base/tensor-type.ts';
+import type { Graph, Value } from '../ir/graph.ts';
+import { graphBuilder } from '../ir/graph-builder.ts';
+import type { GraphBuilder } from '../ir/graph-builder.ts';
+import { openStore, prepare } from '../native/native.ts';
+import { add, mul } from '../ops/elementwise.ts';
+import { OPS } from '../ops/index.ts';
+import { fill } from '../ops/random.ts';
+import { sum } from '../ops/reduce.ts';
+import { reshape } from '../ops/shape.ts';
+import { makePlan } from '../plan/make-plan.ts';
+import { optimize } from '../rewrite/rules/index.ts';
+import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
+
+const random = new Random('bench');
+const normal = (n: number): Float32Array => Float32Array.from({ length: n }, () => random.normal());
+export const wholeBelow = (n: number, below: number): Int32Array =>
+  Int32Array.from({ length: n }, () => random.below(below));
+
+/** A graph planned and bound, as a call that runs it `steps` times here and now. Inputs that are not given are normal numbers. */
+export function runner(
+  graph: Graph,
+  threads: number,
+  steps = 1,
+  given: Readonly<Record<string, Int32Array | Float32Array>> = {},
+): () => void {
+  const plan = makePlan(optimize(graph), { ops: OPS });
+  const prepared = prepare(plan.bytes);
+  const store = openStore();
+  const leaves = storeLeavesOf(graph);
+  for (const leaf of leaves) store.write(leaf.name, 'f32', leaf.type.shape, null);
+  if (leaves.length > 0) {
+    prepare(makePlan(optimize(initialGraph(leaves, 0)), { ops: OPS }).bytes).runSync(store, [], { steps: 1, threads });
+  }
+  const externals = plan.externals.map((e) => given[e.name] ?? normal(numel(e.type.shape) * (e.perStep ? steps : 1)));
+  return () => void prepared.runSync(store, externals, { steps, threads });
+}
+
+export function forward(inputs: readonly TensorType[], build: (b: GraphBuilder, x: readonly Value[]) => Value): Graph {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const values = inputs.map((t, i) => b.input(`in${i}`, t));
+  return b.finish([{ name: 'y', value: build(b, values) }]);
+}
+
+/** Forward and the gradients of all inputs, for a gradient of the output that is given. */
+export function forwardBackward(
+  inputs: readonly TensorType[],
+  build: (b: GraphBuilder, x: readonly Value[]) => Value,
+): Graph {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const values = inputs.map((t, i) => b.input(`in${i}`, t));
+  const y = build(b, values);
+  const dy = b.input('dy', y.type);
+  const flat = (v: Value): Value => b.one(reshape, [v], { dims: [numel(v.type.shape)] });
+  const loss = b.one(sum, [b.one(mul, [flat(y), flat(dy)])], { axes: 1 });
+  const grads = gradients(b, loss, values, { add, fill });
+  return b.finish([{ name: 'y', value: y }, ...grads.map((value, i) => ({ name: `d${i}`, value: value! }))]);
+}
