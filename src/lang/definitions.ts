@@ -1,5 +1,5 @@
 import type { Statement } from '../../grammar/syntax.ts';
-import type { Block } from './member-scope.ts';
+import type { Block } from './block.ts';
 import { printStatement } from './printer.ts';
 
 /** Names that definitions must not take. */

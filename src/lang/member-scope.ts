@@ -1,22 +1,16 @@
-import { choiceOptions, isInterval, rangeDomain, sameDecided, siteSuffix } from '../space/decisions.ts';
-import type { Option } from '../space/decisions.ts';
+import { lazily } from '../base/lazily.ts';
+import { sameDecided, siteSuffix } from '../space/decisions.ts';
+import type { Interval, Option } from '../space/decisions.ts';
+import { memberValue } from '../space/member-values.ts';
+import type { Deciding } from '../space/member-values.ts';
 import { finishPath } from '../space/naming.ts';
-import type {
-  Assignment,
-  Binding,
-  InputDecl,
-  NetExpr,
-  NetParameter,
-  Site,
-  TensorExpr,
-  TensorParameter,
-  ValueExpr,
-  ValueParameter,
-  Wire,
-} from '../space/space.ts';
-import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from '../space/values.ts';
+import type { Bound } from '../space/references.ts';
+import { cellOf } from '../space/scope.ts';
+import type { Assignment, Binding, NetExpr, Site, TensorExpr, ValueExpr } from '../space/space.ts';
+import { numberOf } from '../space/values.ts';
 import type { Datum } from '../space/values.ts';
-import type { Statement } from '../../grammar/syntax.ts';
+import { newBlock } from './block.ts';
+import type { Block } from './block.ts';
 import type { Piece } from './pieces.ts';
 
 /** One tensor, or a list of them: what a network hands on. */
@@ -26,8 +20,6 @@ export interface Emitted {
   readonly piece: Piece;
   readonly out: Arity;
 }
-
-export type Bound = Binding | ValueParameter | NetParameter | TensorParameter | InputDecl;
 
 export type Cell =
   | { readonly kind: 'value'; readonly get: () => Datum }
@@ -45,40 +37,8 @@ export interface Scope {
   readonly block: Block;
 }
 
-/** The statements of a space or cell that is being printed. */
-export interface Block {
-  readonly outer: Block | null;
-  readonly definitions: Statement[];
-  /** Printed definition without its name -> its name. */
-  readonly known: Map<string, string>;
-  /** Names of definitions here, and in blocks within this one that are done. */
-  readonly names: Set<string>;
-  readonly below: Set<string>;
-  readonly wires: Map<Wire, Piece>;
-  /** Wires of lists whose elements have names of their own. */
-  readonly elements: Map<Wire, readonly { readonly name: string; readonly piece: Piece }[]>;
-  /** Every place that read a wire so far. */
-  readonly reads: { readonly binding: Bound; readonly start: number }[];
-}
-
-export const newBlock = (outer: Block | null): Block => ({
-  outer,
-  definitions: [],
-  known: new Map(),
-  names: new Set(),
-  below: new Set(),
-  wires: new Map(),
-  elements: new Map(),
-  reads: [],
-});
-
-export function lazily<T>(make: () => T): () => T {
-  let done: { readonly value: T } | null = null;
-  return () => (done ??= { value: make() }).value;
-}
-
 /** Scopes of a member that is being printed, with every value decided by an assignment. */
-export class Decided {
+export class Decided implements Deciding<Scope> {
   private readonly assignment: Assignment;
   /** Follows the tensor of a wire. */
   private readonly tensor: (e: TensorExpr, scope: Scope) => Emitted;
@@ -89,38 +49,15 @@ export class Decided {
   }
 
   value(e: ValueExpr, scope: Scope): Datum {
-    switch (e.kind) {
-      case 'const':
-        return e.value;
-      case 'choice':
-        return this.value(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
-      case 'range': {
-        const optional = (x: ValueExpr | null): number | null => x && numberOf(this.value(x, scope));
-        const domain = rangeDomain(e, {
-          low: optional(e.low)!,
-          high: optional(e.high)!,
-          step: optional(e.step),
-          centre: optional(e.prior),
-        });
-        if (isInterval(domain)) return numberOf(this.decided(e.site, scope));
-        return domain[this.choose(e.site, domain, scope)]!.value;
-      }
-      case 'unary':
-        return applyUnary(e.op, this.value(e.operand, scope));
-      case 'binary':
-        return this.binary(e, scope);
-      case 'if':
-        return this.value(truthOf(this.value(e.test, scope)) ? e.then : e.else, scope);
-      case 'list':
-        return e.items.map((item) => this.value(item, scope));
-      case 'ref': {
-        const cell = this.lookup(scope, e.binding);
-        if (cell.kind !== 'value') throw new Error(`bug: '${e.binding.name}' is not a value`);
-        return cell.get();
-      }
-      case 'let':
-        return this.value(e.body, this.open(scope, e.bindings));
-    }
+    return memberValue(this, e, scope);
+  }
+
+  read(binding: Bound, scope: Scope): Datum {
+    return cellOf(scope, binding, 'value').get();
+  }
+
+  draw(site: Site, _: Interval, scope: Scope): number {
+    return numberOf(this.decided(site, scope));
   }
 
   /** A scope for decisions that stand below a path of their own. */
@@ -145,24 +82,14 @@ export class Decided {
     return value;
   }
 
-  private binary(e: Extract<ValueExpr, { kind: 'binary' }>, scope: Scope): Datum {
-    const { op, right } = e;
-    const left = this.value(e.left, scope);
-    if (op === 'and' && !truthOf(left)) return false;
-    if (op === 'or' && truthOf(left)) return true;
-    if (op === 'in' && right.kind === 'range') {
-      const [low, high] = [numberOf(this.value(right.low, scope)), numberOf(this.value(right.high, scope))];
-      const v = numberOf(left);
-      return v >= low && v <= high && (!right.whole || Number.isInteger(v));
-    }
-    if (op === 'in' && right.kind === 'choice')
-      return right.alternatives.some((a) => sameDatum(left, this.value(a.expr, scope)));
-    return applyBinary(op, left, this.value(right, scope));
-  }
-
   // ---- scopes ----------------------------------------------------------------------------------------------------------
 
-  open(around: Scope, bindings: readonly Binding[], cells: Map<Bound, Cell> = new Map()): Scope {
+  open(around: Scope, bindings: readonly Binding[]): Scope {
+    return this.openOver(around, bindings, new Map());
+  }
+
+  /** `cells`: names that stand for something already. */
+  openOver(around: Scope, bindings: readonly Binding[], cells: Map<Bound, Cell>): Scope {
     const scope: Scope = { ...around, parent: around, cells, own: null };
     for (const b of bindings) cells.set(b, this.cellOf(b, scope));
     return scope;
@@ -186,14 +113,6 @@ export class Decided {
       case 'shared':
         return { kind: 'once', expr: b.expr, scope: below, shared: b.kind === 'shared' };
     }
-  }
-
-  lookup(scope: Scope, b: Bound): Cell {
-    for (let s: Scope | null = scope; s; s = s.parent) {
-      const cell = s.cells.get(b);
-      if (cell) return cell;
-    }
-    throw new Error(`bug: '${b.name}' is not in scope`);
   }
 
   below(scope: Scope, segment: string): Scope {

@@ -1,6 +1,9 @@
+import { lazily } from '../base/lazily.ts';
 import { choiceOptions, orderOptions, pickOptions } from '../space/decisions.ts';
-import { isNamed, useSegment } from '../space/naming.ts';
+import { isNamed, named, useSegment } from '../space/naming.ts';
 import type { NamedNet } from '../space/naming.ts';
+import type { Bound } from '../space/references.ts';
+import { cellOf } from '../space/scope.ts';
 import type {
   Assignment,
   CallExpr,
@@ -14,14 +17,18 @@ import type {
 } from '../space/space.ts';
 import { numberOf, truthOf } from '../space/values.ts';
 import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
+import { newBlock, wireLines } from './block.ts';
+import type { Block } from './block.ts';
 import { Definitions } from './definitions.ts';
 import type { ReservedNames } from './definitions.ts';
-import { Decided, lazily, newBlock } from './member-scope.ts';
-import type { Arity, Block, Bound, Cell, Emitted, Scope } from './member-scope.ts';
+import { Elements } from './member-elements.ts';
+import { Decided } from './member-scope.ts';
+import type { Arity, Cell, Emitted, Scope } from './member-scope.ts';
 import { argument, call, datum, finalise, name } from './pieces.ts';
 import type { Counts, Piece, UsePiece } from './pieces.ts';
-import { printExpression } from './printer.ts';
 import { isScope } from './scoped.ts';
+import { allEqual, beginsWithEach, inForm, isGroup, isSilent, listPiece, together, usePiece } from './uses.ts';
+import type { Made } from './uses.ts';
 
 const none = { start: 0, end: 0 } as const;
 
@@ -29,16 +36,18 @@ const none = { start: 0, end: 0 } as const;
 export class MemberPrinter {
   readonly decided: Decided;
   private readonly definitions: Definitions;
+  private readonly elements: Elements;
 
   constructor(assignment: Assignment, reserved: ReservedNames) {
     this.decided = new Decided(assignment, (e, scope) => this.tensor(e, scope));
     this.definitions = new Definitions(reserved);
+    this.elements = new Elements(this.definitions);
   }
 
   space(space: Space): readonly Statement[] {
     const block = newBlock(null);
     const cells = new Map<Bound, Cell>(space.inputs.map((i) => [i, { kind: 'tensor', get: () => 'one' }]));
-    const scope = this.decided.open(
+    const scope = this.decided.openOver(
       { parent: null, cells: new Map(), path: '', own: null, block },
       space.bindings,
       cells,
@@ -51,7 +60,7 @@ export class MemberPrinter {
     const counts: Counts = new Map();
     // Numbers are given in text order.
     const lines = [
-      ...this.wireLines(block),
+      ...wireLines(block),
       ...outputs.map((o) => ({
         start: o.start,
         write: (): Statement => ({
@@ -63,20 +72,6 @@ export class MemberPrinter {
     ].sort((x, y) => x.start - y.start);
     const statements = lines.map((line) => line.write(counts));
     return [...block.definitions, ...statements];
-  }
-
-  /** The wires of a block as statements, each to be written when its turn comes in the text. */
-  private wireLines(block: Block): { start: number; write: (counts: Counts) => Statement }[] {
-    return [...block.wires].flatMap(([wire, piece]) => {
-      const line = (label: string, value: Piece): { start: number; write: (counts: Counts) => Statement } => ({
-        start: wire.span.start,
-        write: (counts) => ({ kind: 'wire', name: name(label), value: finalise(value, counts), ...none }),
-      });
-      const elements = block.elements.get(wire);
-      if (!elements) return [line(wire.name, piece)];
-      const whole: Piece = { kind: 'list', items: elements.map((e) => ({ kind: 'tensor', name: e.name })) };
-      return [...elements.map((e) => line(e.name, e.piece)), line(wire.name, whole)];
-    });
   }
 
   // ---- networks --------------------------------------------------------------------------------------------------------
@@ -133,7 +128,7 @@ export class MemberPrinter {
 
   private sequence(items: readonly NetExpr[], input: Arity, scope: Scope): Emitted {
     let state: Emitted = { piece: { kind: 'chain', items: [] }, out: input };
-    for (const item of items) state = this.follow(state, this.net(item, state.out, scope), scope.block);
+    for (const item of items) state = this.elements.follow(state, this.net(item, state.out, scope), scope.block);
     return state;
   }
 
@@ -164,71 +159,6 @@ export class MemberPrinter {
     return { piece: { kind: 'chain', items: made.map((m, i) => usePiece(m, label, i)) }, out };
   }
 
-  /** What flows on. Networks that differ from element to element are joined to the elements of the list before them. */
-  private follow(before: Emitted, next: Emitted, block: Block): Emitted {
-    const steps = stepsOf(before.piece);
-    const more = stepsOf(next.piece);
-    const each = beginsWithEach(next.piece);
-    if (!each || steps.length === 0) return { piece: { kind: 'chain', items: [...steps, ...more] }, out: next.out };
-    const size = each.items.length;
-    const spread = this.spread(steps, size, block);
-    const list: Piece[] = spread
-      ? [...spread.lead, listPiece(joined(spread.items, each.items), spread.each)]
-      : [...steps, this.apart(each, block)];
-    return { piece: { kind: 'chain', items: [...list, ...more.slice(1)] }, out: next.out };
-  }
-
-  /** A list that the last steps make, element by element. */
-  private spread(steps: readonly Piece[], size: number, block: Block): Spread | null {
-    const last = steps.at(-1);
-    const lead = steps.slice(0, -1);
-    if (last?.kind === 'tensor') return this.spreadWire(last, size, block);
-    if (last?.kind === 'list') {
-      return last.items.length === size ? { lead, items: last.items, ...(last.each ? { each: true } : {}) } : null;
-    }
-    if (last?.kind !== 'use') return null;
-    const copies = Array.from({ length: size }, (_, i): Piece => ({
-      ...last,
-      label: `${last.label}[${last.use}]`,
-      use: i,
-      form: { kind: 'plain' },
-    }));
-    if (last.form.kind === 'fan') return last.form.times === size ? { lead, items: copies } : null;
-    if (last.form.kind !== 'each') return null;
-    if (lead.length === 0) return { lead, items: copies, each: true };
-    const before = this.spread(lead, size, block);
-    return before && { ...before, items: joined(before.items, copies) };
-  }
-
-  // A wire that is a list: its elements get names.
-  private spreadWire(piece: Piece, size: number, from: Block): Spread | null {
-    if (piece.kind !== 'tensor' || !piece.wire) return null;
-    const { wire } = piece;
-    let block: Block | null = from;
-    while (block && !block.wires.has(wire)) block = block.outer;
-    if (!block) return null;
-    let elements = block.elements.get(wire);
-    if (!elements) {
-      const spread = this.spread(stepsOf(block.wires.get(wire)!), size, block);
-      // What stands before the list must not be computed for each element.
-      if (!spread || spread.lead.some((p) => p.kind !== 'tensor')) return null;
-      const home = block;
-      elements = spread.items.map((item) => ({
-        name: this.definitions.fresh(home, wire.name),
-        piece: { kind: 'chain', items: [...spread.lead, item] },
-      }));
-      block.elements.set(wire, elements);
-    }
-    return { lead: [], items: elements.map((e): Piece => ({ kind: 'tensor', name: e.name })) };
-  }
-
-  // The list is made where it cannot be taken apart: a cell takes its elements. The one case in which paths are longer than the member's.
-  private apart(each: ListPiece, block: Block): UsePiece {
-    const wanted = this.definitions.fresh(block, 'elements');
-    const made = this.overElements(wanted, each, { piece: each, out: 'one' }, block);
-    return usePiece(made, made.auto ?? wanted, 0);
-  }
-
   /** Copies side by side: of one input (`fan`) or of each element of a list (`each`). */
   private copies(body: NamedNet, inputs: readonly Arity[], scope: Scope, form: UsePiece['form']): Emitted {
     const base = useSegment(body.name);
@@ -252,8 +182,7 @@ export class MemberPrinter {
       case 'project':
         return { base: name('project'), auto: 'project', out: 'one', silent: false };
       case 'ref': {
-        const cell = this.decided.lookup(scope, e.binding);
-        if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
+        const cell = cellOf(scope, e.binding, 'closure');
         const inside = {
           ...cell.scope,
           parent: cell.scope,
@@ -267,8 +196,7 @@ export class MemberPrinter {
       }
       case 'once':
       case 'shared': {
-        const cell = this.decided.lookup(scope, e.binding);
-        if (cell.kind !== 'once') throw new Error(`bug: '${e.binding.name}' is not a network`);
+        const cell = cellOf(scope, e.binding, 'once');
         const block = cell.shared ? cell.scope.block : scope.block;
         const { piece, out } = this.net(cell.expr, input, { ...cell.scope, block });
         if (!cell.shared) return this.named(e.binding.name, { piece, out }, false, block);
@@ -296,39 +224,19 @@ export class MemberPrinter {
     const { def } = e;
     if (def.body.kind === 'tensor') return this.cell(e, input, scope, caller).made;
     const cells = this.argumentCells(e, scope, caller);
-    const inside = this.decided.open(scope, def.body.bindings, cells);
+    const inside = this.decided.openOver(scope, def.body.bindings, cells);
     return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
   }
 
   /** A network with a scope of its own: a group in parentheses where it may be one, else a definition. */
   private named(wanted: string, { piece, out }: Emitted, mayGroup: boolean, block: Block): Made {
     const each = beginsWithEach(piece);
-    if (each) return this.overElements(wanted, each, { piece, out }, block);
+    if (each) return this.elements.overElements(wanted, each, { piece, out }, block);
     const body = finalise(piece, new Map());
     // Where nothing depends on the path, the scope is left out.
     if (mayGroup && isSilent(piece)) return { base: body, auto: null, out, silent: true };
     if (mayGroup && isGroup(body)) return { base: body, auto: null, out, silent: false };
     return this.define('def', wanted, body, out, block);
-  }
-
-  // Different networks for the elements of a list that flows in: a cell with a tensor for each.
-  private overElements(wanted: string, each: ListPiece, { piece, out }: Emitted, block: Block): Made {
-    const tensors = each.items.map((_, i) => `item${i}`);
-    const list: Emitted = {
-      piece: { kind: 'list', items: tensors.map((t): Piece => ({ kind: 'tensor', name: t })) },
-      out,
-    };
-    const value = finalise(this.follow(list, { piece, out }, block).piece, new Map());
-    const params = tensors.map((t): Parameter => ({ name: name(t), ...none }));
-    const body: Statement[] = [{ kind: 'return', value, ...none }];
-    const label = this.definitions.enter(block, wanted, (as) => ({
-      kind: 'cell',
-      name: name(as),
-      params,
-      body,
-      ...none,
-    }));
-    return { base: name(label), auto: label, out, silent: false };
   }
 
   private argumentCells(e: CallExpr, scope: Scope, caller: Scope): Map<Bound, Cell> {
@@ -372,10 +280,10 @@ export class MemberPrinter {
     });
     for (const [p, emitted] of given) cells.set(p, { kind: 'tensor', get: () => emitted.out });
     const block = newBlock(scope.block);
-    const inside = this.decided.open({ ...scope, block }, def.body.bindings, cells);
+    const inside = this.decided.openOver({ ...scope, block }, def.body.bindings, cells);
     const result = this.tensor(def.body.result, inside);
     const counts: Counts = new Map();
-    const wires = this.wireLines(block).sort((a, b) => a.start - b.start);
+    const wires = wireLines(block).sort((a, b) => a.start - b.start);
     const body: Statement[] = [...block.definitions, ...wires.map((line) => line.write(counts))];
     body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
     for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
@@ -418,7 +326,7 @@ export class MemberPrinter {
         return this.wire(e, scope);
       case 'apply': {
         const input = this.tensor(e.input, scope);
-        return this.follow(input, this.net(e.net, input.out, scope), scope.block);
+        return this.elements.follow(input, this.net(e.net, input.out, scope), scope.block);
       }
       case 'list':
         return together(e.items.map((item) => this.tensor(item, scope)));
@@ -453,9 +361,7 @@ export class MemberPrinter {
 
   private wire(e: Extract<TensorExpr, { kind: 'wire' }>, scope: Scope): Emitted {
     for (let b: Block | null = scope.block; b; b = b.outer) b.reads.push({ binding: e.binding, start: e.span.start });
-    const cell = this.decided.lookup(scope, e.binding);
-    if (cell.kind !== 'tensor') throw new Error(`bug: '${e.binding.name}' is not a tensor`);
-    const out = cell.get();
+    const out = cellOf(scope, e.binding, 'tensor').get();
     const { binding } = e;
     const piece: Piece = { kind: 'tensor', name: binding.name, ...(binding.kind === 'wire' ? { wire: binding } : {}) };
     return { piece, out };
@@ -463,10 +369,7 @@ export class MemberPrinter {
 
   // Every wire that nothing earlier in the text reads, once all of them have been followed.
   private loose(e: Extract<TensorExpr, { kind: 'loose' }>, scope: Scope): Emitted {
-    const all = e.wires.map((wire): [Wire, Arity] => {
-      const cell = this.decided.lookup(scope, wire);
-      return [wire, cell.kind === 'tensor' ? cell.get() : 'one'];
-    });
+    const all = e.wires.map((wire): [Wire, Arity] => [wire, cellOf(scope, wire, 'tensor').get()]);
     const isUsed = (wire: Wire): boolean => scope.block.reads.some((r) => r.binding === wire && r.start < e.span.start);
     return together(
       all.filter(([w]) => !isUsed(w)).map(([w, out]) => ({ piece: { kind: 'tensor', name: w.name, wire: w }, out })),
@@ -486,84 +389,4 @@ export class MemberPrinter {
       body,
     );
   }
-}
-
-/** A use without its name. `auto`: the label that it has unless one is given; null for a group in parentheses. */
-interface Made {
-  readonly base: Expr;
-  readonly auto: string | null;
-  readonly out: Arity;
-  readonly silent: boolean;
-}
-
-const isGroup = (e: Expr): boolean => e.kind === 'chain' || e.kind === 'list';
-
-function isSilent(p: Piece): boolean {
-  switch (p.kind) {
-    case 'use':
-      return p.silent && p.form.kind === 'plain' && p.tensors.every(isSilent);
-    case 'chain':
-    case 'list':
-      return p.items.every(isSilent);
-    case 'id':
-    case 'tensor':
-      return true;
-    case 'letin':
-      return isSilent(p.value) && isSilent(p.body);
-  }
-}
-
-// A repeated group gets its label by itself.
-const inForm = (m: Made, label: string): Made => (m.auto === null && isGroup(m.base) ? { ...m, auto: label } : m);
-
-function usePiece(m: Made, label: string, use: number): UsePiece {
-  return {
-    kind: 'use',
-    base: m.base,
-    tensors: [],
-    auto: m.auto,
-    label,
-    use,
-    silent: m.silent,
-    form: { kind: 'plain' },
-  };
-}
-
-const allEqual = (made: readonly Made[]): boolean => {
-  const first = printExpression(made[0]!.base);
-  return made.every((m) => m.auto === made[0]!.auto && printExpression(m.base) === first);
-};
-
-const together = (items: readonly Emitted[]): Emitted => ({
-  piece: { kind: 'list', items: items.map((i) => i.piece) },
-  out: items.map((i) => i.out),
-});
-
-const stepsOf = (p: Piece): readonly Piece[] => (p.kind === 'chain' ? p.items : [p]);
-
-interface Spread {
-  /** What stands before the list. */
-  readonly lead: readonly Piece[];
-  readonly items: readonly Piece[];
-  /** Networks for the elements of a list that is still to come. */
-  readonly each?: true;
-}
-
-const listPiece = (items: readonly Piece[], each = false): Piece =>
-  each ? { kind: 'list', items, each } : { kind: 'list', items };
-
-const joined = (items: readonly Piece[], networks: readonly Piece[]): readonly Piece[] =>
-  items.map((item, i) => ({ kind: 'chain', items: [item, networks[i]!] }));
-
-const beginsWithEach = (p: Piece): ListPiece | null => {
-  const [first] = stepsOf(p);
-  return first && isEach(first) ? first : null;
-};
-
-type ListPiece = Extract<Piece, { kind: 'list' }>;
-const isEach = (p: Piece): p is ListPiece => p.kind === 'list' && p.each === true;
-
-function named(e: NetExpr): NamedNet {
-  if (isNamed(e)) return e;
-  throw new Error('bug: a repeated network without a name');
 }

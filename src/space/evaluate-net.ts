@@ -7,10 +7,10 @@ import { withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
 import { layerArgs } from './layer-cost.ts';
-import { named, useSegment } from './naming.ts';
+import { isNamed, named, useSegment } from './naming.ts';
 import type { NamedNet } from './naming.ts';
 import { byReads, copiesOf, readOnce, tiedRepeat } from './once.ts';
-import { lookup, unowned } from './scope.ts';
+import { cellOf, lookup, unowned } from './scope.ts';
 import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './space.ts';
 import { bind, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
@@ -23,14 +23,8 @@ export const start = (ev: Evaluator, flows: readonly number[], ctx: Context): Ta
 ];
 
 export function evaluateNet(ev: Evaluator, e: NetExpr, inputs: readonly number[], ctx: Context): Table {
+  if (isNamed(e)) return placedUse(ev, e, inputs, ctx);
   switch (e.kind) {
-    case 'layer':
-    case 'ref':
-    case 'once':
-    case 'shared':
-    case 'call':
-    case 'project':
-      return placedUse(ev, e, inputs, ctx);
     case 'seq':
       return sequence(ev, e.items, inputs, ctx);
     case 'choice': {
@@ -87,8 +81,7 @@ export function evaluateBare(ev: Evaluator, e: NamedNet, inputs: readonly number
     case 'layer':
       return layer(ev, e, inputs, ctx);
     case 'ref': {
-      const cell = lookup(ctx.env, e.binding);
-      if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
+      const cell = cellOf(ctx.env, e.binding, 'closure');
       return ev.net(cell.expr, inputs, { ...ctx, env: cell.env });
     }
     case 'once':

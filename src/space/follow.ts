@@ -1,21 +1,25 @@
+import { lazily } from '../base/lazily.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import type { Args, LayerDef } from '../ir/layer.ts';
 import { layerInputs } from './apply-layer.ts';
 import { namedAxes, openTensors } from './call.ts';
-import { choiceOptions, isInterval, orderOptions, pickOptions, rangeDomain, siteSuffix } from './decisions.ts';
+import { choiceOptions, orderOptions, pickOptions, siteSuffix } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
 import { copySegment, projectOf } from './evaluate-net.ts';
 import { usesBefore } from './frame.ts';
 import { layerArgs } from './layer-cost.ts';
 import { BUDGET, Beyond } from './limits.ts';
-import { named, useSegment } from './naming.ts';
+import { memberValue } from './member-values.ts';
+import type { Deciding } from './member-values.ts';
+import { isNamed, named, useSegment } from './naming.ts';
 import type { NamedNet } from './naming.ts';
 import { copiesOf } from './once.ts';
 import { textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
 import type { Binding, CallExpr, LayerExpr, NetExpr, Site, Space, TensorExpr, ValueExpr } from './space.ts';
-import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
+import { cellOf } from './scope.ts';
+import { numberOf, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
 /** Makes the decisions of one member, and the layers that they lead to. */
@@ -47,22 +51,6 @@ type Cell<T> =
   /** Decided once: by path, decisions are met again and remembered. */
   | { readonly kind: 'once'; readonly expr: NetExpr; readonly scope: Scope<T>; readonly shared: boolean };
 
-function lazily<V>(make: () => V): () => V {
-  let done: { readonly value: V } | null = null;
-  let busy = false;
-  return () => {
-    if (done) return done.value;
-    if (busy) throw new Error('bug: something is defined by itself');
-    busy = true;
-    try {
-      done = { value: make() };
-    } finally {
-      busy = false;
-    }
-    return done.value;
-  };
-}
-
 /**
  * The slow clear twin of the tables: evaluates one member directly, from the outputs backwards, deciding what it meets. What is decided once is met again under the
  * same path and keeps its value.
@@ -70,6 +58,12 @@ function lazily<V>(make: () => V): () => V {
 export class Follower<T extends { readonly type: TensorType }> {
   private readonly guide: Guide<T>;
   private readonly decided = new Map<string, number | { readonly drawn: number }>();
+  private readonly deciding: Deciding<Scope<T>> = {
+    choose: (site, options, scope) => this.choose(site, options, scope),
+    draw: (site, interval, scope) => this.draw(site, interval, scope),
+    read: (b, scope) => cellOf(scope, b, 'value').get(),
+    open: (scope, bindings, texts) => this.open(scope, bindings, texts),
+  };
   private layers = 0;
   private depth = 0;
 
@@ -118,14 +112,6 @@ export class Follower<T extends { readonly type: TensorType }> {
     }
   }
 
-  private lookup(scope: Scope<T>, b: Bound): Cell<T> {
-    for (let at: Scope<T> | null = scope; at; at = at.parent) {
-      const cell = at.cells.get(b);
-      if (cell) return cell;
-    }
-    throw new Error(`bug: '${b.name}' is not in scope`);
-  }
-
   // ---- decisions ----------------------------------------------------------------------------------------------------
 
   private choose(site: Site, options: readonly Option[], scope: Scope<T>): number {
@@ -149,55 +135,7 @@ export class Follower<T extends { readonly type: TensorType }> {
   // ---- values -------------------------------------------------------------------------------------------------------
 
   value(e: ValueExpr, scope: Scope<T>): Datum {
-    switch (e.kind) {
-      case 'const':
-        return e.value;
-      case 'choice':
-        return this.value(e.alternatives[this.choose(e.site, choiceOptions(e.alternatives), scope)]!.expr, scope);
-      case 'range': {
-        const optional = (x: ValueExpr | null): number | null => x && numberOf(this.value(x, scope));
-        const ends = {
-          low: optional(e.low)!,
-          high: optional(e.high)!,
-          step: optional(e.step),
-          centre: optional(e.prior),
-        };
-        const domain = rangeDomain(e, ends);
-        if (isInterval(domain)) return this.draw(e.site, domain, scope);
-        return domain[this.choose(e.site, domain, scope)]!.value;
-      }
-      case 'unary':
-        return applyUnary(e.op, this.value(e.operand, scope));
-      case 'binary':
-        return this.binary(e, scope);
-      case 'if':
-        return this.value(truthOf(this.value(e.test, scope)) ? e.then : e.else, scope);
-      case 'list':
-        return e.items.map((item) => this.value(item, scope));
-      case 'ref': {
-        const cell = this.lookup(scope, e.binding);
-        if (cell.kind !== 'value') throw new Error(`bug: '${e.binding.name}' is not a value`);
-        return cell.get();
-      }
-      case 'let':
-        return this.value(e.body, this.open(scope, e.bindings, [e.body]));
-    }
-  }
-
-  private binary(e: Extract<ValueExpr, { kind: 'binary' }>, scope: Scope<T>): Datum {
-    const left = this.value(e.left, scope);
-    const { op, right } = e;
-    if (op === 'and' && !truthOf(left)) return false;
-    if (op === 'or' && truthOf(left)) return true;
-    if (op === 'in' && right.kind === 'range') {
-      const v = numberOf(left);
-      const [low, high] = [numberOf(this.value(right.low, scope)), numberOf(this.value(right.high, scope))];
-      return v >= low && v <= high && (!right.whole || Number.isInteger(v));
-    }
-    if (op === 'in' && right.kind === 'choice') {
-      return right.alternatives.map((a) => this.value(a.expr, scope)).some((v) => sameDatum(left, v));
-    }
-    return applyBinary(op, left, this.value(right, scope));
+    return memberValue(this.deciding, e, scope);
   }
 
   // ---- networks -----------------------------------------------------------------------------------------------------
@@ -215,14 +153,8 @@ export class Follower<T extends { readonly type: TensorType }> {
   }
 
   net(e: NetExpr, input: Flow<T>, scope: Scope<T>): Flow<T> {
+    if (isNamed(e)) return this.bare(e, input, this.within(scope, useSegment(e.name)));
     switch (e.kind) {
-      case 'layer':
-      case 'ref':
-      case 'once':
-      case 'shared':
-      case 'call':
-      case 'project':
-        return this.bare(e, input, this.within(scope, useSegment(e.name)));
       case 'seq':
         return e.items.reduce((flow, item) => this.net(item, flow, scope), input);
       case 'choice':
@@ -271,14 +203,12 @@ export class Follower<T extends { readonly type: TensorType }> {
       case 'layer':
         return this.layer(e, input, scope);
       case 'ref': {
-        const cell = this.lookup(scope, e.binding);
-        if (cell.kind !== 'closure') throw new Error(`bug: '${e.binding.name}' is not a network`);
+        const cell = cellOf(scope, e.binding, 'closure');
         return this.net(cell.expr, input, { ...cell.scope, path: scope.path, weights: scope.weights, own: null });
       }
       case 'once':
       case 'shared': {
-        const cell = this.lookup(scope, e.binding);
-        if (cell.kind !== 'once') throw new Error(`bug: '${e.binding.name}' is not a network`);
+        const cell = cellOf(scope, e.binding, 'once');
         return this.net(cell.expr, input, cell.shared ? cell.scope : { ...cell.scope, weights: scope.weights });
       }
       case 'call':
@@ -448,9 +378,7 @@ export class Follower<T extends { readonly type: TensorType }> {
   }
 
   private read(b: Bound, scope: Scope<T>): Flow<T> {
-    const cell = this.lookup(scope, b);
-    if (cell.kind !== 'tensor') throw new Error(`bug: '${b.name}' is not a tensor`);
-    return cell.get();
+    return cellOf(scope, b, 'tensor').get();
   }
 
   // Evaluating every wire in text order marks those that are used.

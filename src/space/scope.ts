@@ -50,12 +50,29 @@ export function makeEnv(parent: Env | null, own: string | null = null, looses: E
 /** Where decisions do not take the name of the let around them. */
 export const unowned = (env: Env): Env => (env.own === null ? env : makeEnv(env));
 
-export function lookup(env: Env, binding: Bound): Cell {
-  for (let at: Env | null = env; at; at = at.parent) {
+/** Scopes within scopes: what each name stands for. */
+interface Chain<C> {
+  readonly parent: Chain<C> | null;
+  readonly cells: ReadonlyMap<Bound, C>;
+}
+
+export function lookup<C>(scope: Chain<C>, binding: Bound): C {
+  for (let at: Chain<C> | null = scope; at; at = at.parent) {
     const cell = at.cells.get(binding);
     if (cell) return cell;
   }
   throw new Error(`bug: '${binding.name}' is not in scope`);
+}
+
+/** What a name of this kind stands for. */
+export function cellOf<C extends { readonly kind: string }, K extends C['kind']>(
+  scope: Chain<C>,
+  binding: Bound,
+  kind: K,
+): Extract<C, { readonly kind: K }> {
+  const cell = lookup(scope, binding);
+  if (cell.kind !== kind) throw new Error(`bug: '${binding.name}' is no ${kind}`);
+  return cell as Extract<C, { readonly kind: K }>;
 }
 
 export function looseSlots(env: Env, expr: LooseExpr): LooseSlots {
