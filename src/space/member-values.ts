@@ -32,7 +32,7 @@ export function memberValue<S>(by: Deciding<S>, e: ValueExpr, scope: S): Datum {
       };
       const domain = rangeDomain(e, ends);
       if (isInterval(domain)) return by.draw(e.site, domain, scope);
-      return domain[by.choose(e.site, domain, scope)]!.value as number;
+      return domain[by.choose(e.site, domain, scope)]!.value;
     }
     case 'unary':
       return applyUnary(e.op, value(e.operand));
