@@ -4,7 +4,8 @@ import type { Member } from '../compile.ts';
 import { count } from '../space/count.ts';
 import { sample } from '../space/sample.ts';
 import type { Assignment, Space } from '../space/space.ts';
-import type { EpochReport } from '../train/trainer.ts';
+import { byLayer } from '../train/profile.ts';
+import type { EpochReport, Trainer } from '../train/trainer.ts';
 import type { CommandDef } from './command.ts';
 import { textOption, wholeOption } from './command.ts';
 import { duration, figuresText, grouped, short } from './format.ts';
@@ -12,6 +13,7 @@ import { EXIT, Exit } from './io.ts';
 import type { Io } from './io.ts';
 import { interruptSignal } from './interrupt.ts';
 import { dataOf, loadProgram, SPACE_OPTION, threadsOf } from './load.ts';
+import { profileTable } from './profile-table.ts';
 import { bar, eta, LiveLines } from './progress.ts';
 import { checkTarget } from './write.ts';
 
@@ -30,6 +32,7 @@ export const train: CommandDef = {
     { flags: '--load <file>', doc: 'starts from weights of an earlier run' },
     { flags: '--epochs <n>', doc: 'instead of what the program says' },
     { flags: '--batch <n>', doc: 'instead of what the program says' },
+    { flags: '--profile', doc: 'times every op of the training steps and prints where the time goes' },
     { flags: '--test', doc: 'reports the figures on the test set at the end' },
   ],
   run: async (io, [file], options) => {
@@ -48,9 +51,11 @@ export const train: CommandDef = {
     const { epochs } = trainConfigOf(compiled.space, assignment, overrides);
     const signal = interruptSignal();
     const display = new EpochDisplay(io, epochs);
+    const profile = options['profile'] === true;
     const trainer = await makeTrainer(compiled, assignment, overrides, {
       threads,
       signal,
+      profile,
       onProgress: (done, total) => display.progress(done, total),
     });
     try {
@@ -60,6 +65,7 @@ export const train: CommandDef = {
       display.live.start();
       for await (const report of trainer.epochs()) display.say(report);
       display.live.stop();
+      if (profile) sayProfile(io, trainer);
       if (save !== null) trainer.save(save, { program: member.program });
       report(io, options['test'] === true ? await trainer.evaluate('test') : null, save);
       return EXIT.done;
@@ -121,6 +127,12 @@ class EpochDisplay {
     if (this.io.json) this.io.data(epochJson(report));
     else this.live.say(epochText(report));
   }
+}
+
+// By op for people; by op and layer for programs.
+function sayProfile(io: Io, trainer: Trainer): void {
+  if (io.json) return io.data({ event: 'profile', rows: trainer.profile(byLayer) });
+  for (const line of profileTable(trainer.profile())) io.out(line);
 }
 
 function report(io: Io, test: Readonly<Record<string, number>> | null, save: string | null): void {

@@ -13,6 +13,8 @@ export type Attrs = Readonly<Record<string, AttrValue>>;
 export interface Cost {
   readonly flops: number;
   readonly macs: number;
+  /** Bytes read and written, where that is not every input and output once. */
+  readonly bytes?: number;
 }
 
 /** A dense float64 array: what reference implementations read and write (i32 and u8 data too). */

@@ -2,7 +2,7 @@ import { f32, i32, numel, tensorType } from '../base/tensor-type.ts';
 import { defineOp } from '../ir/define-op.ts';
 import type { NdArray } from '../ir/op.ts';
 import { numberOf } from './lib/attrs.ts';
-import { free, perInput } from './lib/cost.ts';
+import { gathered, perInput } from './lib/cost.ts';
 import { mapArray, ndArray } from './lib/nd.ts';
 import { arrayAt, dim, shapeAt } from './lib/types.ts';
 import { reshape } from './shape.ts';
@@ -30,7 +30,7 @@ export const gatherRows = defineOp({
     const index = g.builder.one(reshape, [g.input(1)], { dims: [count] });
     return [g.builder.one(scatterRows, [flat, index], { rows }), null];
   },
-  cost: free,
+  cost: gathered,
   reference: (inputs) => [rowsAt(arrayAt(inputs, 0), arrayAt(inputs, 1))],
   samples: [
     { inputs: [f32(5, 3), i32()], fill: ['normal', 'below:5'] },
@@ -93,7 +93,7 @@ export const loadU8 = defineOp({
   outputs: { y: 'f32[b, width]' },
   attrs: { scale: 'f32', shift: 'f32' },
   stopsGradient: true,
-  cost: free,
+  cost: gathered,
   reference: (inputs, attrs) => {
     const [scale, shift] = [numberOf(attrs, 'scale'), numberOf(attrs, 'shift')];
     return [mapArray(rowsAt(arrayAt(inputs, 0), arrayAt(inputs, 1)), (x) => x * scale + shift)];
@@ -112,7 +112,7 @@ export const loadI32 = defineOp({
   outputs: { y: 'i32[b, width]' },
   attrs: {},
   stopsGradient: true,
-  cost: free,
+  cost: gathered,
   reference: (inputs) => [rowsAt(arrayAt(inputs, 0), arrayAt(inputs, 1))],
   samples: LOADS.map(([n, width, b]) => ({
     inputs: [i32(n, width), i32(b)],

@@ -35,11 +35,11 @@ export class Runnable {
       }
       return arrayFor(e.type, e.perStep ? options.steps : 1);
     });
-    const { steps } = await this.prepared.run(store, externals, options).catch((e: unknown) => {
+    const { steps, nanoseconds } = await this.prepared.run(store, externals, options).catch((e: unknown) => {
       throw orOutOfMemory(e);
     });
     const written = this.plan.externals.flatMap((e, i) => (e.written ? [[e.name, externals[i]!] as const] : []));
-    return { steps, arrays: Object.fromEntries(written) };
+    return { steps, arrays: Object.fromEntries(written), ...(nanoseconds ? { nanoseconds } : {}) };
   }
 
   close(): void {
@@ -50,6 +50,8 @@ export class Runnable {
 export interface Ran {
   readonly steps: number;
   readonly arrays: Arrays;
+  /** With `profile`: of every step of the plan, summed over the run. */
+  readonly nanoseconds?: Float64Array;
 }
 
 export interface RunOptions {
@@ -57,6 +59,7 @@ export interface RunOptions {
   readonly threads: number;
   /** [0]: set to stop; [1]: steps done so far. */
   readonly control?: Int32Array;
+  readonly profile?: boolean;
 }
 
 function arrayFor(type: TensorType, rows: number): Float32Array | Int32Array | Uint8Array {

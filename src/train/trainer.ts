@@ -12,8 +12,10 @@ import type { Model, Recipes, TrainConfig } from './config.ts';
 import { evaluationGraph, initialGraph, residentColumn, storeLeavesOf, trainGraph } from './graphs.ts';
 import type { Part, StoreLeaf } from './graphs.ts';
 import { checkTensors, floatsOf } from './tensors.ts';
+import { byOp, profileRows } from './profile.ts';
+import type { ProfileRow } from './profile.ts';
 import { Runnable } from './session.ts';
-import type { Arrays } from './session.ts';
+import type { Arrays, Ran } from './session.ts';
 
 /** Figures of a part of the data: `loss` and the loss's metrics, means over its examples. */
 export type Figures = Readonly<Record<string, number>>;
@@ -34,6 +36,8 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal;
   /** Called a few times a second with the steps of the epoch. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Times every op of the training steps, for `profile`. */
+  readonly profile?: boolean;
 }
 
 const EVALUATION_BATCH = 250;
@@ -70,6 +74,7 @@ export class Trainer {
   private readonly resident = new Set<string>();
   private readonly options: TrainerOptions;
   private stepsDone = 0;
+  private readonly times: { readonly nanoseconds: Float64Array; steps: number };
   private closed = false;
 
   private constructor(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions) {
@@ -97,6 +102,7 @@ export class Trainer {
     const graph = trainGraph(model, this.recipes, this.part('train'), config.batch, config.seed);
     this.leaves = storeLeavesOf(graph);
     this.step = new Runnable(graph);
+    this.times = { nanoseconds: new Float64Array(this.step.plan.steps.length), steps: 0 };
     this.store = openStore();
   }
 
@@ -189,12 +195,24 @@ export class Trainer {
       onProgress && setInterval(() => onProgress(from + Atomics.load(control, 1), this.epochSteps), PROGRESS_MS);
     try {
       // Steps count also where the run is aborted: the weights have taken them.
-      const figures = await this.stoppable(this.step, given, steps, control, (done) => (this.stepsDone += done));
+      const figures = await this.stoppable(this.step, given, steps, control, (ran) => this.count(ran));
       onProgress?.(from + steps, this.epochSteps);
       return figures;
     } finally {
       clearInterval(timer);
     }
+  }
+
+  private count({ steps, nanoseconds }: Ran): void {
+    this.stepsDone += steps;
+    if (!nanoseconds) return;
+    this.times.steps += steps;
+    nanoseconds.forEach((ns, i) => (this.times.nanoseconds[i]! += ns));
+  }
+
+  /** What the ops of a training step cost, the slowest first; of the steps done so far with the option `profile`. */
+  profile(key: typeof byOp = byOp): readonly ProfileRow[] {
+    return profileRows(this.step.plan, this.times.nanoseconds, this.times.steps, key);
   }
 
   // One run that an abort ends after the step in progress; then it throws the reason.
@@ -203,16 +221,16 @@ export class Trainer {
     given: Arrays,
     steps: number,
     control: Int32Array,
-    onDone: (steps: number) => void = () => {},
+    onDone: (ran: Ran) => void = () => {},
   ): Promise<Readonly<Record<string, Float32Array>>> {
-    const { signal, threads } = this.options;
+    const { signal, threads, profile = false } = this.options;
     this.checkOpen();
     signal?.throwIfAborted();
     const stop = (): void => void Atomics.store(control, 0, 1);
     signal?.addEventListener('abort', stop);
     try {
-      const ran = await runnable.run(this.store, given, { steps, threads, control });
-      onDone(ran.steps);
+      const ran = await runnable.run(this.store, given, { steps, threads, control, profile });
+      onDone(ran);
       return ran.arrays as Readonly<Record<string, Float32Array>>;
     } finally {
       signal?.removeEventListener('abort', stop);

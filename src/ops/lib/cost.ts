@@ -1,4 +1,4 @@
-import { numel } from '../../base/tensor-type.ts';
+import { byteSize, numel } from '../../base/tensor-type.ts';
 import type { Cost, OpDef } from '../../ir/op.ts';
 import { numelAt } from './types.ts';
 
@@ -6,6 +6,12 @@ type CostOf = OpDef['cost'];
 
 /** Movement of data costs no arithmetic. */
 export const free: CostOf = () => ({ flops: 0, macs: 0 });
+
+/** Rows by index: as much is read as written, whatever the size of the table. */
+export const gathered: CostOf = (inputs, outputs) => {
+  const [index, y] = [inputs[1], outputs[0]];
+  return { flops: 0, macs: 0, bytes: (index ? byteSize(index) : 0) + 2 * (y ? byteSize(y) : 0) };
+};
 
 /** So many FLOPs for each element of the first output. */
 export const perOutput =
