@@ -233,6 +233,33 @@ struct FillAttrs {
   }
 };
 
+struct KronAlgebraGradAttrs {
+  uint32_t groups;
+  __attribute__((always_inline)) static inline KronAlgebraGradAttrs read(const uint64_t* words) {
+    KronAlgebraGradAttrs a;
+    a.groups = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
+struct KronFactorGradAttrs {
+  uint32_t groups;
+  __attribute__((always_inline)) static inline KronFactorGradAttrs read(const uint64_t* words) {
+    KronFactorGradAttrs a;
+    a.groups = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
+struct KronWeightAttrs {
+  uint32_t groups;
+  __attribute__((always_inline)) static inline KronWeightAttrs read(const uint64_t* words) {
+    KronWeightAttrs a;
+    a.groups = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
 struct LayernormAttrs {
   float eps;
   __attribute__((always_inline)) static inline LayernormAttrs read(const uint64_t* words) {
@@ -331,6 +358,26 @@ struct MaxpoolGradAttrs {
     for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[6 + i]);
     for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[9 + i]);
     for (int i = 0; i < 3; i++) a.size[i] = static_cast<uint32_t>(words[12 + i]);
+    return a;
+  }
+};
+
+struct ModeGramAttrs {
+  uint32_t axis;
+  __attribute__((always_inline)) static inline ModeGramAttrs read(const uint64_t* words) {
+    ModeGramAttrs a;
+    a.axis = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
+struct ModeProductAttrs {
+  uint32_t axis;
+  uint32_t transposed;
+  __attribute__((always_inline)) static inline ModeProductAttrs read(const uint64_t* words) {
+    ModeProductAttrs a;
+    a.axis = static_cast<uint32_t>(words[0]);
+    a.transposed = static_cast<uint32_t>(words[1]);
     return a;
   }
 };
@@ -442,6 +489,21 @@ struct TrilAttrs {
     double value_word;
     __builtin_memcpy(&value_word, words + 0, sizeof value_word);
     a.value = static_cast<float>(value_word);
+    return a;
+  }
+};
+
+struct TuckerWeightAttrs {
+  uint32_t axes_rank;
+  uint64_t axes[8];
+  float scale;
+  __attribute__((always_inline)) static inline TuckerWeightAttrs read(const uint64_t* words) {
+    TuckerWeightAttrs a;
+    a.axes_rank = static_cast<uint32_t>(words[0]);
+    for (int i = 0; i < 8; i++) a.axes[i] = words[1 + i];
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 9, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
     return a;
   }
 };

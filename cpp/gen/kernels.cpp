@@ -36,6 +36,9 @@ extern const Kernel gelu_kernel;
 extern const Kernel gelu_grad_kernel;
 extern const Kernel gelu_tanh_kernel;
 extern const Kernel gelu_tanh_grad_kernel;
+extern const Kernel kron_algebra_grad_kernel;
+extern const Kernel kron_factor_grad_kernel;
+extern const Kernel kron_weight_kernel;
 extern const Kernel layernorm_kernel;
 extern const Kernel layernorm_grad_kernel;
 extern const Kernel linear_kernel;
@@ -49,6 +52,8 @@ extern const Kernel maxpool_kernel;
 extern const Kernel maxpool_gather_kernel;
 extern const Kernel maxpool_grad_kernel;
 extern const Kernel minimum_kernel;
+extern const Kernel mode_gram_kernel;
+extern const Kernel mode_product_kernel;
 extern const Kernel mul_kernel;
 extern const Kernel neg_kernel;
 extern const Kernel pad_kernel;
@@ -76,6 +81,7 @@ extern const Kernel tanh_kernel;
 extern const Kernel tanh_grad_kernel;
 extern const Kernel transpose_kernel;
 extern const Kernel tril_kernel;
+extern const Kernel tucker_weight_kernel;
 
 static const Kernel* const kKernels[] = {
     &abs_kernel,  // abs
@@ -107,6 +113,9 @@ static const Kernel* const kKernels[] = {
     &gelu_grad_kernel,  // gelu_grad
     &gelu_tanh_kernel,  // gelu_tanh
     &gelu_tanh_grad_kernel,  // gelu_tanh_grad
+    &kron_algebra_grad_kernel,  // kron_algebra_grad
+    &kron_factor_grad_kernel,  // kron_factor_grad
+    &kron_weight_kernel,  // kron_weight
     &layernorm_kernel,  // layernorm
     &layernorm_grad_kernel,  // layernorm_grad
     &linear_kernel,  // linear
@@ -120,6 +129,8 @@ static const Kernel* const kKernels[] = {
     &maxpool_gather_kernel,  // maxpool_gather
     &maxpool_grad_kernel,  // maxpool_grad
     &minimum_kernel,  // minimum
+    &mode_gram_kernel,  // mode_gram
+    &mode_product_kernel,  // mode_product
     &mul_kernel,  // mul
     &neg_kernel,  // neg
     &pad_kernel,  // pad
@@ -148,6 +159,7 @@ static const Kernel* const kKernels[] = {
     &tanh_grad_kernel,  // tanh_grad
     &transpose_kernel,  // transpose
     &tril_kernel,  // tril
+    &tucker_weight_kernel,  // tucker_weight
 };
 
 }  // namespace tenon::TENON_ISA

@@ -321,6 +321,39 @@ const ArgSpec k_gelu_tanh_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 0, {}},
 };
 
+const ArgSpec k_kron_algebra_grad_in[] = {
+    {"f", DType::kF32, false, false, false, 0, 0, {}},
+    {"dw", DType::kF32, false, false, false, 1, 0, {}},
+};
+const ArgSpec k_kron_algebra_grad_out[] = {
+    {"da", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 2}, {kSymbol, 2}}},
+};
+const AttrSpec k_kron_algebra_grad_attrs[] = {
+    {"groups", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_kron_factor_grad_in[] = {
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 0}, {kSymbol, 0}}},
+    {"dw", DType::kF32, false, false, false, 1, 0, {}},
+};
+const ArgSpec k_kron_factor_grad_out[] = {
+    {"df", DType::kF32, false, false, false, 2, 0, {}},
+};
+const AttrSpec k_kron_factor_grad_attrs[] = {
+    {"groups", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_kron_weight_in[] = {
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 0}, {kSymbol, 0}}},
+    {"f", DType::kF32, false, false, false, 1, 0, {}},
+};
+const ArgSpec k_kron_weight_out[] = {
+    {"w", DType::kF32, false, false, false, 2, 0, {}},
+};
+const AttrSpec k_kron_weight_attrs[] = {
+    {"groups", AttrKind::kU32, 1},
+};
+
 const ArgSpec k_layernorm_in[] = {
     {"x", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
     {"scale", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 1}}},
@@ -466,6 +499,29 @@ const ArgSpec k_minimum_in[] = {
 };
 const ArgSpec k_minimum_out[] = {
     {"y", DType::kF32, false, false, false, 2, 0, {}},
+};
+
+const ArgSpec k_mode_gram_in[] = {
+    {"a", DType::kF32, false, false, false, 0, 0, {}},
+    {"b", DType::kF32, false, false, false, 1, 0, {}},
+};
+const ArgSpec k_mode_gram_out[] = {
+    {"g", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 2}, {kSymbol, 3}}},
+};
+const AttrSpec k_mode_gram_attrs[] = {
+    {"axis", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_mode_product_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 0, {}},
+    {"u", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 1}, {kSymbol, 2}}},
+};
+const ArgSpec k_mode_product_out[] = {
+    {"y", DType::kF32, false, false, false, 3, 0, {}},
+};
+const AttrSpec k_mode_product_attrs[] = {
+    {"axis", AttrKind::kU32, 1},
+    {"transposed", AttrKind::kU32, 1},
 };
 
 const ArgSpec k_mul_in[] = {
@@ -709,6 +765,18 @@ const AttrSpec k_tril_attrs[] = {
     {"value", AttrKind::kF32, 1},
 };
 
+const ArgSpec k_tucker_weight_in[] = {
+    {"core", DType::kF32, false, false, false, 0, 0, {}},
+    {"factors", DType::kF32, false, false, true, 1, 0, {}},
+};
+const ArgSpec k_tucker_weight_out[] = {
+    {"w", DType::kF32, false, false, false, 2, 0, {}},
+};
+const AttrSpec k_tucker_weight_attrs[] = {
+    {"axes", AttrKind::kDims, 1},
+    {"scale", AttrKind::kF32, 1},
+};
+
 }  // namespace
 
 const OpInfo kOps[] = {
@@ -741,6 +809,9 @@ const OpInfo kOps[] = {
     {"gelu_grad", k_gelu_grad_in, 2, k_gelu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"gelu_tanh", k_gelu_tanh_in, 1, k_gelu_tanh_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"gelu_tanh_grad", k_gelu_tanh_grad_in, 2, k_gelu_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
+    {"kron_algebra_grad", k_kron_algebra_grad_in, 2, k_kron_algebra_grad_out, 1, k_kron_algebra_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"kron_factor_grad", k_kron_factor_grad_in, 2, k_kron_factor_grad_out, 1, k_kron_factor_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"kron_weight", k_kron_weight_in, 2, k_kron_weight_out, 1, k_kron_weight_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"layernorm", k_layernorm_in, 3, k_layernorm_out, 3, k_layernorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
     {"layernorm_grad", k_layernorm_grad_in, 5, k_layernorm_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"linear", k_linear_in, 3, k_linear_out, 1, k_linear_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
@@ -754,6 +825,8 @@ const OpInfo kOps[] = {
     {"maxpool_gather", k_maxpool_gather_in, 2, k_maxpool_gather_out, 1, k_maxpool_gather_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
     {"maxpool_grad", k_maxpool_grad_in, 2, k_maxpool_grad_out, 1, k_maxpool_grad_attrs, 5, 15, {-1, -1, -1, -1}, false, true},
     {"minimum", k_minimum_in, 2, k_minimum_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
+    {"mode_gram", k_mode_gram_in, 2, k_mode_gram_out, 1, k_mode_gram_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"mode_product", k_mode_product_in, 2, k_mode_product_out, 1, k_mode_product_attrs, 2, 2, {-1, -1, -1, -1}, false, true},
     {"mul", k_mul_in, 2, k_mul_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"neg", k_neg_in, 1, k_neg_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"pad", k_pad_in, 1, k_pad_out, 1, k_pad_attrs, 3, 3, {-1, -1, -1, -1}, false, true},
@@ -782,9 +855,10 @@ const OpInfo kOps[] = {
     {"tanh_grad", k_tanh_grad_in, 2, k_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"transpose", k_transpose_in, 1, k_transpose_out, 1, k_transpose_attrs, 1, 8, {-1, -1, -1, -1}, false, true},
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
+    {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 70;
-const uint64_t kOpTableHash = 0x7a0688eaccd61131u;
+const uint32_t kOpCount = 76;
+const uint64_t kOpTableHash = 0x8a33d330813264bfu;
 // clang-format on
 
 }  // namespace tenon

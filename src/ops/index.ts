@@ -35,9 +35,11 @@ import {
   tanhGrad,
 } from './elementwise.ts';
 import { gatherRows, loadI32, loadU8, scatterRows } from './gather.ts';
+import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
 import { linear } from './linear.ts';
 import { matmul } from './matmul.ts';
 import { maxReduce } from './max-reduce.ts';
+import { modeGram, modeProduct } from './mode-product.ts';
 import { batchnorm, batchnormGrad, batchnormInfer, layernorm, layernormGrad } from './norm.ts';
 import { adamw, sgd } from './optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
@@ -46,6 +48,7 @@ import { broadcastTo, sum } from './reduce.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
 import { tril } from './tril.ts';
+import { tuckerWeight } from './tucker-weight.ts';
 
 /** Every op in the order of its number in a plan. */
 export const OPS: readonly OpDef[] = [
@@ -78,6 +81,9 @@ export const OPS: readonly OpDef[] = [
   geluGrad,
   geluTanh,
   geluTanhGrad,
+  kronAlgebraGrad,
+  kronFactorGrad,
+  kronWeight,
   layernorm,
   layernormGrad,
   linear,
@@ -91,6 +97,8 @@ export const OPS: readonly OpDef[] = [
   maxpoolGather,
   maxpoolGrad,
   minimum,
+  modeGram,
+  modeProduct,
   mul,
   neg,
   pad,
@@ -119,4 +127,5 @@ export const OPS: readonly OpDef[] = [
   tanhGrad,
   transpose,
   tril,
+  tuckerWeight,
 ];

@@ -4,9 +4,11 @@ import type { Attrs, OpDef } from '../../src/ir/op.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
+import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { linear } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
+import { modeGram, modeProduct } from '../../src/ops/mode-product.ts';
 import { batchnorm, layernorm } from '../../src/ops/norm.ts';
 import { sgd } from '../../src/ops/optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
@@ -15,6 +17,7 @@ import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
 import { tril } from '../../src/ops/tril.ts';
+import { tuckerWeight } from '../../src/ops/tucker-weight.ts';
 
 /** An application that does not fit, and what its message must say. */
 export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, RegExp];
@@ -118,4 +121,28 @@ export const OP_ERRORS: readonly OpError[] = [
   [fill, [], { dims: [2 ** 24, 2 ** 24], value: 0 }, /too large for any machine/],
   [sgd, [f32(3), f32(3), f32(3), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 2 }, /nesterov must be 0 or 1/],
   [sgd, [f32(3), f32(3), f32(2), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 0 }, /s is \[3\]/],
+  ...[{ groups: 1 }].flatMap((one): OpError[] => [
+    [kronWeight, [f32(3, 3, 3), f32(2, 4, 5)], one, /algebra has n = 3, but the factor \[2, 4, 5\] has n = 2/],
+    [kronWeight, [f32(2, 2, 2), f32(2, 4)], one, /factor \[2, 4\] is not \[n, out \/ n, …kernel, in \/ n\]/],
+    [kronWeight, [f32(2, 2, 3), f32(2, 4, 5)], one, /n is 2/],
+    [kronWeight, [f32(0, 0, 0), f32(0, 4, 5)], one, /n must be at least 1/],
+    [kronWeight, [f32(2, 2, 2), f32(2, 4, 5)], { groups: 3 }, /groups must divide the factor's rows: 4 in 3/],
+    [kronWeight, [f32(2, 2, 2), f32(2, 4, 5)], { groups: 0 }, /groups must be at least 1/],
+    [kronFactorGrad, [f32(4, 4, 4), f32(8, 6)], one, /n = 4 does not divide 6 inputs and 8 outputs/],
+    [kronFactorGrad, [f32(4, 4, 4), f32(10, 8)], one, /n = 4 does not divide 8 inputs and 10 outputs/],
+    [kronFactorGrad, [f32(4, 4, 4), f32(8, 8)], { groups: 4 }, /n = 4 does not divide 8 inputs and 2 outputs of a/],
+    [kronFactorGrad, [f32(4, 4, 4), f32(8)], one, /the weight \[8\] is not \[out, …kernel, in\]/],
+    [kronAlgebraGrad, [f32(2, 4, 5), f32(8, 11)], one, /factor \[2, 4, 5\] makes \[8, 10\], not \[8, 11\]/],
+  ]),
+  [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 2, transposed: 0 }, /axis 2 of a tensor of rank 2/],
+  [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 0, transposed: 0 }, /factor \[4, 3\] for axis 0 of \[2, 3\]/],
+  [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 1, transposed: 1 }, /it takes a size of 4/],
+  [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 1, transposed: 2 }, /transposed is 2/],
+  [modeGram, [f32(2, 3), f32(2, 4)], { axis: 0 }, /\[2, 3\] and \[2, 4\] differ beside axis 0/],
+  [modeGram, [f32(2, 3), f32(2, 4)], { axis: 5 }, /axis 5 of a tensor of rank 2/],
+  [tuckerWeight, [f32(2, 3), f32(4, 2)], { axes: [0, 1], scale: 1 }, /1 factors for the axes \[0, 1\]/],
+  [tuckerWeight, [f32(2, 3), f32(4, 2)], { axes: [1], scale: 1 }, /factor \[4, 2\] for axis 1 of \[2, 3\]/],
+  [tuckerWeight, [f32(2, 2), f32(2, 2), f32(2, 2)], { axes: [1, 1], scale: 1 }, /an axis twice in \[1, 1\]/],
+  [tuckerWeight, [f32(2, 2), f32(2)], { axes: [1], scale: 1 }, /a factor \[2\] that is not \[I, r\]/],
+  [tuckerWeight, [f32(2, 2)], { axes: [], scale: 1 }, /0 factors/],
 ];
