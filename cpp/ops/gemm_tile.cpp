@@ -30,10 +30,22 @@ struct Rows {
   }
 };
 
+// The sums of a tile. Steps over them are recursions, so that every sum has a register of its own from the start; loops
+// are unrolled too late for that and leave the array in memory.
 template <int rows, int vecs>
 struct Sums {
   vf v[rows][vecs];
 
+  template <int i = 0>
+  __attribute__((always_inline)) void clear(const float* c, int64_t c_row) {
+    if constexpr (i < rows) {
+      for (int j = 0; j < vecs; j++) {
+        v[i][j] = zero();
+        __builtin_prefetch(c + j * kLanes, 1);
+      }
+      clear<i + 1>(c + c_row, c_row);
+    }
+  }
   template <int i = 0>
   __attribute__((always_inline)) void add(const Rows& a, const vf (&b)[vecs]) {
     if constexpr (i < rows) {
@@ -42,29 +54,28 @@ struct Sums {
       add<i + 1>(a, b);
     }
   }
+  // c = max(floor, init + sums), the last vector of a row cut to `last` lanes unless the tile is whole.
+  template <bool whole, int i = 0>
+  __attribute__((always_inline)) void finish(const float* from, int64_t from_row, float* to, int64_t to_row, vf floor,
+                                             int last) const {
+    if constexpr (i < rows) {
+      for (int j = 0; j < vecs; j++) {
+        const bool cut = !whole && j + 1 == vecs;
+        const float* p = from + j * kLanes;
+        const vf y = max(floor, (cut ? load_first(p, last) : load(p)) + v[i][j]);
+        if (cut)
+          store_first(to + j * kLanes, y, last);
+        else
+          store(to + j * kLanes, y);
+      }
+      finish<whole, i + 1>(from + from_row, from_row, to + to_row, to_row, floor, last);
+    }
+  }
 };
 
 template <int vecs>
 TENON_INLINE void load_row(const float* p, vf (&b)[vecs]) {
   for (int j = 0; j < vecs; j++) b[j] = load(p + j * kLanes);
-}
-
-// c = max(floor, init + sums), the last vector of a row cut to `last` lanes.
-template <bool whole, int rows, int vecs>
-TENON_INLINE void finish(const TileCall& t, const Sums<rows, vecs>& s, int last) {
-  const vf floor = splat(t.floor);
-  for (int i = 0; i < rows; i++) {
-    const float* from = t.init + i * t.init_row;
-    float* to = t.c + i * t.c_row;
-    for (int j = 0; j < vecs; j++, from += kLanes, to += kLanes) {
-      const bool cut = !whole && j + 1 == vecs;
-      const vf y = max(floor, (cut ? load_first(from, last) : load(from)) + s.v[i][j]);
-      if (cut)
-        store_first(to, y, last);
-      else
-        store(to, y);
-    }
-  }
 }
 
 // b of a k some steps ahead, into the first cache; past the end it is a wish that no one grants.
@@ -77,11 +88,7 @@ TENON_INLINE void look_ahead(const float* b, int64_t b_step) {
 template <Walk walk, int rows, int vecs>
 void tile(const TileCall& t) {
   Sums<rows, vecs> s;
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < vecs; j++) {
-      s.v[i][j] = zero();
-      __builtin_prefetch(t.c + i * t.c_row + j * kLanes, 1);
-    }
+  s.clear(t.c, t.c_row);
   vf b[vecs];
   if constexpr (walk == kStep) {
     Rows a = Rows::at(t.a, t.a_row * 4);
@@ -118,9 +125,9 @@ void tile(const TileCall& t) {
   }
   const int last = t.cols - (vecs - 1) * kLanes;
   if (kLanes < 16 && last == kLanes)  // AVX-512 cuts for nothing
-    finish<true>(t, s, last);
+    s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
   else
-    finish<false>(t, s, last);
+    s.template finish<false>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
 }
 
 struct Table {
