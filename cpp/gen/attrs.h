@@ -44,6 +44,34 @@ struct AffineAttrs {
   }
 };
 
+struct AttentionAttrs {
+  uint32_t heads;
+  uint32_t causal;
+  float scale;
+  __attribute__((always_inline)) static inline AttentionAttrs read(const uint64_t* words) {
+    AttentionAttrs a;
+    a.heads = static_cast<uint32_t>(words[0]);
+    a.causal = static_cast<uint32_t>(words[1]);
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 2, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    return a;
+  }
+};
+
+struct AttentionGradAttrs {
+  uint32_t causal;
+  float scale;
+  __attribute__((always_inline)) static inline AttentionGradAttrs read(const uint64_t* words) {
+    AttentionGradAttrs a;
+    a.causal = static_cast<uint32_t>(words[0]);
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 1, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    return a;
+  }
+};
+
 struct AvgpoolAttrs {
   uint32_t kernel[3];
   uint32_t stride[3];

@@ -11,6 +11,8 @@ extern const Kernel abs_kernel;
 extern const Kernel adamw_kernel;
 extern const Kernel add_kernel;
 extern const Kernel affine_kernel;
+extern const Kernel attention_kernel;
+extern const Kernel attention_grad_kernel;
 extern const Kernel avgpool_kernel;
 extern const Kernel avgpool_grad_kernel;
 extern const Kernel batchnorm_kernel;
@@ -88,6 +90,8 @@ static const Kernel* const kKernels[] = {
     &adamw_kernel,  // adamw
     &add_kernel,  // add
     &affine_kernel,  // affine
+    &attention_kernel,  // attention
+    &attention_grad_kernel,  // attention_grad
     &avgpool_kernel,  // avgpool
     &avgpool_grad_kernel,  // avgpool_grad
     &batchnorm_kernel,  // batchnorm

@@ -52,6 +52,42 @@ const AttrSpec k_affine_attrs[] = {
     {"shift", AttrKind::kF32, 1},
 };
 
+const ArgSpec k_attention_in[] = {
+    {"q", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"k", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 2}}},
+    {"v", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"lengths", DType::kI32, false, true, false, kNoLead, 1, {{kSymbol, 0}}},
+};
+const ArgSpec k_attention_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"lse", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 5}, {kSymbol, 1}}},
+};
+const AttrSpec k_attention_attrs[] = {
+    {"heads", AttrKind::kU32, 1},
+    {"causal", AttrKind::kU32, 1},
+    {"scale", AttrKind::kF32, 1},
+};
+
+const ArgSpec k_attention_grad_in[] = {
+    {"q", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"k", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 2}}},
+    {"v", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"y", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"lse", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 5}, {kSymbol, 1}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"d_lse", DType::kF32, false, true, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 5}, {kSymbol, 1}}},
+    {"lengths", DType::kI32, false, true, false, kNoLead, 1, {{kSymbol, 0}}},
+};
+const ArgSpec k_attention_grad_out[] = {
+    {"dq", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"dk", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 2}}},
+    {"dv", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 3}, {kSymbol, 4}}},
+};
+const AttrSpec k_attention_grad_attrs[] = {
+    {"causal", AttrKind::kU32, 1},
+    {"scale", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_avgpool_in[] = {
     {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
 };
@@ -784,6 +820,8 @@ const OpInfo kOps[] = {
     {"adamw", k_adamw_in, 6, k_adamw_out, 3, k_adamw_attrs, 4, 4, {0, 2, 3, -1}, false, false},
     {"add", k_add_in, 2, k_add_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"affine", k_affine_in, 1, k_affine_out, 1, k_affine_attrs, 2, 2, {0, -1, -1, -1}, false, false},
+    {"attention", k_attention_in, 4, k_attention_out, 2, k_attention_attrs, 3, 3, {-1, -1, -1, -1}, false, false},
+    {"attention_grad", k_attention_grad_in, 8, k_attention_grad_out, 3, k_attention_grad_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
     {"avgpool", k_avgpool_in, 1, k_avgpool_out, 1, k_avgpool_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
     {"avgpool_grad", k_avgpool_grad_in, 1, k_avgpool_grad_out, 1, k_avgpool_grad_attrs, 5, 15, {-1, -1, -1, -1}, false, true},
     {"batchnorm", k_batchnorm_in, 3, k_batchnorm_out, 3, k_batchnorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
@@ -857,8 +895,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 76;
-const uint64_t kOpTableHash = 0x8a33d330813264bfu;
+const uint32_t kOpCount = 78;
+const uint64_t kOpTableHash = 0xdd81f69995fd4d57u;
 // clang-format on
 
 }  // namespace tenon

@@ -125,6 +125,7 @@ function gradContext(
     builder,
     attrs: node.attrs,
     inputCount: node.inputs.length,
+    hasInput: (i) => node.inputs[i] != null,
     input,
     output: (i) => ({ source: node, index: i, type: node.types[i]! }),
     inputType: (i) => input(i).type,

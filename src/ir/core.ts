@@ -33,6 +33,8 @@ export interface GradContext {
   input(index: number): Value;
   output(index: number): Value;
   inputType(index: number): TensorType;
+  /** Whether an optional input is there. */
+  hasInput(index: number): boolean;
   outputType(index: number): TensorType;
   /** Gradient that flows into output `index`; null where none does. */
   dOutput(index: number): Value | null;

@@ -89,6 +89,7 @@ function record(node: Node, flowing: readonly boolean[], wants: readonly boolean
     builder: graphBuilder({ mode: 'train', seed: 0 }),
     attrs: node.attrs,
     inputCount: node.inputs.length,
+    hasInput: (i) => node.inputs[i] != null,
     input(i) {
       const value = node.inputs[i];
       if (!value) throw new Error(`bug: the gradient of ${node.op.name} reads input ${i}, which is absent`);

@@ -3,12 +3,11 @@ import { showType } from '../base/tensor-type.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { LayerDef } from '../ir/layer.ts';
 import type { Value } from '../ir/graph.ts';
+import { attention as attend } from '../ops/attention.ts';
 import { matmul } from '../ops/matmul.ts';
-import { softmax } from '../ops/softmax.ts';
-import { reshape, transpose } from '../ops/shape.ts';
-import { tril } from '../ops/tril.ts';
+import { permutation, reshape, transpose } from '../ops/shape.ts';
 import { biasArg, initArg, startOf, text, truth, whole } from './lib/args.ts';
-import { affineRows, scaled } from './lib/rows.ts';
+import { affineRows } from './lib/rows.ts';
 
 interface Heads {
   readonly batch: number;
@@ -17,21 +16,7 @@ interface Heads {
   readonly width: number;
 }
 
-// [B*T, H*d] -> [B*H, T, d]
-function split(b: Builder, rows: Value, h: Heads): Value {
-  const cut = b.one(reshape, [rows], { dims: [h.batch, h.tokens, h.heads, h.width] });
-  const turned = b.one(transpose, [cut], { perm: [0, 2, 1, 3, 4, 5, 6, 7] });
-  return b.one(reshape, [turned], { dims: [h.batch * h.heads, h.tokens, h.width] });
-}
-
-// [B*H, T, d] -> [B*T, H*d]
-function join(b: Builder, x: Value, h: Heads): Value {
-  const cut = b.one(reshape, [x], { dims: [h.batch, h.heads, h.tokens, h.width] });
-  const turned = b.one(transpose, [cut], { perm: [0, 2, 1, 3, 4, 5, 6, 7] });
-  return b.one(reshape, [turned], { dims: [h.batch * h.tokens, h.heads * h.width] });
-}
-
-// Weighted multiplicative attention: a learned [heads, d, d] between query and key.
+// Weighted multiplicative attention: a learned [heads, d, d] between query and key. [B, T, H*d] -> same.
 function weighQueries(b: Builder, q: Value, h: Heads): Value {
   const w = b.weight('score.weight', {
     shape: [h.heads, h.width, h.width],
@@ -39,13 +24,12 @@ function weighQueries(b: Builder, q: Value, h: Heads): Value {
     fanOut: h.width,
     start: 'xavier',
   });
-  const perHead = [h.heads, h.batch * h.tokens, h.width];
-  const cut = b.one(reshape, [q], { dims: [h.batch, h.heads, h.tokens, h.width] });
-  const turned = b.one(transpose, [cut], { perm: [1, 0, 2, 3, 4, 5, 6, 7] });
-  const weighed = b.one(matmul, [b.one(reshape, [turned], { dims: perHead }), w], { transA: 0, transB: 0 });
-  const back = b.one(reshape, [weighed], { dims: [h.heads, h.batch, h.tokens, h.width] });
-  const order = b.one(transpose, [back], { perm: [1, 0, 2, 3, 4, 5, 6, 7] });
-  return b.one(reshape, [order], { dims: [h.batch * h.heads, h.tokens, h.width] });
+  const { batch, tokens, heads, width } = h;
+  const cut = b.one(reshape, [q], { dims: [batch * tokens, heads, width] });
+  const perHead = b.one(transpose, [cut], { perm: permutation(1, 0, 2) });
+  const weighed = b.one(matmul, [perHead, w], { transA: 0, transB: 0 });
+  const back = b.one(transpose, [weighed], { perm: permutation(1, 0, 2) });
+  return b.one(reshape, [back], { dims: [batch, tokens, heads * width] });
 }
 
 export const attention: LayerDef = {
@@ -85,16 +69,14 @@ export const attention: LayerDef = {
     if (dim % heads !== 0) throw new Unfit('heads does not divide the width', `a multiple of ${heads}`, `width ${dim}`);
     const h: Heads = { batch, tokens, heads, width: dim / heads };
     const rows = b.one(reshape, [x!], { dims: [batch * tokens, dim] });
-    const project = (name: string, from: Value): Value =>
-      affineRows(b, from, dim, truth(args, 'bias'), startOf(args), `${name}.`);
-    const query = split(b, project('query', rows), h);
-    const key = split(b, project('key', rows), h);
-    const value = split(b, project('value', rows), h);
+    const project = (name: string, from: Value): Value => {
+      const y = affineRows(b, from, dim, truth(args, 'bias'), startOf(args), `${name}.`);
+      return b.one(reshape, [y], { dims: shape });
+    };
+    const [query, key, value] = ['query', 'key', 'value'].map((name) => project(name, rows)) as [Value, Value, Value];
     const asked = text(args, 'score') === 'wma' ? weighQueries(b, query, h) : query;
     const scale = 1 / (Math.sqrt(h.width) * whole(args, 'temperature'));
-    const raw = scaled(b, b.one(matmul, [asked, key], { transA: 0, transB: 1 }), scale);
-    const scores = truth(args, 'causal') ? b.one(tril, [raw], { value: -Infinity }) : raw;
-    const mixed = b.one(matmul, [b.one(softmax, [scores]), value], { transA: 0, transB: 0 });
-    return b.one(reshape, [project('out', join(b, mixed, h))], { dims: shape });
+    const mixed = b.one(attend, [asked, key, value, null], { heads, causal: truth(args, 'causal') ? 1 : 0, scale });
+    return project('out', b.one(reshape, [mixed], { dims: [batch * tokens, dim] }));
   },
 };

@@ -2,6 +2,7 @@ import { numel } from '../../src/base/tensor-type.ts';
 import type { TensorType } from '../../src/base/tensor-type.ts';
 import { Random } from '../../src/base/philox.ts';
 import type { NdArray, OpDef, Sample } from '../../src/ir/op.ts';
+import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { batchnorm, batchnormGrad, layernorm, layernormGrad } from '../../src/ops/norm.ts';
 import { maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
 import { softmax, softmaxGrad } from '../../src/ops/softmax.ts';
@@ -40,6 +41,14 @@ const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: R
   [maxpoolGrad, ([dy], sample, random) => [dy!, pooled(planeOf(sample), sample, random)[1]!]],
   [maxpoolGather, ([x], sample, random) => [x!, pooled(sample.inputs[0]!, sample, random)[1]!]],
   [softmaxGrad, ([x, dy]) => [forward(softmax, [x!])[0]!, dy!]],
+  [
+    attentionGrad,
+    ([q, k, v, , lse, dy, dLse, lengths], sample) => {
+      const attrs = { ...sample.attrs, heads: lse!.shape[1]! };
+      const [y, sums] = forward(attention, [q!, k!, v!, lengths!], attrs);
+      return [q!, k!, v!, y!, sums!, dy!, dLse!, lengths!];
+    },
+  ],
   [
     layernormGrad,
     ([x, scale, , , dy]) => {

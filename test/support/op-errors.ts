@@ -1,6 +1,7 @@
 import { f32, i32 } from '../../src/base/tensor-type.ts';
 import type { TensorType } from '../../src/base/tensor-type.ts';
 import type { Attrs, OpDef } from '../../src/ir/op.ts';
+import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
@@ -104,6 +105,26 @@ export const OP_ERRORS: readonly OpError[] = [
   [concat, [f32(2, 3), f32(3, 3)], { axis: 1 }, /concat of \[2, 3\] and \[3, 3\]/],
   [concat, [f32(2, 3), f32(2)], { axis: 1 }, /concat of \[2, 3\] and \[2\]/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
+  [
+    attention,
+    [f32(1, 2, 6), f32(1, 2, 6), f32(1, 2, 6), null],
+    { heads: 4, causal: 0, scale: 1 },
+    /heads must divide the widths 6 and 6, not be 4/,
+  ],
+  [attention, [f32(1, 2, 6), f32(1, 2, 6), f32(1, 2, 6), null], { heads: 0, causal: 0, scale: 1 }, /heads must divide/],
+  [
+    attention,
+    [f32(1, 2, 6), f32(1, 2, 6), f32(1, 2, 6), null],
+    { heads: 2, causal: 2, scale: 1 },
+    /causal must be 0 or 1/,
+  ],
+  [attention, [f32(1, 2, 6), f32(1, 2, 4), f32(1, 2, 6), null], { heads: 2, causal: 0, scale: 1 }, /width is 6 in q/],
+  [
+    attentionGrad,
+    [f32(1, 2, 6), f32(1, 2, 6), f32(1, 2, 6), f32(1, 2, 6), f32(1, 4, 2), f32(1, 2, 6), null, null],
+    { causal: 0, scale: 1 },
+    /heads must divide the widths 6 and 6, not be 4/,
+  ],
   [layernorm, [f32(2, 3), f32(2), f32(3)], { eps: 1e-5 }, /c is 3/],
   [batchnorm, [f32(2, 2, 3), f32(3), f32(3)], { eps: 1e-5 }, /x must be f32\[rows, c\]/],
   [softmax, [f32()], {}, /x must be f32\[\.\.\.lead, n\]/],
