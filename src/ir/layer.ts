@@ -34,6 +34,9 @@ export type ArgType =
   /** A range of axes, `a..b`: its value is [a, b]. */
   | { readonly kind: 'axes' };
 
+/** What becomes of the width of the last axis. */
+export type Widths = 'out' | 'kept';
+
 /** A layer of the language: one function over Builder, used for shapes, cost, counting and graphs alike. */
 export interface LayerDef {
   readonly kind: 'layer';
@@ -47,10 +50,10 @@ export interface LayerDef {
   /** How many layers with weights it stands for on its longest path; 1 unless said. */
   readonly depth?: number;
   /**
-   * Whether, with these arguments, every width of the input's last axis fits and becomes `out`, and sizes and costs are of degree one in `out` and in that width:
-   * then few of many widths are measured.
+   * Where, with these arguments, every width of the input's last axis fits, and sizes and costs are of degree one in it and in `out`: whether that width becomes the
+   * argument `out` or is kept. Then few of many widths are measured, and members that differ in widths alone are counted together.
    */
-  readonly linear?: (args: Args) => boolean;
+  readonly widths?: (args: Args) => Widths | null;
   /** `inputs` has one value, or the list. Parameters are made under the builder's scope. Throws Unfit. */
   readonly build: (b: Builder, inputs: readonly Value[], args: Args) => Value;
 }

@@ -15,6 +15,7 @@ const activation = (name: string, doc: string, op: OpDef): LayerDef => ({
   args: [],
   takes: 'one',
   weighted: false,
+  widths: () => 'kept',
   build: (b, [x]) => b.one(op, [x!]),
 });
 

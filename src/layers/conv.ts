@@ -73,7 +73,7 @@ export const conv: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
-  linear: (args) => args['groups'] === 1,
+  widths: (args) => (args['groups'] === 1 ? 'out' : null),
   build: (b, [x], args) => convolve(b, 'conv', x!, whole(args, 'out'), whole(args, 'groups'), args),
 };
 

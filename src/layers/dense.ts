@@ -14,7 +14,7 @@ export const dense: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
-  linear: () => true,
+  widths: () => 'out',
   build: (b, [x], args) => {
     featuresOf('dense', x!);
     return fromRows(b, affineRows(b, toRows(b, x!), whole(args, 'out'), truth(args, 'bias'), startOf(args)), x!);

@@ -18,6 +18,7 @@ export const dropout: LayerDef = {
   ],
   takes: 'one',
   weighted: false,
+  widths: () => 'kept',
   build: (b, [x], args) => {
     if (x!.type.dtype !== 'f32') throw new Unfit('dropout needs numbers', 'f32[B, ...]', showType(x!.type, true));
     const p = whole(args, 'p');

@@ -30,6 +30,7 @@ export const positions: LayerDef = {
   args: [],
   takes: 'one',
   weighted: true,
+  widths: () => 'kept',
   build: (b, [x]) => {
     const shape = x!.type.shape;
     if (shape.length !== 3) throw new Unfit('positions needs tokens', 'f32[B, T, D]', showType(x!.type, true));

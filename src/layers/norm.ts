@@ -26,6 +26,7 @@ export const layernorm: LayerDef = {
   args: [epsArg(1e-5)],
   takes: 'one',
   weighted: true,
+  widths: () => 'kept',
   build: (b, [x], args) => {
     const width = featuresOf('layernorm', x!);
     const scale = b.param('scale', [width], one);
@@ -41,6 +42,7 @@ export const rmsnorm: LayerDef = {
   args: [epsArg(1e-6)],
   takes: 'one',
   weighted: true,
+  widths: () => 'kept',
   build: (b, [x], args) => {
     const width = featuresOf('rmsnorm', x!);
     const rank = x!.type.shape.length;
@@ -70,6 +72,7 @@ export const batchnorm: LayerDef = {
   ],
   takes: 'one',
   weighted: true,
+  widths: () => 'kept',
   build: (b, [x], args) => {
     const width = featuresOf('batchnorm', x!);
     const eps = whole(args, 'eps');

@@ -21,6 +21,7 @@ function pool(name: string, doc: string, op: OpDef): LayerDef {
     ],
     takes: 'one',
     weighted: false,
+    widths: () => 'kept',
     build: (b, [x], args) => {
       const sizes = spatialAxes(name, x!);
       const k = given(args, 'k');

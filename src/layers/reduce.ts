@@ -68,6 +68,7 @@ export const globalmean: LayerDef = {
   args: [],
   takes: 'one',
   weighted: false,
+  widths: () => 'kept',
   build: (b, [x]) => {
     const rank = x!.type.shape.length;
     if (rank < 3) throw new Unfit('globalmean needs spatial axes', '[B, ...S, C]', showType(x!.type, true));

@@ -33,6 +33,7 @@ export const id: LayerDef = {
   args: [],
   takes: 'one',
   weighted: false,
+  widths: () => 'kept',
   build: (_, [x]) => x!,
 };
 
@@ -43,6 +44,7 @@ export const none: LayerDef = {
   args: [],
   takes: 'one',
   weighted: false,
+  widths: () => 'kept',
   build: (b, [x]) => b.one(fill, [], { dims: x!.type.shape, value: 0 }),
 };
 

@@ -3,7 +3,6 @@ import type { Circuit, Node } from './circuit.ts';
 import { makeCircuit } from './circuit.ts';
 import { ARCHITECTURE, compileOrBeyond, compileOrNull, totalOf } from './compile.ts';
 import type { Compiled } from './compile.ts';
-import { sameDecided } from './decisions.ts';
 import { Beyond, TooMany } from './limits.ts';
 import { firstMember, ranges } from './ranges.ts';
 import type { Ranges } from './ranges.ts';
@@ -150,15 +149,16 @@ function seenMeasures(space: Space, requirement: Requirement): Partial<Ranges> {
 
 // ---- alternatives that no member uses -----------------------------------------------------------------------------------
 
-type Used = Map<number, { readonly site: Site; readonly values: Decided[] }>;
+/** By site, then by the value's text. */
+type Used = Map<number, { readonly site: Site; readonly values: Map<string, Decided> }>;
 
 function literals(nodes: readonly Node[]): Used {
   const out: Used = new Map();
   for (const node of nodes) {
     if (node.kind !== 'lit') continue;
-    const found = out.get(node.site.id);
-    if (!found) out.set(node.site.id, { site: node.site, values: [node.value] });
-    else if (!found.values.some((v) => sameDecided(v, node.value))) found.values.push(node.value);
+    let found = out.get(node.site.id);
+    if (!found) out.set(node.site.id, (found = { site: node.site, values: new Map() }));
+    found.values.set(JSON.stringify(node.value), node.value);
   }
   return out;
 }
@@ -169,8 +169,8 @@ function deadAlternatives(space: Space, open: Compiled): readonly Finding[] {
   const met = literals(makeCircuit(wholeOf(open)).order);
   const used = literals(live.circuit.order);
   return [...met.values()].flatMap(({ site, values }): readonly Finding[] => {
-    const mine = used.get(site.id)?.values ?? [];
-    if (mine.length === 0) return [];
-    return values.filter((v) => !mine.some((w) => sameDecided(v, w))).map((value) => ({ kind: 'dead', site, value }));
+    const mine = used.get(site.id)?.values;
+    if (!mine) return [];
+    return [...values].filter(([key]) => !mine.has(key)).map(([, value]) => ({ kind: 'dead', site, value }));
   });
 }

@@ -7,6 +7,8 @@ import { layerCost, layerDepth } from './layer-cost.ts';
 import type { AnyExpr } from './references.ts';
 import { costVector, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
+import type { Wide } from './types.ts';
+import { ToldApart, applyWide } from './widths.ts';
 
 /** The tensors that a layer takes, from one flow. Throws Unfit. */
 export function layerInputs<T extends object>(layer: LayerDef, flow: T | readonly T[]): readonly T[] {
@@ -27,6 +29,8 @@ export function layerInputs<T extends object>(layer: LayerDef, flow: T | readonl
 interface Applied {
   readonly flow: number;
   readonly cost: Cost;
+  /** Where widths are not told apart: what the widest cost. */
+  readonly most?: Cost;
 }
 
 // A list in a list stands as an array, which layerInputs refuses.
@@ -34,8 +38,20 @@ const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] 
   flow.kind === 'list' ? [flow] : flow;
 
 // One lane. Throws Unfit.
-function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Applied {
+function applyOne(
+  ev: Evaluator,
+  layer: LayerDef,
+  args: Args,
+  input: number,
+  out: Wide | null,
+  mode: Context['mode'],
+): Applied {
   const flow = ev.flows.get(input);
+  const wide = ev.flows.wideIn(input);
+  if (out || wide) {
+    if (mode === 'plain' && flow.kind === 'tensor') return applyWide(ev, layer, args, flow, out);
+    throw new ToldApart(out, wide);
+  }
   const parts = flow.kind === 'list' ? flow.items.map((i) => nested(ev.flows.get(i))) : flow;
   const tensors = layerInputs(layer, parts as never) as readonly { kind: 'tensor'; type: TensorType; depth: number }[];
   const found = layerCost(
@@ -47,7 +63,7 @@ function applyOne(ev: Evaluator, layer: LayerDef, args: Args, input: number): Ap
   return { flow: ev.flows.tensor(found.output, depth), cost: ev.layerCostOf(found) };
 }
 
-/** A layer with decided arguments. */
+/** A layer with decided arguments; `out`: any of these widths, while the argument has the first. */
 export function applyLayer(
   ev: Evaluator,
   expr: AnyExpr,
@@ -55,6 +71,7 @@ export function applyLayer(
   args: Args,
   inputs: readonly number[],
   ctx: Context,
+  out: Wide | null = null,
 ): Table {
   for (const input of inputs) {
     const cause = ev.flows.brokenIn(input);
@@ -68,7 +85,7 @@ export function applyLayer(
       ];
   }
   try {
-    const lanes = inputs.map((input) => applyOne(ev, layer, args, input));
+    const lanes = inputs.map((input) => applyOne(ev, layer, args, input, out, ctx.mode));
     const entry = settled(ev, lanes, ctx);
     if (entry) return [entry];
     throw new Unfit(`${layer.name}: uses of shared weights differ in shape`, 'weights of one shape', 'several');
@@ -92,8 +109,12 @@ export function settled(ev: Evaluator, lanes: readonly Applied[], ctx: Context):
   const out = lanes.map((l) => l.flow);
   switch (ctx.mode) {
     case 'plain': {
-      const cost = lanes[0]!.cost;
-      return { ...unitEntry(tables, out, 0), cost: costVector(tables, cost), node: tables.nodes.cost(cost) };
+      const { cost, most } = lanes[0]!;
+      return {
+        ...unitEntry(tables, out, 0),
+        cost: costVector(tables, cost, most),
+        node: tables.nodes.cost(cost, most),
+      };
     }
     case 'lanes':
       return { ...unitEntry(tables, out, 0), uses: lanes.map((l) => l.cost) };

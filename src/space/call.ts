@@ -10,6 +10,7 @@ import type { Cell } from './scope.ts';
 import type { CallExpr, Def, SignatureDim, TensorParameter, ValueExpr } from './space.ts';
 import { bind } from './table.ts';
 import type { Table } from './table.ts';
+import { shapeOf } from './widths.ts';
 
 const depths = new WeakMap<Evaluator, number>();
 
@@ -136,7 +137,7 @@ function tensorShape(ev: Evaluator, flow: number): readonly number[] | null {
   const f = ev.flows.get(flow);
   if (f.kind === 'broken') return null;
   if (f.kind === 'list') throw new Unfit('a signature takes tensors', 'a tensor', 'a list');
-  return f.type.shape;
+  return shapeOf(f);
 }
 
 function inputShapes(ev: Evaluator, def: Def, input: number): readonly (readonly number[] | null)[] {

@@ -26,7 +26,8 @@ export type Node =
       readonly suffix: string;
       readonly interval: Interval;
     }
-  | { readonly kind: 'cost'; readonly id: number; readonly cost: Cost }
+  /** `most`: where widths are not told apart, what the widest cost; `cost` is that of the narrowest. */
+  | { readonly kind: 'cost'; readonly id: number; readonly cost: Cost; readonly most: Cost }
   | { readonly kind: 'and'; readonly id: number; readonly left: Node; readonly right: Node }
   | { readonly kind: 'or'; readonly id: number; readonly items: readonly Node[] }
   | { readonly kind: 'at'; readonly id: number; readonly segment: string; readonly item: Node }
@@ -37,7 +38,7 @@ export interface NodeMaker {
   readonly unit: Node;
   lit(site: Site, suffix: string, value: Decided, share: number): Node;
   open(site: Site, suffix: string, interval: Interval): Node;
-  cost(cost: Cost): Node;
+  cost(cost: Cost, most?: Cost): Node;
   and(left: Node, right: Node): Node;
   or(items: readonly Node[]): Node;
   at(segment: string, item: Node): Node;
@@ -47,7 +48,7 @@ export interface NodeMaker {
 export function nodeMaker(): NodeMaker {
   let id = 0;
   const unit: Node = { kind: 'unit', id: id++ };
-  const costs = new Map<number, Node>();
+  const costs = new Map<string, Node>();
   const placed = new Map<string, Map<number, Node>>();
   const at = (segment: string, item: Node): Node => {
     if (segment === '' || item.kind === 'unit' || item.kind === 'cost') return item;
@@ -61,10 +62,11 @@ export function nodeMaker(): NodeMaker {
     unit,
     lit: (site, suffix, value, share) => ({ kind: 'lit', id: id++, site, suffix, value, share }),
     open: (site, suffix, interval) => ({ kind: 'open', id: id++, site, suffix, interval }),
-    cost: (cost) => {
-      if (cost.id === 0) return unit;
-      let node = costs.get(cost.id);
-      if (!node) costs.set(cost.id, (node = { kind: 'cost', id: id++, cost }));
+    cost: (cost, most = cost) => {
+      if (most.id === 0) return unit;
+      const key = `${cost.id},${most.id}`;
+      let node = costs.get(key);
+      if (!node) costs.set(key, (node = { kind: 'cost', id: id++, cost, most }));
       return node;
     },
     and: (left, right) =>
@@ -210,7 +212,7 @@ export function countingMaker(): NodeMaker {
     unit,
     lit: () => one,
     open: () => one,
-    cost: (cost) => (cost.id === 0 ? unit : { kind: 'cost', id: 2, cost }),
+    cost: (cost, most = cost) => (most.id === 0 ? unit : { kind: 'cost', id: 2, cost, most }),
     and: (left, right) =>
       left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(times(membersOf(left), membersOf(right))),
     or: (items) => {

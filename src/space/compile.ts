@@ -20,6 +20,8 @@ import type { Binding, Measure, RequireExpr, RequireTerm, Space, ValueExpr } fro
 import { bind } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { trainTable } from './train-table.ts';
+import { ToldApart } from './widths.ts';
+import type { Apart } from './widths.ts';
 
 export interface CompileOptions {
   /** `architecture`: what counts. `train`: the settings of training alone. `all`: both. */
@@ -149,7 +151,7 @@ function firstOf(space: Space, options: CompileOptions, attempts: readonly Attem
   let last = new Beyond('no tables were made');
   for (const attempt of attempts) {
     try {
-      return makeCompiled(space, options, attempt);
+      return tellingApart(space, options, attempt);
     } catch (e) {
       if (e instanceof TooMany || (e instanceof Beyond && e.span)) return e;
       if (e instanceof Beyond) last = e;
@@ -159,6 +161,23 @@ function firstOf(space: Space, options: CompileOptions, attempts: readonly Attem
     }
   }
   return last;
+}
+
+const RESTARTS = 8;
+const MANY = 16;
+
+/** Widths are evaluated together, where there are `many`, until something must know them. */
+export function tellingApart(space: Space, options: CompileOptions, attempt: Attempt, many = MANY): Compiled {
+  if (attempt.buckets === 0 && measured(space, options)) return makeCompiled(space, options, attempt);
+  const exprs = new Set<ValueExpr>();
+  for (let times = 0; ; times++) {
+    try {
+      return makeCompiled(space, options, attempt, times < RESTARTS ? { exprs, many } : null);
+    } catch (e) {
+      if (!(e instanceof ToldApart)) throw e;
+      for (const expr of e.exprs) exprs.add(expr);
+    }
+  }
 }
 
 /** Bindings that are reached by reference, though they stand in the file and not in the space. */
@@ -211,7 +230,7 @@ export function rootBindings(space: Space): readonly Binding[] {
 }
 
 /** One compilation, not remembered. Throws Beyond past its budget. */
-export function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt): Compiled {
+export function makeCompiled(space: Space, options: CompileOptions, attempt: Attempt, apart: Apart = null): Compiled {
   const requirements = options.requirements && options.part !== 'train' ? space.requirements : [];
   const memory = { slots: optimizerSlots(space.train.optimizer), batch: 1 };
   const bindings = rootBindings(space);
@@ -223,6 +242,7 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
     depthEnd: typeof options.depth === 'string' && !tracksDepth(requirements) ? options.depth : null,
     keepsBroken: options.keepsBroken,
     budget: attempt.budget,
+    apart,
     costed: attempt.costed,
     keepsShapes: once.shared,
     keepsDecisions: options.effort !== 'count',
@@ -263,6 +283,7 @@ function measuredBatch(space: Space): number {
     depthEnd: null,
     keepsBroken: false,
     budget: BUDGET.products,
+    apart: null,
     costed: false,
     keepsShapes: false,
     keepsDecisions: true,

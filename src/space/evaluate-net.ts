@@ -15,6 +15,7 @@ import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './space.ts';
 import { bind, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { truthOf } from './values.ts';
+import { shapeOf } from './widths.ts';
 import type { Datum } from './values.ts';
 
 export const useLanes = (ctx: Context): number => (ctx.mode === 'plain' ? 0 : ctx.lanes);
@@ -101,15 +102,18 @@ export function evaluateBare(ev: Evaluator, e: NamedNet, inputs: readonly number
 /** A layer's arguments, then the layer. */
 export function layer(ev: Evaluator, e: LayerExpr, inputs: readonly number[], ctx: Context): Table {
   const inner = { ...ctx, env: unowned(ctx.env) };
-  return withValues(
+  const out = e.layer.widths ? e.args.find((a) => a.name === 'out') : undefined;
+  const wide = out ? ev.wide(out.value, inner) : null;
+  const table = withValues(
     ev,
-    e.args.map((a) => a.value),
+    e.args.map((a) => (wide && a === out ? null : a.value)),
     inner,
     (values) => {
-      const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i]!]));
-      return applyLayer(ev, e, e.layer, layerArgs(e.layer, given), inputs, ctx);
+      const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.wide.values[0]!]));
+      return applyLayer(ev, e, e.layer, layerArgs(e.layer, given), inputs, ctx, wide?.wide);
     },
   );
+  return wide ? table.flatMap((entry) => product(ev.tables, wide.entry, entry) ?? []) : table;
 }
 
 function sequence(ev: Evaluator, items: readonly NetExpr[], inputs: readonly number[], ctx: Context): Table {
@@ -264,15 +268,13 @@ function project(
 ): Table {
   const shapes = targets.map((t) => {
     const flow = t === undefined ? null : ev.flows.get(t);
-    if (flow?.kind === 'tensor') return flow.type.shape.slice(1);
+    if (flow?.kind === 'tensor') return shapeOf(flow).slice(1);
     if (flow?.kind === 'broken') return null;
     throw new Unfit('`project` has nothing to project to', 'a branch without `project`', 'none');
   });
   const fits = inputs.every((input, lane) => {
     const flow = ev.flows.get(input);
-    return (
-      shapes[lane] === null || (flow.kind === 'tensor' && flow.type.shape.slice(1).join() === shapes[lane]!.join())
-    );
+    return shapes[lane] === null || (flow.kind === 'tensor' && shapeOf(flow).slice(1).join() === shapes[lane]!.join());
   });
   if (fits) return start(ev, inputs, ctx);
   const first = shapes[0] ?? [];

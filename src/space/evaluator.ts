@@ -6,8 +6,8 @@ import type { Reads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import type { Env } from './scope.ts';
 import type { NetExpr, TensorExpr, ValueExpr } from './space.ts';
-import type { Mode, Table, Tables } from './table.ts';
-import type { Data, Flows } from './types.ts';
+import type { Entry, Mode, Table, Tables } from './table.ts';
+import type { Data, Flows, Wide } from './types.ts';
 
 /** Where an expression is evaluated, and what is assumed already. */
 export interface Context {
@@ -22,6 +22,12 @@ export interface Context {
 export interface Outcome {
   readonly flow: number;
   readonly cost: Cost;
+}
+
+/** Values of one expression, as one entry for all of them. */
+export interface WideValue {
+  readonly wide: Wide;
+  readonly entry: Entry;
 }
 
 /** Why members of a space do not exist, for analyses. */
@@ -42,6 +48,8 @@ export interface Evaluator {
   /** Evaluates alike, and keeps decisions even where this one only counts. */
   readonly deciding: Evaluator;
   value(e: ValueExpr, ctx: Context): Table;
+  /** The values of an argument together, where nothing tells them apart; else null. */
+  wide(e: ValueExpr, ctx: Context): WideValue | null;
   tensor(e: TensorExpr, ctx: Context): Table;
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;

@@ -1,7 +1,7 @@
 import { Unfit } from '../base/unfit.ts';
 import { numel } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import type { ArgValue, Args, LayerDef } from '../ir/layer.ts';
+import type { ArgValue, Args, LayerDef, Widths } from '../ir/layer.ts';
 import { measure } from '../ir/measure-builder.ts';
 import type { Datum } from './values.ts';
 
@@ -29,7 +29,7 @@ const memo = new WeakMap<LayerDef, Map<string, LayerCost | Unfit>>();
 
 /** Measured once for each layer, arguments and types. Throws Unfit. */
 export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost {
-  const found = (layer.linear?.(args) && linearCost(layer, args, inputs)) || measuredCost(layer, args, inputs);
+  const found = linearCost(layer, args, inputs) || measuredCost(layer, args, inputs);
   if (found instanceof Unfit) throw found;
   return found;
 }
@@ -58,22 +58,24 @@ const MOST = 2 ** 40;
 
 /** From measurements of a few widths; null where it must be measured. */
 function linearCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | null {
-  const { out } = args;
+  const widths = layer.widths?.(args);
   const input = inputs[0];
   const width = input?.shape.at(-1);
-  if (!input || inputs.length !== 1 || width === undefined || typeof out !== 'number') return null;
+  if (!widths || !input || inputs.length !== 1 || width === undefined) return null;
+  const out = widths === 'kept' ? BASE : args['out'];
+  if (typeof out !== 'number') return null;
   const lead = input.shape.slice(0, -1);
   let known = corners.get(layer);
   if (!known) corners.set(layer, (known = new Map<string, Corners | null>()));
   const key = `${widthlessKey(args)}|${input.dtype}${lead.join('x')}`;
   let at = known.get(key);
-  if (at === undefined) known.set(key, (at = measureCorners(layer, args, { dtype: input.dtype, shape: lead })));
+  if (at === undefined) known.set(key, (at = measureCorners(layer, args, widths, { dtype: input.dtype, shape: lead })));
   if (!at) return null;
   const x = width - BASE,
     y = out - BASE;
   const [a, b, c, d] = at;
   const cost: LayerCost = {
-    output: { dtype: a.output.dtype, shape: [...a.output.shape.slice(0, -1), out] },
+    output: { dtype: a.output.dtype, shape: [...a.output.shape.slice(0, -1), widths === 'kept' ? width : out] },
     params: mix(a.params, b.params, c.params, d.params, x, y),
     state: mix(a.state, b.state, c.state, d.state, x, y),
     flops: mix(a.flops, b.flops, c.flops, d.flops, x, y),
@@ -106,9 +108,11 @@ function widthlessKey(args: Args): string {
   return key;
 }
 
-function measureCorners(layer: LayerDef, args: Args, lead: TensorType): Corners | null {
+function measureCorners(layer: LayerDef, args: Args, widths: Widths, lead: TensorType): Corners | null {
   const at = (width: number, out: number): LayerCost | Unfit =>
-    tryMeasure(layer, { ...args, out }, [{ dtype: lead.dtype, shape: [...lead.shape, width] }]);
+    tryMeasure(layer, widths === 'kept' ? args : { ...args, out }, [
+      { dtype: lead.dtype, shape: [...lead.shape, width] },
+    ]);
   const all = [at(BASE, BASE), at(BASE, BASE + 1), at(BASE + 1, BASE), at(BASE + 1, BASE + 1)];
   return all.some((c) => c instanceof Unfit) ? null : (all as unknown as Corners);
 }

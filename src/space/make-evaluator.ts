@@ -17,6 +17,8 @@ import { thinByDepth } from './thin.ts';
 import type { Table, Tables, Tracked } from './table.ts';
 import { makeData, makeFlows } from './types.ts';
 import type { Data, Flows } from './types.ts';
+import { makeWidths } from './widths.ts';
+import type { Apart } from './widths.ts';
 
 export interface EvaluatorOptions {
   readonly tracked: readonly Tracked[];
@@ -26,6 +28,8 @@ export interface EvaluatorOptions {
   /** Keep members that do not fit, as broken flows with a cause. */
   readonly keepsBroken: boolean;
   readonly budget: number;
+  /** Whose widths must be told apart. */
+  readonly apart: Apart;
   /** Whether costs that no requirement names are kept, and whether the shapes of weights are (where some are shared). */
   readonly costed: boolean;
   readonly keepsShapes: boolean;
@@ -51,6 +55,7 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
     costs,
     flows,
     data: makeData(),
+    wideValue: makeWidths(options.apart),
     outcomes: [],
     outcomeIds: new Map(),
     causes: [],
@@ -66,6 +71,7 @@ interface Whole {
   readonly costs: Costs;
   readonly flows: Flows;
   readonly data: Data;
+  readonly wideValue: ReturnType<typeof makeWidths>;
   readonly outcomes: Outcome[];
   readonly outcomeIds: Map<string, number>;
   readonly causes: Cause[];
@@ -121,6 +127,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
       const at = placeKey('v', e, infoOf(e, ctx.env), ctx);
       return remembered(`${at.key}|${ctx.env.own ?? ''}`, () => evaluateValue(ev, e, at.ctx));
     },
+    wide: (e, ctx) => whole.wideValue(ev, e, ctx),
     tensor: (e, ctx) => {
       const at = placeKey('t', e, infoOf(e, ctx.env), ctx);
       return remembered(at.key, () => evaluateTensor(ev, e, at.ctx));

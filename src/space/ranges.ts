@@ -22,6 +22,7 @@ export interface Range {
 export type Ranges = Readonly<Record<Measure, Range>>;
 
 type Additive = Exclude<Measure, 'depth'>;
+export const ADDITIVE: readonly Additive[] = ['params', 'flops', 'macs', 'memory'];
 type End = 'min' | 'max';
 
 const known = new WeakMap<Space, Ranges>();
@@ -47,14 +48,19 @@ function withCosts(space: Space): Compiled | null {
 function additiveRanges(space: Space): Record<Additive, Range> {
   const compiled = withCosts(space);
   if (!compiled) return seenRanges(space);
-  const { circuit } = compiled;
   const of = (measure: Additive): Range => {
-    if (!circuit.root) return EMPTY;
-    const low = extremes(circuit, measure, 'min').get(circuit.root.id)!;
-    const high = extremes(circuit, measure, 'max').get(circuit.root.id)!;
-    return { min: low, max: Math.min(high, compiled.limits.get(measure) ?? Infinity), proven: true };
+    const { min, max } = rangeIn(compiled.circuit, measure);
+    return { min, max: Math.min(max, compiled.limits.get(measure) ?? Infinity), proven: true };
   };
   return { params: of('params'), flops: of('flops'), macs: of('macs'), memory: of('memory') };
+}
+
+/** The extremes of a measure over the members of a circuit that knows all costs. */
+export function rangeIn(circuit: Circuit, measure: Additive): { readonly min: number; readonly max: number } {
+  const { root } = circuit;
+  if (!root) return { min: 0, max: 0 };
+  const end = (e: End): number => extremes(circuit, measure, e).get(root.id)!;
+  return { min: end('min'), max: end('max') };
 }
 
 // What has the least and the greatest depth; null where tables do not suffice. Where requirements are told apart only coarsely, they are left out: the range is then
@@ -111,7 +117,7 @@ function extremes(circuit: Circuit, measure: Additive, end: End): ReadonlyMap<nu
         out.set(node.id, at(node.item));
         break;
       case 'cost':
-        out.set(node.id, of(node.cost));
+        out.set(node.id, of(end === 'min' ? node.cost : node.most));
         break;
       case 'unit':
       case 'lit':
@@ -133,11 +139,10 @@ export function witness(space: Space, measure: Measure, end: End): Assignment | 
   const root = compiled?.circuit.root;
   if (!compiled || !root) return null;
   const best = extremes(compiled.circuit, measure, end);
-  return firstMember(root, (items) =>
-    items.find((i) =>
-      items.every((o) => (end === 'min' ? best.get(i.id)! <= best.get(o.id)! : best.get(i.id)! >= best.get(o.id)!)),
-    )!,
-  );
+  // Where widths were not told apart, the first is the narrowest and the last the widest.
+  const better = (a: Node, b: Node): boolean =>
+    end === 'min' ? best.get(a.id)! < best.get(b.id)! : best.get(a.id)! >= best.get(b.id)!;
+  return firstMember(root, (items) => items.reduce((found, item) => (better(item, found) ? item : found)));
 }
 
 /** One member below a node; `choose` picks at each union. */

@@ -83,10 +83,9 @@ export function makeTables(
   };
 }
 
-export function costVector(t: Tables, cost: Cost): readonly number[] {
+export function costVector(t: Tables, cost: Cost, most: Cost = cost): readonly number[] {
   if (t.tracked.length === 0) return t.free;
-  const values = t.tracked.map((m) => measureOf(cost, m.measure));
-  return [...values, ...values];
+  return [...t.tracked.map((m) => measureOf(cost, m.measure)), ...t.tracked.map((m) => measureOf(most, m.measure))];
 }
 
 export const addCosts = (a: readonly number[], b: readonly number[]): readonly number[] =>

@@ -1,20 +1,31 @@
 import type { TensorType } from '../base/tensor-type.ts';
+import type { ValueExpr } from './space.ts';
 import type { Datum } from './values.ts';
 
 /** What flows through a network, interned: tables compare whole numbers. The batch axis is 1. `depth` is 0 unless depth is tracked. */
 export type Flow =
-  | { readonly kind: 'tensor'; readonly type: TensorType; readonly depth: number }
+  | { readonly kind: 'tensor'; readonly type: TensorType; readonly depth: number; readonly wide: Wide | null }
   | { readonly kind: 'list'; readonly items: readonly number[] }
   /** In analyses only: a layer that did not fit was met on the way; `cause` numbers it. */
   | { readonly kind: 'broken'; readonly cause: number };
 
+/** Widths of the last axis that nothing has told apart: any of `values`, which rise. The type has the first. */
+export interface Wide {
+  readonly id: number;
+  readonly values: readonly number[];
+  /** Whose values they are. */
+  readonly expr: ValueExpr;
+}
+
 export interface Flows {
-  readonly tensor: (type: TensorType, depth: number) => number;
+  readonly tensor: (type: TensorType, depth: number, wide?: Wide | null) => number;
   readonly list: (items: readonly number[]) => number;
   readonly broken: (cause: number) => number;
   readonly get: (id: number) => Flow;
   /** The cause of the first broken tensor in it, or null. */
   readonly brokenIn: (id: number) => number | null;
+  /** Widths in it that are not told apart, or null. */
+  readonly wideIn: (id: number) => Wide | null;
   /** The least depth of a tensor in it, and the same flow with every depth raised. */
   readonly minDepth: (id: number) => number;
   readonly raise: (id: number, by: number) => number;
@@ -40,8 +51,19 @@ export function makeFlows(): Flows {
     if (flow.kind === 'list') for (const item of flow.items) if (brokenIn(item) !== null) return brokenIn(item);
     return null;
   };
-  const tensor = (type: TensorType, depth: number): number =>
-    intern(`${type.dtype}[${type.shape.join(',')}]${depth}`, { kind: 'tensor', type, depth });
+  const wideIn = (id: number): Wide | null => {
+    const flow = all[id]!;
+    if (flow.kind === 'tensor') return flow.wide;
+    if (flow.kind === 'list') for (const item of flow.items) if (wideIn(item)) return wideIn(item);
+    return null;
+  };
+  const tensor = (type: TensorType, depth: number, wide: Wide | null = null): number =>
+    intern(`${type.dtype}[${type.shape.join(',')}]${depth}${wide ? `~${wide.id}` : ''}`, {
+      kind: 'tensor',
+      type,
+      depth,
+      wide,
+    });
   const list = (items: readonly number[]): number => intern(`(${items.join(',')})`, { kind: 'list', items });
   const minDepth = (id: number): number => {
     const flow = all[id]!;
@@ -52,13 +74,13 @@ export function makeFlows(): Flows {
     const flow = all[id]!;
     if (by === 0 || flow.kind === 'broken') return id;
     return flow.kind === 'tensor'
-      ? tensor(flow.type, flow.depth + by)
+      ? tensor(flow.type, flow.depth + by, flow.wide)
       : list(flow.items.map((item) => raise(item, by)));
   };
   const flat = (id: number): number => {
     const flow = all[id]!;
     if (flow.kind === 'broken') return id;
-    return flow.kind === 'tensor' ? tensor(flow.type, 0) : list(flow.items.map(flat));
+    return flow.kind === 'tensor' ? tensor(flow.type, 0, flow.wide) : list(flow.items.map(flat));
   };
   const depths = (id: number): readonly number[] => {
     const flow = all[id]!;
@@ -70,6 +92,7 @@ export function makeFlows(): Flows {
     broken: (cause) => intern(`!${cause}`, { kind: 'broken', cause }),
     get: (id) => all[id]!,
     brokenIn,
+    wideIn,
     minDepth,
     raise,
     flat,

@@ -12,6 +12,7 @@ import { measures } from '../../src/space/measures.ts';
 import { ranges } from '../../src/space/ranges.ts';
 import { analyse } from '../../src/space/analyse.ts';
 import { apply, input, layer, read, repeat, space, tensors, uses } from './support.ts';
+import { LAYERS } from '../../src/layers/index.ts';
 import { ffn, project, se } from '../../src/layers/blocks.ts';
 import { activations } from '../../src/layers/activation.ts';
 import { small } from './examples.ts';
@@ -60,6 +61,18 @@ costs('what is found from few widths is what every width has', () => {
     fc.property(windows, ({ c, lead, ...args }) => same(conv, args, ...lead, c)),
     { numRuns: 150 },
   );
+});
+
+costs('of every layer that says what becomes of widths', () => {
+  const given: Readonly<Record<string, Datum>> = { out: 6, k: 2, p: 0.5 };
+  const known = [...LAYERS.values()].filter((def) => def.widths);
+  assert.ok(known.length > 10);
+  for (const def of known) {
+    const args = Object.fromEntries(Object.entries(given).filter(([name]) => def.args.some((a) => a.name === name)));
+    for (const lead of [[], [3], [4, 5]]) {
+      for (const c of [1, 2, 3, 31, 400]) same(def, { ...args, ...(args['out'] ? { out: c + 7 } : {}) }, ...lead, c);
+    }
+  }
 });
 
 costs('sizes that no tensor may have do not fit', () => {

@@ -3,10 +3,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
-import { ARCHITECTURE, makeCompiled, totalOf } from '../../src/space/compile.ts';
+import { ARCHITECTURE, makeCompiled, tellingApart, totalOf } from '../../src/space/compile.ts';
 import { count } from '../../src/space/count.ts';
 import { mutate, neighbours } from '../../src/space/mutate.ts';
-import { ranges } from '../../src/space/ranges.ts';
+import { ADDITIVE, rangeIn, ranges } from '../../src/space/ranges.ts';
 import { countGiven, next, sampleGiven } from '../../src/space/restrict.ts';
 import { sample } from '../../src/space/sample.ts';
 import { MEASURES } from '../../src/space/space.ts';
@@ -60,6 +60,21 @@ random('count, ranks and ranges agree with brute force', () => {
       const values = all.map((x) => x.measures[m]);
       assert.equal([r[m].min, r[m].max], [Math.min(...values), Math.max(...values)], m);
     }
+  });
+});
+
+random('widths that nothing tells apart: counts, members and ranges agree with brute force', () => {
+  property(250, 300, (given, all) => {
+    const s: Space = { ...given, requirements: [] };
+    const whole = given.requirements.length === 0 ? all : (enumerate(s, 1200) ?? []);
+    if (whole.length === 0) return;
+    const c = tellingApart(s, ARCHITECTURE, { buckets: 0, budget: 1e6, costed: true }, 2);
+    assert.is(totalOf(c.circuit), BigInt(whole.length));
+    for (const m of whole.slice(0, 20)) {
+      assert.is(weighed(c.circuit, c.circuit.root!, m.assignment).count(c.circuit.root!, ''), 1n);
+    }
+    const costs = makeCompiled(s, ARCHITECTURE, { buckets: 0, budget: 1e6, costed: true });
+    for (const m of ADDITIVE) assert.equal(rangeIn(c.circuit, m), rangeIn(costs.circuit, m), m);
   });
 });
 

@@ -1,0 +1,96 @@
+import { Unfit } from '../base/unfit.ts';
+import type { Args, LayerDef } from '../ir/layer.ts';
+import type { Cost } from './costs.ts';
+import { valueContext } from './evaluator.ts';
+import type { Context, Evaluator, WideValue } from './evaluator.ts';
+import { layerCost, layerDepth } from './layer-cost.ts';
+import type { LayerCost } from './layer-cost.ts';
+import { idOf } from './scope.ts';
+import type { ValueExpr } from './space.ts';
+import type { Entry, Table } from './table.ts';
+import type { Flow, Wide } from './types.ts';
+
+/**
+ * Members that differ in widths alone are evaluated together as long as nothing tells those widths apart: every width of a dense layer or a convolution fits, and so it
+ * does through what keeps it. What must know a width (`add`, heads, a requirement) asks for them apart, and all is evaluated anew.
+ */
+
+/** Widths that were evaluated together must be told apart. */
+export class ToldApart extends Error {
+  readonly exprs: readonly ValueExpr[];
+  constructor(...wides: readonly (Wide | null)[]) {
+    super('bug: widths that must be told apart');
+    this.exprs = wides.flatMap((w) => (w ? [w.expr] : []));
+  }
+}
+
+/** Which expressions are told apart; null: all. So many values are worth it; few ones are told apart. */
+export type Apart = { readonly exprs: ReadonlySet<ValueExpr>; readonly many: number } | null;
+
+/** Finds the values of arguments together, where they may be. */
+export function makeWidths(apart: Apart): (ev: Evaluator, e: ValueExpr, ctx: Context) => WideValue | null {
+  const ids = new Map<string, number>();
+  const known = new WeakMap<Table, WideValue | null>();
+  const join = (ev: Evaluator, e: ValueExpr, table: Table): WideValue | null => {
+    const { reads } = table[0]!;
+    const rows = table.map((entry) => ({ entry, value: ev.data.get(entry.out[0]!) }));
+    if (rows.some(({ entry, value }) => entry.reads !== reads || !Number.isInteger(value) || Number(value) < 1))
+      return null;
+    rows.sort((a, b) => Number(a.value) - Number(b.value));
+    const values = rows.map((r) => Number(r.value));
+    const key = `${idOf(e)}:${values.join()}`;
+    const id = ids.get(key) ?? ids.size;
+    ids.set(key, id);
+    const entry: Entry = { ...table[0]!, node: ev.tables.nodes.or(rows.map((r) => r.entry.node)) };
+    return { wide: { id, values, expr: e }, entry };
+  };
+  return (ev, e, ctx) => {
+    if (!apart || ctx.mode !== 'plain' || e.kind === 'const' || apart.exprs.has(e)) return null;
+    const table = ev.value(e, valueContext(ctx));
+    if (table.length < apart.many) return null;
+    let found = known.get(table);
+    if (found === undefined) known.set(table, (found = join(ev, e, table)));
+    return found;
+  };
+}
+
+/** The shape of what has one. */
+export function shapeOf(flow: Extract<Flow, { kind: 'tensor' }>): readonly number[] {
+  if (flow.wide) throw new ToldApart(flow.wide);
+  return flow.type.shape;
+}
+
+/** A layer on an input of any width, or with any `out`, or both. Throws Unfit and ToldApart. */
+export function applyWide(
+  ev: Evaluator,
+  layer: LayerDef,
+  args: Args,
+  flow: Extract<Flow, { kind: 'tensor' }>,
+  out: Wide | null,
+): { readonly flow: number; readonly cost: Cost; readonly most: Cost } {
+  const widths = layer.widths?.(args) ?? null;
+  if (!widths || (out && widths === 'kept')) throw new ToldApart(out, flow.wide);
+  const at = (end: 0 | -1): LayerCost => {
+    const width = (w: Wide): number => w.values.at(end)!;
+    const shape = flow.wide ? [...flow.type.shape.slice(0, -1), width(flow.wide)] : flow.type.shape;
+    return layerCost(layer, out ? { ...args, out: width(out) } : args, [{ ...flow.type, shape }]);
+  };
+  const least = at(0);
+  const most = widest(() => at(-1), out, flow.wide);
+  if (layerDepth(layer, least) !== layerDepth(layer, most)) throw new ToldApart(out, flow.wide);
+  const depth = ev.tracksDepth ? flow.depth + layerDepth(layer, least) : 0;
+  return {
+    flow: ev.flows.tensor(least.output, depth, widths === 'kept' ? flow.wide : out),
+    cost: ev.layerCostOf(least),
+    most: ev.layerCostOf(most),
+  };
+}
+
+// Sizes that no tensor may have do not fit, however narrow others are.
+function widest(make: () => LayerCost, ...wides: readonly (Wide | null)[]): LayerCost {
+  try {
+    return make();
+  } catch (e) {
+    throw e instanceof Unfit ? new ToldApart(...wides) : e;
+  }
+}
