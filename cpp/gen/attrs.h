@@ -410,6 +410,66 @@ struct ModeProductAttrs {
   }
 };
 
+struct MoeFfnAttrs {
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t keep;
+  __attribute__((always_inline)) static inline MoeFfnAttrs read(const uint64_t* words) {
+    MoeFfnAttrs a;
+    a.activation = static_cast<uint32_t>(words[0]);
+    a.keep = static_cast<uint32_t>(words[1]);
+    return a;
+  }
+};
+
+struct MoeFfnGradAttrs {
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  __attribute__((always_inline)) static inline MoeFfnGradAttrs read(const uint64_t* words) {
+    MoeFfnGradAttrs a;
+    a.activation = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
+struct MoeRouteAttrs {
+  uint32_t top_k;
+  uint32_t capacity;
+  uint32_t gates;  // 0 renorm, 1 raw
+  uint32_t priority;  // 0 token, 1 choice, 2 score
+  float balance;
+  float z_loss;
+  __attribute__((always_inline)) static inline MoeRouteAttrs read(const uint64_t* words) {
+    MoeRouteAttrs a;
+    a.top_k = static_cast<uint32_t>(words[0]);
+    a.capacity = static_cast<uint32_t>(words[1]);
+    a.gates = static_cast<uint32_t>(words[2]);
+    a.priority = static_cast<uint32_t>(words[3]);
+    double balance_word;
+    __builtin_memcpy(&balance_word, words + 4, sizeof balance_word);
+    a.balance = static_cast<float>(balance_word);
+    double z_loss_word;
+    __builtin_memcpy(&z_loss_word, words + 5, sizeof z_loss_word);
+    a.z_loss = static_cast<float>(z_loss_word);
+    return a;
+  }
+};
+
+struct MoeRouteGradAttrs {
+  uint32_t gates;  // 0 renorm, 1 raw
+  float balance;
+  float z_loss;
+  __attribute__((always_inline)) static inline MoeRouteGradAttrs read(const uint64_t* words) {
+    MoeRouteGradAttrs a;
+    a.gates = static_cast<uint32_t>(words[0]);
+    double balance_word;
+    __builtin_memcpy(&balance_word, words + 1, sizeof balance_word);
+    a.balance = static_cast<float>(balance_word);
+    double z_loss_word;
+    __builtin_memcpy(&z_loss_word, words + 2, sizeof z_loss_word);
+    a.z_loss = static_cast<float>(z_loss_word);
+    return a;
+  }
+};
+
 struct PadAttrs {
   uint32_t axis;
   uint32_t before;

@@ -56,6 +56,10 @@ extern const Kernel maxpool_grad_kernel;
 extern const Kernel minimum_kernel;
 extern const Kernel mode_gram_kernel;
 extern const Kernel mode_product_kernel;
+extern const Kernel moe_ffn_kernel;
+extern const Kernel moe_ffn_grad_kernel;
+extern const Kernel moe_route_kernel;
+extern const Kernel moe_route_grad_kernel;
 extern const Kernel mul_kernel;
 extern const Kernel neg_kernel;
 extern const Kernel pad_kernel;
@@ -135,6 +139,10 @@ static const Kernel* const kKernels[] = {
     &minimum_kernel,  // minimum
     &mode_gram_kernel,  // mode_gram
     &mode_product_kernel,  // mode_product
+    &moe_ffn_kernel,  // moe_ffn
+    &moe_ffn_grad_kernel,  // moe_ffn_grad
+    &moe_route_kernel,  // moe_route
+    &moe_route_grad_kernel,  // moe_route_grad
     &mul_kernel,  // mul
     &neg_kernel,  // neg
     &pad_kernel,  // pad

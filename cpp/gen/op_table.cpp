@@ -560,6 +560,82 @@ const AttrSpec k_mode_product_attrs[] = {
     {"transposed", AttrKind::kU32, 1},
 };
 
+const ArgSpec k_moe_ffn_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"gate", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"expert", DType::kI32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"w1", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 1}}},
+    {"w2", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"b1", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 3}, {kSymbol, 4}}},
+    {"b2", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 3}, {kSymbol, 1}}},
+    {"w3", DType::kF32, false, true, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 1}}},
+};
+const ArgSpec k_moe_ffn_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"h", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 5}, {kSymbol, 6}}},
+};
+const AttrSpec k_moe_ffn_attrs[] = {
+    {"activation", AttrKind::kChoice, 7},
+    {"keep", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_moe_ffn_grad_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"gate", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"expert", DType::kI32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"w1", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 1}}},
+    {"w2", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"b2", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 3}, {kSymbol, 1}}},
+    {"w3", DType::kF32, false, true, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 1}}},
+    {"h", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 5}, {kSymbol, 6}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+};
+const ArgSpec k_moe_ffn_grad_out[] = {
+    {"dx", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"d_gate", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"dw1", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 1}}},
+    {"dw2", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 1}, {kSymbol, 4}}},
+    {"db1", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 3}, {kSymbol, 4}}},
+    {"db2", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 3}, {kSymbol, 1}}},
+    {"dw3", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 7}, {kSymbol, 4}, {kSymbol, 1}}},
+};
+const AttrSpec k_moe_ffn_grad_attrs[] = {
+    {"activation", AttrKind::kChoice, 7},
+};
+
+const ArgSpec k_moe_route_in[] = {
+    {"logits", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+};
+const ArgSpec k_moe_route_out[] = {
+    {"gate", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"expert", DType::kI32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"kept", DType::kI32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"aux", DType::kF32, false, false, false, kNoLead, 1, {{1, 0}}},
+};
+const AttrSpec k_moe_route_attrs[] = {
+    {"top_k", AttrKind::kU32, 1},
+    {"capacity", AttrKind::kU32, 1},
+    {"gates", AttrKind::kChoice, 2},
+    {"priority", AttrKind::kChoice, 3},
+    {"balance", AttrKind::kF32, 1},
+    {"z_loss", AttrKind::kF32, 1},
+};
+
+const ArgSpec k_moe_route_grad_in[] = {
+    {"logits", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"expert", DType::kI32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"d_gate", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"d_aux", DType::kF32, false, true, false, kNoLead, 1, {{1, 0}}},
+};
+const ArgSpec k_moe_route_grad_out[] = {
+    {"d_logits", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+};
+const AttrSpec k_moe_route_grad_attrs[] = {
+    {"gates", AttrKind::kChoice, 2},
+    {"balance", AttrKind::kF32, 1},
+    {"z_loss", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_mul_in[] = {
     {"a", DType::kF32, false, false, false, 0, 0, {}},
     {"b", DType::kF32, false, false, false, 1, 0, {}},
@@ -865,6 +941,10 @@ const OpInfo kOps[] = {
     {"minimum", k_minimum_in, 2, k_minimum_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"mode_gram", k_mode_gram_in, 2, k_mode_gram_out, 1, k_mode_gram_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"mode_product", k_mode_product_in, 2, k_mode_product_out, 1, k_mode_product_attrs, 2, 2, {-1, -1, -1, -1}, false, true},
+    {"moe_ffn", k_moe_ffn_in, 8, k_moe_ffn_out, 2, k_moe_ffn_attrs, 2, 2, {-1, -1, -1, -1}, false, true},
+    {"moe_ffn_grad", k_moe_ffn_grad_in, 9, k_moe_ffn_grad_out, 7, k_moe_ffn_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"moe_route", k_moe_route_in, 1, k_moe_route_out, 4, k_moe_route_attrs, 6, 6, {-1, -1, -1, -1}, false, false},
+    {"moe_route_grad", k_moe_route_grad_in, 4, k_moe_route_grad_out, 1, k_moe_route_grad_attrs, 3, 3, {-1, -1, -1, -1}, false, false},
     {"mul", k_mul_in, 2, k_mul_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"neg", k_neg_in, 1, k_neg_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"pad", k_pad_in, 1, k_pad_out, 1, k_pad_attrs, 3, 3, {-1, -1, -1, -1}, false, true},
@@ -895,8 +975,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 78;
-const uint64_t kOpTableHash = 0xdd81f69995fd4d57u;
+const uint32_t kOpCount = 82;
+const uint64_t kOpTableHash = 0x106b1583f736fd2fu;
 // clang-format on
 
 }  // namespace tenon

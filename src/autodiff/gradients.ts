@@ -127,6 +127,7 @@ function gradContext(
     inputCount: node.inputs.length,
     hasInput: (i) => node.inputs[i] != null,
     input,
+    optional: (i) => node.inputs[i] ?? null,
     output: (i) => ({ source: node, index: i, type: node.types[i]! }),
     inputType: (i) => input(i).type,
     outputType: (i) => node.types[i]!,

@@ -31,6 +31,8 @@ export interface GradContext {
   readonly builder: Builder;
   readonly attrs: Attrs;
   input(index: number): Value;
+  /** An input that may be absent: null where it is. */
+  optional(index: number): Value | null;
   output(index: number): Value;
   inputType(index: number): TensorType;
   /** Whether an optional input is there. */

@@ -96,6 +96,11 @@ function record(node: Node, flowing: readonly boolean[], wants: readonly boolean
       inputs.add(i);
       return stranger(value.type);
     },
+    optional(i) {
+      const value = node.inputs[i];
+      if (value) inputs.add(i);
+      return value ? stranger(value.type) : null;
+    },
     output(i) {
       outputs.add(i);
       return stranger(node.types[i]!);

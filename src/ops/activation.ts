@@ -1,7 +1,20 @@
 import type { Builder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
 import type { AttrKind, OpDef } from '../ir/op.ts';
-import { gelu, geluTanh, relu, sigmoid, silu, tanh } from './elementwise.ts';
+import {
+  gelu,
+  geluGrad,
+  geluTanh,
+  geluTanhGrad,
+  relu,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  silu,
+  siluGrad,
+  tanh,
+  tanhGrad,
+} from './elementwise.ts';
 
 /** What a fused product may apply to its result, in the order of `Activation` in cpp/ops/activation.h. */
 export const ACTIVATIONS = ['none', 'relu', 'gelu', 'gelu_tanh', 'silu', 'tanh', 'sigmoid'] as const;
@@ -29,6 +42,22 @@ function opOf(name: string): OpDef | null {
 export function activate(b: Builder, value: Value, name: string): Value {
   const op = opOf(name);
   return op ? b.one(op, [value]) : value;
+}
+
+const GRADIENTS: Readonly<Record<Activation, OpDef | null>> = {
+  none: null,
+  relu: reluGrad,
+  gelu: geluGrad,
+  gelu_tanh: geluTanhGrad,
+  silu: siluGrad,
+  tanh: tanhGrad,
+  sigmoid: sigmoidGrad,
+};
+
+/** The gradient of the activation y of x, whose own gradient is `dy`. */
+export function activationGradient(b: Builder, x: Value, y: Value, dy: Value, name: string): Value {
+  const op = opOf(name) && GRADIENTS[name as Activation];
+  return op ? b.one(op, [Object.keys(op.inputs)[0] === 'y' ? y : x, dy]) : dy;
 }
 
 /** FLOPs of the activation on so many elements. */

@@ -41,6 +41,8 @@ import { linear } from './linear.ts';
 import { matmul } from './matmul.ts';
 import { maxReduce } from './max-reduce.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
+import { moeFfn, moeFfnGrad } from './moe-ffn.ts';
+import { moeRoute, moeRouteGrad } from './moe-route.ts';
 import { batchnorm, batchnormGrad, batchnormInfer, layernorm, layernormGrad } from './norm.ts';
 import { adamw, sgd } from './optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
@@ -102,6 +104,10 @@ export const OPS: readonly OpDef[] = [
   minimum,
   modeGram,
   modeProduct,
+  moeFfn,
+  moeFfnGrad,
+  moeRoute,
+  moeRouteGrad,
   mul,
   neg,
   pad,

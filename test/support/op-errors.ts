@@ -10,6 +10,8 @@ import { linear } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
 import { modeGram, modeProduct } from '../../src/ops/mode-product.ts';
+import { moeFfn, moeFfnGrad } from '../../src/ops/moe-ffn.ts';
+import { moeRoute } from '../../src/ops/moe-route.ts';
 import { batchnorm, layernorm } from '../../src/ops/norm.ts';
 import { sgd } from '../../src/ops/optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
@@ -44,6 +46,9 @@ const convErrors = (op: OpDef, more: Attrs = {}): readonly OpError[] => [
   [op, [image, weight], { ...convolution, ...more, dilation: [1, 1, 3] }, /larger than the padded width/],
   [op, [f32(2, 5, 5, 4), weight], { ...convolution, ...more }, /x must be f32\[batch, d, h, w, channels\]/],
 ];
+
+const experts = [f32(4, 6), f32(4, 2), i32(4, 2), f32(3, 5, 6), f32(3, 6, 5)];
+const routing: Attrs = { capacity: 4, gates: 'renorm', priority: 'token', balance: 0, zLoss: 0 };
 
 export const OP_ERRORS: readonly OpError[] = [
   [relu, [i32(3)], {}, /relu: x must be f32\[\.\.\.s\], not i32\[3\]/],
@@ -135,6 +140,13 @@ export const OP_ERRORS: readonly OpError[] = [
   [scatterRows, [f32(2, 3), i32(3)], { rows: 4 }, /m is 2/],
   [scatterRows, [f32(2, 3), i32(2)], { rows: -1 }, /rows must be a whole number/],
   [loadU8, [f32(2, 3), i32(2)], { scale: 1, shift: 0 }, /data must be u8\[n, width\]/],
+  [moeRoute, [f32(4, 3)], { ...routing, topK: 4 }, /topK is 4, but there are 3 experts/],
+  [moeRoute, [f32(4, 3)], { ...routing, topK: 2, gates: 'top' }, /gates must be one of renorm, raw/],
+  [moeFfn, [...experts, null, null, null], { activation: 'relu', keep: 2 }, /keep must be 0 or 1, not 2/],
+  [moeFfn, [...experts, f32(3, 6), null, null], { activation: 'relu', keep: 1 }, /hidden is 5/],
+  [moeFfn, [...experts, null, f32(2, 6), null], { activation: 'relu', keep: 1 }, /experts is 3/],
+  [moeFfnGrad, [...experts, null, null, f32(8, 10), f32(4, 6)], { activation: 'relu' }, /h must be \[8, 5\]/],
+  [moeFfnGrad, [...experts, null, f32(3, 5, 6), f32(8, 5), f32(4, 6)], { activation: 'relu' }, /h must be \[8, 10\]/],
   [dropout, [f32(3), i32(1)], { p: 1.5, key0: 1, key1: 2 }, /p must be between 0 and 1, not 1.5/],
   [dropout, [f32(3), i32(1)], { p: -0.5, key0: 1, key1: 2 }, /p must be between 0 and 1/],
   [dropout, [f32(3), i32(1)], { p: NaN, key0: 1, key1: 2 }, /p must be between 0 and 1/],

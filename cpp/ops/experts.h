@@ -1,0 +1,238 @@
+// Products of many experts, each with rows of its own: choices sorted by expert, and one pool of tasks over
+// (expert, row tiles, panels of columns), longest first. Row counts come from data; how the work is cut decides no sum.
+#pragma once
+#include "base/checked.h"
+#include "ops/gemm.h"
+
+namespace tenon::TENON_ISA {
+
+// Memory handed out piece by piece; with a null base it only counts.
+struct Carve {
+  uint8_t* base = nullptr;
+  uint64_t used = 0;
+  template <typename T>
+  T* take(int64_t n) {
+    T* p = base ? reinterpret_cast<T*>(base + used) : nullptr;
+    used += round64(n * static_cast<int64_t>(sizeof(T)));
+    return p;
+  }
+};
+
+// The choices of all tokens sorted by expert, in their order; those of expert `experts` were dropped and have no slot.
+struct Experts {
+  int64_t tokens = 0, top_k = 0, experts = 0;
+  int64_t* start = nullptr;  // [experts + 1] first slot
+  int64_t* tile = nullptr;   // [experts + 1] first row tile
+  int32_t* choice = nullptr;  // [slots] t * top_k + j
+  int32_t* slot = nullptr;    // [tokens * top_k], -1 where dropped
+
+  int64_t choices() const { return tokens * top_k; }
+  int64_t most_tiles() const { return choices() / kTileRows + least(experts, choices()); }
+  int64_t slots() const { return start[experts]; }
+  int64_t rows(int64_t e) const { return start[e + 1] - start[e]; }
+  int64_t tiles(int64_t e) const { return tile[e + 1] - tile[e]; }
+  int64_t tile_row(int64_t e, int64_t t) const { return t == 0 ? start[e] : start[e] + part(rows(e), t, tiles(e)); }
+  int64_t token(int64_t s) const { return choice[s] / top_k; }
+
+  void carve(Carve& m) {
+    start = m.take<int64_t>(experts + 1);
+    tile = m.take<int64_t>(experts + 1);
+    choice = m.take<int32_t>(choices());
+    slot = m.take<int32_t>(choices());
+  }
+
+  // A stable counting sort. False where an expert is out of range.
+  bool sort(const int32_t* expert) {
+    for (int64_t e = 0; e <= experts; e++) start[e] = 0;
+    for (int64_t c = 0; c < choices(); c++) {
+      const uint32_t e = static_cast<uint32_t>(expert[c]);
+      if (e > static_cast<uint64_t>(experts)) return false;
+      if (e < experts) start[e + 1]++;
+    }
+    tile[0] = 0;
+    for (int64_t e = 0; e < experts; e++) {
+      tile[e + 1] = tile[e] + ceil_div(start[e + 1], kTileRows);
+      start[e + 1] += start[e];
+    }
+    for (int64_t c = 0; c < choices(); c++) {
+      const int64_t e = expert[c];
+      slot[c] = e < experts ? static_cast<int32_t>(start[e]++) : -1;
+      if (e < experts) choice[slot[c]] = static_cast<int32_t>(c);
+    }
+    for (int64_t e = experts; e > 0; e--) start[e] = start[e - 1];
+    start[0] = 0;
+    return true;
+  }
+};
+
+constexpr int64_t kNearLeast = 20;  // row tiles that go together where there are so many
+
+// Some row tiles by some panels of one expert's product.
+struct Piece {
+  int64_t work = 0;
+  int32_t kind = 0, expert = 0;
+  int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0;
+};
+
+// The tasks of one pool.
+struct Pieces {
+  Piece* list = nullptr;
+  int64_t count = 0;
+  int64_t unit = 1;  // of work: what one task should not be larger than by far
+
+  // Room for the tasks of `kinds` products, of at most so many tiles in all.
+  static int64_t room(int64_t kinds, int64_t experts, int64_t tiles, int threads) {
+    return kinds * 4 * experts + tiles / kNearLeast + 64 * threads;
+  }
+  // `total` multiply-adds in all.
+  void begin(int64_t total, int threads) {
+    count = 0;
+    const int64_t tasks = threads == 1 ? 1 : least(threads * 6, total / 200000);
+    unit = most(1, total / most(1, tasks));
+  }
+  // A product of `work` multiply-adds, `near` of whose row tiles may go together.
+  void add(int32_t kind, int64_t expert, int64_t tiles, int64_t panels, int64_t work, int64_t near) {
+    if (tiles == 0 || panels == 0) return;
+    const int64_t want = least(ceil_div(work, unit), 1024);
+    int64_t rows = ceil_div(tiles, near);
+    const int64_t cols = most(1, least(panels, ceil_div(want, rows)));
+    rows = most(rows, least(ceil_div(want, cols), tiles / 4));
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t c = 0; c < cols; c++)
+        list[count++] = {work / (rows * cols),      kind, static_cast<int32_t>(expert), part(tiles, r, rows),
+                         part(tiles, r + 1, rows), part(panels, c, cols), part(panels, c + 1, cols)};
+  }
+  void sort() {  // longest first, by Shell's gaps
+    int64_t gap = 1;
+    while (gap < count / 3) gap = gap * 3 + 1;
+    for (; gap > 0; gap /= 3)
+      for (int64_t i = gap; i < count; i++) {
+        const Piece p = list[i];
+        int64_t j = i;
+        for (; j >= gap && list[j - gap].work < p.work; j -= gap) list[j] = list[j - gap];
+        list[j] = p;
+      }
+  }
+  template <typename Body>
+  void run(const Runtime& rt, Body body) {
+    sort();
+    parallel_for(rt, static_cast<uint32_t>(count), [&](uint32_t task, uint32_t worker) { body(list[task], worker); });
+  }
+};
+
+// So many row tiles of this depth go together: what is packed of them stays in the second cache or close to it.
+TENON_INLINE int64_t near_tiles(int64_t inner) { return most(kNearLeast, (int64_t{2} << 20) / most(1, inner * kPackRows * 4)); }
+
+// One tile's results, twice for a gated layer.
+struct TileBlock {
+  alignas(64) float c[2][kPackRows * kTileCols];
+};
+
+
+// to[k * kPackRows + j] = row_at(j)[k] for j < rows, zeros to kPackRows.
+template <typename RowAt>
+TENON_INLINE void pack_rows(float* to, RowAt row_at, int rows, int64_t k) {
+  for (int j0 = 0; j0 < kPackRows; j0 += kLanes) {
+    const float* from[kLanes];
+    const int here = rows - j0 < kLanes ? rows - j0 : kLanes;
+    for (int j = 0; j < here; j++) from[j] = row_at(j0 + j);
+    for (int64_t k0 = 0; k0 < k; k0 += kLanes) {
+      const int deep = k - k0 < kLanes ? static_cast<int>(k - k0) : kLanes;
+      vf r[kLanes];
+      for (int j = 0; j < kLanes; j++)
+        r[j] = j >= here ? zero() : deep == kLanes ? load(from[j] + k0) : load_first(from[j] + k0, deep);
+      transpose(r);
+      for (int i = 0; i < deep; i++) store(to + (k0 + i) * kPackRows + j0, r[i]);
+    }
+  }
+}
+
+// The reverse turn: to[j * kPackRows + i] = from[i * kPackRows + j] for i < rows, j < count; zeros to kPackRows.
+TENON_INLINE void turn_packed(float* to, const float* from, int rows, int count) {
+  for (int j0 = 0; j0 < count; j0 += kLanes)
+    for (int i0 = 0; i0 < kPackRows; i0 += kLanes) {
+      vf r[kLanes];
+      for (int i = 0; i < kLanes; i++)
+        r[i] = i0 + i < rows ? load(from + (i0 + i) * kPackRows + j0) : zero();
+      transpose(r);
+      for (int j = 0; j < kLanes && j0 + j < count; j++) store(to + (j0 + j) * kPackRows + i0, r[j]);
+    }
+}
+
+// dot products of `n` rows with four rows of w, each a sum by lanes, then over lanes: out[i * out_row + j].
+template <int n>
+inline void dots(const float* const* rows, const float* w, int64_t w_row, int64_t k, float* out, int64_t out_row) {
+  vf s[n][4];
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < 4; j++) s[i][j] = zero();
+  int64_t at = 0;
+  for (; at + kLanes <= k; at += kLanes) {
+    vf b[4];
+    for (int j = 0; j < 4; j++) {
+      b[j] = load(w + j * w_row + at);
+      __builtin_prefetch(w + j * w_row + at + 64 * kLanes);
+    }
+    for (int i = 0; i < n; i++) {
+      const vf a = load(rows[i] + at);
+      for (int j = 0; j < 4; j++) s[i][j] = muladd(a, b[j], s[i][j]);
+    }
+  }
+  if (at < k) {
+    const int here = static_cast<int>(k - at);
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < 4; j++)
+        s[i][j] = muladd(load_first(rows[i] + at, here), load_first(w + j * w_row + at, here), s[i][j]);
+  }
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < 4; j++) out[i * out_row + j] = hsum(s[i][j]);
+}
+
+// No packing up to so many rows: weights are read once, where they lie.
+constexpr int kFewRows = kTileRows < 6 ? kTileRows : 6;
+
+template <int n = 1>
+TENON_INLINE void dots_of(int rows, const float* const* at, const float* w, int64_t w_row, int64_t k, float* out,
+                          int64_t out_row) {
+  if constexpr (n <= kFewRows) {
+    if (rows == n) return dots<n>(at, w, w_row, k, out, out_row);
+    return dots_of<n + 1>(rows, at, w, w_row, k, out, out_row);
+  }
+}
+
+// c[i, j] = bias[j] + <row i, w row j> for `cols` rows of w; c's rows lie kTileCols apart.
+TENON_INLINE void few_rows(int rows, const float* const* at, const float* w, int64_t w_row, int64_t k,
+                           const float* bias, int cols, float* c) {
+  float last[kFewRows * 4];
+  for (int j = 0; j < cols; j += 4) {
+    if (cols - j >= 4) {
+      dots_of(rows, at, w + j * w_row, w_row, k, c + j, kTileCols);
+    } else {
+      for (int one = j; one < cols; one++) {
+        dots_of(rows, at, w + one * w_row, 0, k, last, 4);
+        for (int i = 0; i < rows; i++) c[i * kTileCols + one] = last[i * 4];
+      }
+    }
+  }
+  if (bias)
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < cols; j++) c[i * kTileCols + j] += bias[j];
+}
+
+// A tile of packed rows by a packed panel into a block.
+TENON_INLINE void tile_by_panel(const float* packed_rows, int rows, const float* packed_cols, int cols, int64_t k,
+                                const float* bias, float* c) {
+  TileCall call;
+  call.a = packed_rows;
+  call.a_row = 1;
+  call.a_step = kPackRows;
+  call.b = packed_cols;
+  call.b_step = panel_width(cols);
+  call.k = k;
+  call.init = bias ? bias : kTileZeros;
+  call.c = c;
+  call.c_row = kTileCols;
+  call.cols = cols;
+  tile_function(kStep, rows, cols)(call);
+}
+
+}  // namespace tenon::TENON_ISA
