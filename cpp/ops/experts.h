@@ -21,8 +21,8 @@ struct Carve {
 // The choices of all tokens sorted by expert, in their order; those of expert `experts` were dropped and have no slot.
 struct Experts {
   int64_t tokens = 0, top_k = 0, experts = 0;
-  int64_t* start = nullptr;  // [experts + 1] first slot
-  int64_t* tile = nullptr;   // [experts + 1] first row tile
+  int64_t* start = nullptr;   // [experts + 1] first slot
+  int64_t* tile = nullptr;    // [experts + 1] first row tile
   int32_t* choice = nullptr;  // [slots] t * top_k + j
   int32_t* slot = nullptr;    // [tokens * top_k], -1 where dropped
 
@@ -99,8 +99,10 @@ struct Pieces {
     rows = most(rows, least(ceil_div(want, cols), tiles / 4));
     for (int64_t r = 0; r < rows; r++)
       for (int64_t c = 0; c < cols; c++)
-        list[count++] = {work / (rows * cols),      kind, static_cast<int32_t>(expert), part(tiles, r, rows),
-                         part(tiles, r + 1, rows), part(panels, c, cols), part(panels, c + 1, cols)};
+        list[count++] = {work / (rows * cols),         kind,
+                         static_cast<int32_t>(expert), part(tiles, r, rows),
+                         part(tiles, r + 1, rows),     part(panels, c, cols),
+                         part(panels, c + 1, cols)};
   }
   void sort() {  // longest first, by Shell's gaps
     int64_t gap = 1;
@@ -121,13 +123,14 @@ struct Pieces {
 };
 
 // So many row tiles of this depth go together: what is packed of them stays in the second cache or close to it.
-TENON_INLINE int64_t near_tiles(int64_t inner) { return most(kNearLeast, (int64_t{2} << 20) / most(1, inner * kPackRows * 4)); }
+TENON_INLINE int64_t near_tiles(int64_t inner) {
+  return most(kNearLeast, (int64_t{2} << 20) / most(1, inner * kPackRows * 4));
+}
 
 // One tile's results, twice for a gated layer.
 struct TileBlock {
   alignas(64) float c[2][kPackRows * kTileCols];
 };
-
 
 // to[k * kPackRows + j] = row_at(j)[k] for j < rows, zeros to kPackRows.
 template <typename RowAt>
@@ -152,8 +155,7 @@ TENON_INLINE void turn_packed(float* to, const float* from, int rows, int count)
   for (int j0 = 0; j0 < count; j0 += kLanes)
     for (int i0 = 0; i0 < kPackRows; i0 += kLanes) {
       vf r[kLanes];
-      for (int i = 0; i < kLanes; i++)
-        r[i] = i0 + i < rows ? load(from + (i0 + i) * kPackRows + j0) : zero();
+      for (int i = 0; i < kLanes; i++) r[i] = i0 + i < rows ? load(from + (i0 + i) * kPackRows + j0) : zero();
       transpose(r);
       for (int j = 0; j < kLanes && j0 + j < count; j++) store(to + (j0 + j) * kPackRows + i0, r[j]);
     }

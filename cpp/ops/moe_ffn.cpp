@@ -58,7 +58,9 @@ Experts experts_of(const Layer& l) {
 
 const float* optional(const View& v) { return v.present ? f32(v) : nullptr; }
 int cols_of(int64_t panel, int64_t cols) { return static_cast<int>(least(kTileCols, cols - panel * kTileCols)); }
-Status bad_expert() { return {Code::kBadIndex, "an expert is neither one of the layer's nor their number", -1, "expert"}; }
+Status bad_expert() {
+  return {Code::kBadIndex, "an expert is neither one of the layer's nor their number", -1, "expert"};
+}
 
 // Everything that scratch is cut from stays far below 2^63.
 Status check_sizes(const View& x, const View& gate, const View& w1) {
@@ -73,8 +75,8 @@ Status check_sizes(const View& x, const View& gate, const View& w1) {
   return {};
 }
 
-// y[t] = Σ over the kept choices of t of from[slot], in the order of choices; where there is one choice a token only the
-// dropped ones are left to do.
+// y[t] = Σ over the kept choices of t of from[slot], in the order of choices; where there is one choice a token only
+// the dropped ones are left to do.
 void add_choices(const Runtime& rt, const Experts& ex, int64_t width, const float* from, float* y) {
   for_parts(rt, parts_of(static_cast<uint64_t>(ex.tokens), static_cast<uint64_t>(width * most(ex.top_k, 1))),
             [&](uint64_t begin, uint64_t end, uint32_t) {
@@ -134,9 +136,7 @@ struct Forward {
   // Reading an expert's weights costs about as much as some rows do.
   int64_t work(int64_t e) const { return ex.rows(e) ? most(ex.rows(e), 8) * l.width * l.hidden : 0; }
   float* a_tile(int64_t e, int64_t t) const { return a + (ex.tile[e] + t) * kPackRows * l.hidden; }
-  float* out_row(int64_t s) const {
-    return l.top_k == 1 ? y + ex.choice[s] * l.width : gated_rows + s * l.width;
-  }
+  float* out_row(int64_t s) const { return l.top_k == 1 ? y + ex.choice[s] * l.width : gated_rows + s * l.width; }
 
   void plan(int64_t panels, int64_t inner, int threads) {
     int64_t total = 0;
@@ -158,8 +158,9 @@ struct Forward {
     } else {
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
-        pack_rows(rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return l.x + ex.token(s + i) * l.width; },
-                  static_cast<int>(ex.tile_row(e, t + 1) - s), l.width);
+        pack_rows(
+            rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return l.x + ex.token(s + i) * l.width; },
+            static_cast<int>(ex.tile_row(e, t + 1) - s), l.width);
       }
     }
     TileBlock block;
@@ -293,12 +294,11 @@ struct Backward {
   Experts ex;
   Pieces pieces;
   const float *b2 = nullptr, *h = nullptr, *dy = nullptr;
-  float *dx = nullptr, *dgate = nullptr, *dw1 = nullptr, *dw2 = nullptr, *db1 = nullptr, *db2 = nullptr,
-        *dw3 = nullptr;
-  float* dh = nullptr;       // packed row tiles [made][kPackRows]
+  float *dx = nullptr, *dgate = nullptr, *dw1 = nullptr, *dw2 = nullptr, *db1 = nullptr, *db2 = nullptr, *dw3 = nullptr;
+  float* dh = nullptr;        // packed row tiles [made][kPackRows]
   float* dg_parts = nullptr;  // [hidden panels, slots]
-  float* dx_rows = nullptr;  // [slots, width], where a token has several choices
-  float* left = nullptr;     // of workers
+  float* dx_rows = nullptr;   // [slots, width], where a token has several choices
+  float* left = nullptr;      // of workers
   float* right = nullptr;
   int64_t left_size = 0, right_size = 0;
 
@@ -349,8 +349,9 @@ struct Backward {
     float *rows = left + worker * left_size, *packed = right + worker * right_size;
     for (int64_t t = p.tile0; t < p.tile1; t++) {
       const int64_t s = ex.tile_row(e, t);
-      pack_rows(rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return dy + ex.token(s + i) * l.width; },
-                rows_of(e, t), l.width);
+      pack_rows(
+          rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return dy + ex.token(s + i) * l.width; },
+          rows_of(e, t), l.width);
     }
     TileBlock block;
     for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
@@ -438,8 +439,8 @@ struct Backward {
     }
   }
 
-  // A weight's gradient, rows by columns with the expert's tokens inside. pack_left(to, token tile, row, rows) packs the
-  // tokens of a tile as [tokens][kPackRows]; pack_right(to, slot, slots, column, columns) as [slots][columns].
+  // A weight's gradient, rows by columns with the expert's tokens inside. pack_left(to, token tile, row, rows) packs
+  // the tokens of a tile as [tokens][kPackRows]; pack_right(to, slot, slots, column, columns) as [slots][columns].
   template <typename PackLeft, typename PackRight>
   void weight(const Piece& p, uint32_t worker, int64_t rows, int64_t cols, float* dw, float* bias, PackLeft pack_left,
               PackRight pack_right) const {

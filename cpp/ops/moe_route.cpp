@@ -157,7 +157,7 @@ struct Route {
   }
 
   float auxiliary() const {
-    if (tokens == 0) return 0;
+    if (tokens == 0 || experts == 0) return 0;
     for (int64_t e = 0; e < experts; e++) counts[e] = 0;
     for (int64_t c = 0; c < tokens * k; c++) counts[expert[c]]++;
     double along = 0, squares = 0;
@@ -229,9 +229,8 @@ struct RouteGrad {
     const double lse = static_cast<double>(largest) + log_of(total);
     // dz = p (dp - <p, dp>) of the balance loss, and the z loss.
     vf sum = zero();
-    for_lanes(static_cast<uint64_t>(experts), [&](uint64_t i, int count) {
-      sum = muladd(load_part(p + i, count), load_part(share + i, count), sum);
-    });
+    for_lanes(static_cast<uint64_t>(experts),
+              [&](uint64_t i, int count) { sum = muladd(load_part(p + i, count), load_part(share + i, count), sum); });
     float shift = hsum(sum);
     if (dgate && at.gates == 1)
       for (int64_t j = 0; j < k; j++) shift += dgate[t * k + j] * p[best[j]];
@@ -278,12 +277,14 @@ Status run_route_grad(const Step& s, const Runtime& rt) {
   for (int64_t e = 0; e < r.experts; e++) share[e] = 0;
   for (int64_t c = 0; c < r.tokens * r.k; c++) {
     const uint32_t e = static_cast<uint32_t>(r.expert[c]);
-    if (e >= static_cast<uint64_t>(r.experts)) return {Code::kBadIndex, "an expert is not one of the layer's", -1, "expert"};
+    if (e >= static_cast<uint64_t>(r.experts))
+      return {Code::kBadIndex, "an expert is not one of the layer's", -1, "expert"};
     share[e] += 1;
   }
   const double t = static_cast<double>(r.tokens), choices = t * static_cast<double>(r.k);
-  const double slope = r.tokens * r.k == 0 ? 0 : static_cast<double>(r.at.balance) * static_cast<double>(r.experts) *
-                                                    static_cast<double>(r.daux) / t / choices;
+  const double slope = r.tokens * r.k == 0 ? 0
+                                           : static_cast<double>(r.at.balance) * static_cast<double>(r.experts) *
+                                                 static_cast<double>(r.daux) / t / choices;
   for (int64_t e = 0; e < r.experts; e++) share[e] = static_cast<float>(static_cast<double>(share[e]) * slope);
   const Parts parts = parts_of(s.in[0].dims[0], 8 * (s.in[0].dims[1] + 8));
   parallel_for(rt, parts.count, [&](uint32_t task, uint32_t worker) {

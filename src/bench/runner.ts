@@ -16,7 +16,8 @@ import { optimize } from '../rewrite/rules/index.ts';
 import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
 
 const random = new Random('bench');
-const normal = (n: number): Float32Array => Float32Array.from({ length: n }, () => random.normal());
+export const normal = (n: number, std = 1): Float32Array =>
+  Float32Array.from({ length: n }, () => std * random.normal());
 export const wholeBelow = (n: number, below: number): Int32Array =>
   Int32Array.from({ length: n }, () => random.below(below));
 

@@ -90,7 +90,7 @@ const settings = ({ topK, tokens, attrs }: Case): Attrs => ({
 
 export const moeRoute = defineOp({
   name: 'moe_route',
-  doc: "Keeps the topK best experts of each token: gate is their probability, over its sum (renorm) or as it is (raw). Ties go to the lower expert, NaN is last. kept is expert, or the number of experts where an expert has its capacity already. aux = balance·E·Σ f·P + zLoss·mean(lse²), f the shares of the choices before dropping (Fedus et al. 2021, all choices counted), P the mean probabilities.",
+  doc: 'Keeps the topK best experts of each token: gate is their probability, over its sum (renorm) or as it is (raw). Ties go to the lower expert, NaN is last. kept is expert, or the number of experts where an expert has its capacity already. aux = balance·E·Σ f·P + zLoss·mean(lse²), f the shares of the choices before dropping (Fedus et al. 2021, all choices counted), P the mean probabilities.',
   inputs: { logits: 'f32[tokens, experts]' },
   outputs: {
     gate: 'f32[tokens, topK]',
@@ -143,7 +143,7 @@ export const moeRoute = defineOp({
       squares += lse ** 2 / tokens;
     }
     const along = share.reduce((sum, f, e) => sum + f * mean[e]!, 0);
-    const aux = numberOf(attrs, 'balance') * experts * along + numberOf(attrs, 'zLoss') * squares;
+    const aux = experts === 0 ? 0 : numberOf(attrs, 'balance') * experts * along + numberOf(attrs, 'zLoss') * squares;
     const kept = ndArray([tokens, topK], keep(expert!.data, score!.data, experts, topK, attrs));
     return [gate!, expert!, kept, ndArray([1], Float64Array.of(aux))];
   },
