@@ -279,6 +279,15 @@ struct KronFactorGradAttrs {
   }
 };
 
+struct KronLinearActAttrs {
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  __attribute__((always_inline)) static inline KronLinearActAttrs read(const uint64_t* words) {
+    KronLinearActAttrs a;
+    a.activation = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
 struct KronWeightAttrs {
   uint32_t groups;
   __attribute__((always_inline)) static inline KronWeightAttrs read(const uint64_t* words) {

@@ -40,6 +40,9 @@ extern const Kernel gelu_tanh_kernel;
 extern const Kernel gelu_tanh_grad_kernel;
 extern const Kernel kron_algebra_grad_kernel;
 extern const Kernel kron_factor_grad_kernel;
+extern const Kernel kron_linear_kernel;
+extern const Kernel kron_linear_act_kernel;
+extern const Kernel kron_linear_grad_kernel;
 extern const Kernel kron_weight_kernel;
 extern const Kernel layernorm_kernel;
 extern const Kernel layernorm_grad_kernel;
@@ -123,6 +126,9 @@ static const Kernel* const kKernels[] = {
     &gelu_tanh_grad_kernel,  // gelu_tanh_grad
     &kron_algebra_grad_kernel,  // kron_algebra_grad
     &kron_factor_grad_kernel,  // kron_factor_grad
+    &kron_linear_kernel,  // kron_linear
+    &kron_linear_act_kernel,  // kron_linear_act
+    &kron_linear_grad_kernel,  // kron_linear_grad
     &kron_weight_kernel,  // kron_weight
     &layernorm_kernel,  // layernorm
     &layernorm_grad_kernel,  // layernorm_grad

@@ -379,6 +379,40 @@ const AttrSpec k_kron_factor_grad_attrs[] = {
     {"groups", AttrKind::kU32, 1},
 };
 
+const ArgSpec k_kron_linear_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 2}, {kSymbol, 2}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 5}}},
+};
+const ArgSpec k_kron_linear_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 6}}},
+};
+
+const ArgSpec k_kron_linear_act_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 2}, {kSymbol, 2}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 5}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 6}}},
+};
+const ArgSpec k_kron_linear_act_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 6}}},
+};
+const AttrSpec k_kron_linear_act_attrs[] = {
+    {"activation", AttrKind::kChoice, 7},
+};
+
+const ArgSpec k_kron_linear_grad_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 2}, {kSymbol, 2}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 5}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 6}}},
+};
+const ArgSpec k_kron_linear_grad_out[] = {
+    {"dx", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"da", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 2}, {kSymbol, 2}}},
+    {"df", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 3}, {kSymbol, 4}, {kSymbol, 5}}},
+};
+
 const ArgSpec k_kron_weight_in[] = {
     {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 0}, {kSymbol, 0}}},
     {"f", DType::kF32, false, false, false, 1, 0, {}},
@@ -925,6 +959,9 @@ const OpInfo kOps[] = {
     {"gelu_tanh_grad", k_gelu_tanh_grad_in, 2, k_gelu_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"kron_algebra_grad", k_kron_algebra_grad_in, 2, k_kron_algebra_grad_out, 1, k_kron_algebra_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"kron_factor_grad", k_kron_factor_grad_in, 2, k_kron_factor_grad_out, 1, k_kron_factor_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"kron_linear", k_kron_linear_in, 3, k_kron_linear_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, true},
+    {"kron_linear_act", k_kron_linear_act_in, 4, k_kron_linear_act_out, 1, k_kron_linear_act_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"kron_linear_grad", k_kron_linear_grad_in, 4, k_kron_linear_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, true},
     {"kron_weight", k_kron_weight_in, 2, k_kron_weight_out, 1, k_kron_weight_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"layernorm", k_layernorm_in, 3, k_layernorm_out, 3, k_layernorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
     {"layernorm_grad", k_layernorm_grad_in, 5, k_layernorm_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
@@ -975,8 +1012,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 82;
-const uint64_t kOpTableHash = 0x106b1583f736fd2fu;
+const uint32_t kOpCount = 85;
+const uint64_t kOpTableHash = 0xbe6e67667dd35a9bu;
 // clang-format on
 
 }  // namespace tenon

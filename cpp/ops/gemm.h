@@ -53,8 +53,10 @@ TENON_INLINE int64_t part(int64_t total, int64_t i, int64_t n, int64_t grain = 1
   return i == n ? total : total / grain * i / n * grain;
 }
 
-// left: how the left source lies; right_direct: whether right may be read where it lies.
-TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct) {
+// left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
+// be packed as a whole.
+TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
+                                bool right_shared = true) {
   GemmPlan p;
   p.shape = s;
   p.tiles = ceil_div(s.rows, kTileRows);
@@ -78,7 +80,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   else if (few_rows && (p.panels >= want || s.inner * s.cols < 65536))
     p.right = RightMode::kByTask;
   else
-    p.right = pieces == 1 && s.inner <= 65536 ? RightMode::kShared : RightMode::kByTask;
+    p.right = right_shared && pieces == 1 && s.inner <= 65536 ? RightMode::kShared : RightMode::kByTask;
 
   int64_t rows = 1, cols = 1;
   if (p.right == RightMode::kShared || p.panels < want) {

@@ -3,23 +3,27 @@
 #pragma once
 #include "base/kernel.h"
 #include "ops/checks.h"
-#include "ops/rows.h"
 
 namespace tenon::TENON_ISA {
 
 struct KronShape {
-  uint64_t n = 1, groups = 1, outs = 0, taps = 1, ins = 0;
-  uint64_t factor_rows() const { return groups * outs * taps; }
-  uint64_t factor_size() const { return factor_rows() * ins; }
-  // Where row (group, o, tap) of each f_i lies.
-  uint64_t factor_row(uint64_t group, uint64_t o, uint64_t tap) const {
-    return ((group * outs + o) * taps + tap) * ins;
-  }
+  int64_t n = 1, groups = 1, outs = 0, taps = 1, ins = 0;
+  int64_t out() const { return groups * n * outs; }
+  int64_t in() const { return n * ins; }  // of a group
+  int64_t cube() const { return n * n * n; }
+  int64_t factor_rows() const { return groups * outs * taps; }
+  int64_t factor_size() const { return factor_rows() * ins; }  // of each f_i
 };
 
 // After check_kron.
 TENON_INLINE KronShape kron_shape(const View& f, uint32_t groups) {
-  return {f.dims[0], groups, f.dims[1] / groups, span_of(f, 2, f.rank - 1u), f.dims[f.rank - 1u]};
+  KronShape k;
+  k.n = static_cast<int64_t>(f.dims[0]);
+  k.groups = groups;
+  k.outs = static_cast<int64_t>(f.dims[1]) / k.groups;
+  k.taps = static_cast<int64_t>(span_of(f, 2, f.rank - 1u));
+  k.ins = static_cast<int64_t>(f.dims[f.rank - 1u]);
+  return k;
 }
 
 TENON_INLINE bool is_algebra(const View& a, uint64_t n) {
@@ -47,17 +51,12 @@ TENON_INLINE Status check_kron(const View& a, const View& f, const View& w, uint
   return fits ? Status{} : bad_plan("the weight is not what the algebra and the factor make", "dims");
 }
 
-// Row (γ, p, o, κ) of W from rows (γ, o, κ) of all f_i, which lie `next` apart. The first product is no addition, so
-// that n = 1 with a = 1 is a copy.
-TENON_INLINE void expand_row(float* to, const KronShape& k, const float* a, uint64_t p, const float* f, uint64_t next) {
-  for (uint64_t q = 0; q < k.n; q++, to += k.ins) {
-    const float* at = a + p * k.n + q;
-    for_lanes(k.ins, [&](uint64_t c, int count) {
-      vf w = splat(at[0]) * load_part(f + c, count);
-      for (uint64_t i = 1; i < k.n; i++) w = muladd(splat(at[i * k.n * k.n]), load_part(f + i * next + c, count), w);
-      store_part(to + c, w, count);
-    });
+// Adds the parts' sums of da up, in order.
+TENON_INLINE void sum_algebra(float* da, const double* sums, int64_t parts, int64_t cube) {
+  for (int64_t j = 0; j < cube; j++) {
+    double sum = sums[j];
+    for (int64_t part = 1; part < parts; part++) sum += sums[part * cube + j];
+    da[j] = static_cast<float>(sum);
   }
 }
-
 }  // namespace tenon::TENON_ISA

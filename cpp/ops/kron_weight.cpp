@@ -1,5 +1,6 @@
 // W = sum of a_i ⊗ f_i, and its adjoints in a and f. See kron.h.
 #include "gen/attrs.h"
+#include "ops/combine.h"
 #include "ops/kron.h"
 #include "ops/parts.h"
 
@@ -8,6 +9,35 @@ namespace {
 
 constexpr uint64_t kAlgebraParts = 32;  // of rows, each with sums of its own
 
+// Rows (γ, o, κ) of the factors that lie in one block (γ) of W: consecutive in both.
+struct Rows {
+  int64_t factor, weight, count;  // first row in f_i, its row of W with p = 0, rows
+};
+
+// body(Rows) for the parts of [begin, end) that lie in one γ each.
+template <typename Body>
+void for_groups(const KronShape& k, int64_t begin, int64_t end, Body body) {
+  const int64_t block = k.outs * k.taps;
+  for (int64_t row = begin; row < end;) {
+    const int64_t group = row / block, within = row % block;
+    const int64_t count = block - within < end - row ? block - within : end - row;
+    body(Rows{row, group * k.n * block + within, count});
+    row += count;
+  }
+}
+
+Parts parts_of_rows(const KronShape& k) {
+  return parts_of(static_cast<uint64_t>(k.factor_rows()), static_cast<uint64_t>(k.cube() * k.ins));
+}
+
+// body(Rows, part) for all rows of the factors, in parallel.
+template <typename Body>
+void for_rows(const Runtime& rt, const KronShape& k, const Parts& parts, Body body) {
+  for_parts(rt, parts, [&](uint64_t begin, uint64_t end, uint32_t part) {
+    for_groups(k, static_cast<int64_t>(begin), static_cast<int64_t>(end), [&](const Rows& r) { body(r, part); });
+  });
+}
+
 Status check(const Step& s) { return check_kron(s.in[0], s.in[1], s.out[0], KronWeightAttrs::read(s.attrs).groups); }
 
 Status run(const Step& s, const Runtime& rt) {
@@ -15,20 +45,13 @@ Status run(const Step& s, const Runtime& rt) {
   const float *a = f32(s.in[0]), *f = f32(s.in[1]);
   float* w = f32(s.out[0]);
   if (numel(s.out[0]) == 0) return {};
-  for_parts(rt, parts_of(k.factor_rows() * k.n, k.n * k.n * k.ins), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (uint64_t row = begin; row < end; row++) {
-      const uint64_t tap = row % k.taps, o = row / k.taps % k.outs, p = row / k.taps / k.outs % k.n;
-      expand_row(w + row * k.n * k.ins, k, a, p, f + k.factor_row(row / k.taps / k.outs / k.n, o, tap),
-                 k.factor_size());
-    }
+  for_rows(rt, k, parts_of_rows(k), [&](const Rows& r, uint32_t) {
+    for (int64_t p = 0; p < k.n; p++)
+      for (int64_t q = 0; q < k.n; q++)
+        combine(w + ((r.weight + p * k.outs * k.taps) * k.n + q) * k.ins, f + r.factor * k.ins, a + p * k.n + q,
+                {r.count, k.ins, k.in(), k.ins}, {1, k.n, 0, k.factor_size(), 0, k.n * k.n});
   });
   return {};
-}
-
-// Row (γ, p, o, κ) of W for p = 0; the next p lies outs * taps rows on.
-uint64_t weight_row(const KronShape& k, uint64_t factor_row) {
-  const uint64_t block = k.outs * k.taps;
-  return factor_row / block * k.n * block + factor_row % block;
 }
 
 Status check_factor(const Step& s) {
@@ -40,19 +63,10 @@ Status run_factor(const Step& s, const Runtime& rt) {
   const float *a = f32(s.in[0]), *dw = f32(s.in[1]);
   float* df = f32(s.out[0]);
   if (numel(s.out[0]) == 0) return {};
-  const uint64_t next_p = k.outs * k.taps * k.n * k.ins;
-  for_parts(rt, parts_of(k.factor_rows(), k.n * k.n * k.n * k.ins), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (uint64_t row = begin; row < end; row++) {
-      const float* from = dw + weight_row(k, row) * k.n * k.ins;
-      for (uint64_t i = 0; i < k.n; i++)
-        for_lanes(k.ins, [&](uint64_t c, int count) {
-          const float* at = a + i * k.n * k.n;
-          vf sum = splat(at[0]) * load_part(from + c, count);
-          for (uint64_t pq = 1; pq < k.n * k.n; pq++)
-            sum = muladd(splat(at[pq]), load_part(from + pq / k.n * next_p + pq % k.n * k.ins + c, count), sum);
-          store_part(df + (i * k.factor_rows() + row) * k.ins + c, sum, count);
-        });
-    }
+  for_rows(rt, k, parts_of_rows(k), [&](const Rows& r, uint32_t) {
+    for (int64_t i = 0; i < k.n; i++)
+      combine(df + i * k.factor_size() + r.factor * k.ins, dw + r.weight * k.in(), a + i * k.n * k.n,
+              {r.count, k.ins, k.ins, k.in()}, {k.n, k.n, k.outs * k.taps * k.in(), k.ins, k.n, 1});
   });
   return {};
 }
@@ -61,45 +75,36 @@ Status check_algebra_grad(const Step& s) {
   return check_kron(s.out[0], s.in[0], s.in[1], KronAlgebraGradAttrs::read(s.attrs).groups);
 }
 
-Parts algebra_parts(const Step& s) {
-  const KronShape k = kron_shape(s.in[0], KronAlgebraGradAttrs::read(s.attrs).groups);
-  return few_parts_of(k.factor_rows(), k.n * k.n * k.n * k.ins, kAlgebraParts);
+Parts algebra_parts(const KronShape& k) {
+  return few_parts_of(static_cast<uint64_t>(k.factor_rows()), static_cast<uint64_t>(k.cube() * k.ins), kAlgebraParts);
 }
 
 uint64_t scratch_algebra(const Step& s, int) {
-  return numel(s.in[0]) == 0 ? 0 : algebra_parts(s).count * numel(s.out[0]) * sizeof(double);
+  if (numel(s.in[0]) == 0) return 0;
+  const KronShape k = kron_shape(s.in[0], KronAlgebraGradAttrs::read(s.attrs).groups);
+  return algebra_parts(k).count * static_cast<uint64_t>(k.cube()) * sizeof(double);
 }
 
 Status run_algebra(const Step& s, const Runtime& rt) {
   const KronShape k = kron_shape(s.in[0], KronAlgebraGradAttrs::read(s.attrs).groups);
   const float *f = f32(s.in[0]), *dw = f32(s.in[1]);
   float* da = f32(s.out[0]);
-  const uint64_t cube = k.n * k.n * k.n;
+  const int64_t cube = k.cube();
   if (numel(s.in[0]) == 0) {
-    fill_row(da, 0.0f, cube);
+    fill_row(da, 0.0f, static_cast<uint64_t>(cube));
     return {};
   }
   double* sums = reinterpret_cast<double*>(rt.scratch);
-  const Parts parts = algebra_parts(s);
-  const uint64_t next_p = k.outs * k.taps * k.n * k.ins;
-  for_parts(rt, parts, [&](uint64_t begin, uint64_t end, uint32_t part) {
-    double* own = sums + part * cube;
-    for (uint64_t j = 0; j < cube; j++) own[j] = 0;
-    for (uint64_t row = begin; row < end; row++) {
-      const float* from = dw + weight_row(k, row) * k.n * k.ins;
-      for (uint64_t j = 0; j < cube; j++) {
-        const float* g = from + j / k.n % k.n * next_p + j % k.n * k.ins;
-        const float* at = f + (j / k.n / k.n * k.factor_rows() + row) * k.ins;
-        own[j] +=
-            sum_terms(k.ins, [&](uint64_t c, int count) { return load_part(g + c, count) * load_part(at + c, count); });
-      }
+  const Parts parts = algebra_parts(k);
+  for (int64_t j = 0; j < parts.count * cube; j++) sums[j] = 0;
+  for_rows(rt, k, parts, [&](const Rows& r, uint32_t part) {
+    for (int64_t p = 0; p < k.n; p++) {
+      // left: the n blocks q of a row of W; right: the f_i.
+      const Dots d = {k.n, k.n, k.ins, k.factor_size(), 1, k.n * k.n, r.count, k.ins, k.in(), k.ins};
+      add_dots(sums + part * cube + p * k.n, dw + (r.weight + p * k.outs * k.taps) * k.in(), f + r.factor * k.ins, d);
     }
   });
-  for (uint64_t j = 0; j < cube; j++) {
-    double sum = sums[j];
-    for (uint64_t part = 1; part < parts.count; part++) sum += sums[part * cube + j];
-    da[j] = static_cast<float>(sum);
-  }
+  sum_algebra(da, sums, parts.count, cube);
   return {};
 }
 

@@ -36,6 +36,7 @@ import {
   tanhGrad,
 } from './elementwise.ts';
 import { gatherRows, loadI32, loadU8, scatterRows } from './gather.ts';
+import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
 import { linear } from './linear.ts';
 import { matmul } from './matmul.ts';
@@ -88,6 +89,9 @@ export const OPS: readonly OpDef[] = [
   geluTanhGrad,
   kronAlgebraGrad,
   kronFactorGrad,
+  kronLinear,
+  kronLinearAct,
+  kronLinearGrad,
   kronWeight,
   layernorm,
   layernormGrad,

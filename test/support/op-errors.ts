@@ -5,6 +5,7 @@ import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
+import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { linear } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
@@ -167,6 +168,15 @@ export const OP_ERRORS: readonly OpError[] = [
     [kronFactorGrad, [f32(4, 4, 4), f32(8)], one, /the weight \[8\] is not \[out, …kernel, in\]/],
     [kronAlgebraGrad, [f32(2, 4, 5), f32(8, 11)], one, /factor \[2, 4, 5\] makes \[8, 10\], not \[8, 11\]/],
   ]),
+  [kronLinear, [f32(3, 6), f32(2, 2, 2), f32(2, 4, 2)], {}, /x has 6 columns, but n·C\/n = 4/],
+  [kronLinear, [f32(3, 6), f32(3, 3, 3), f32(2, 4, 3)], {}, /algebra has n = 3/],
+  [kronLinearGrad, [f32(3, 6), f32(2, 2, 2), f32(2, 4, 3), f32(3, 7)], {}, /dy has 7 columns, but O is 8/],
+  [
+    kronLinearAct,
+    [f32(3, 6), f32(2, 2, 2), f32(2, 4, 3), f32(7)],
+    { activation: 'relu' },
+    /bias has 7 numbers, but O is 8/,
+  ],
   [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 2, transposed: 0 }, /axis 2 of a tensor of rank 2/],
   [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 0, transposed: 0 }, /factor \[4, 3\] for axis 0 of \[2, 3\]/],
   [modeProduct, [f32(2, 3), f32(4, 3)], { axis: 1, transposed: 1 }, /it takes a size of 4/],

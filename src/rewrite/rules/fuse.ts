@@ -4,6 +4,7 @@ import type { Attrs, OpDef } from '../../ir/op.ts';
 import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
 import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
+import { kronLinear, kronLinearAct } from '../../ops/kron-linear.ts';
 import { linear } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
 import type { Match, Rule } from '../rewrite.ts';
@@ -43,16 +44,25 @@ export const FUSE: readonly Rule[] = [
   },
 ];
 
-// x·wᵀ over rows, or a convolution.
+/** Products and what they become with bias (their last input) and activation. */
+const FUSED: ReadonlyMap<OpDef, OpDef> = new Map([
+  [conv, convAct],
+  [kronLinear, kronLinearAct],
+]);
+
+// One of them, or x·wᵀ over rows.
 function plain(node: Node): Product | null {
-  if (node.op === conv) return { fused: convAct, inputs: [...node.inputs, null], attrs: node.attrs };
+  const fused = FUSED.get(node.op);
+  if (fused) return { fused, inputs: [...node.inputs, null], attrs: node.attrs };
   const isLinear = node.op === matmul && typeOf(node).shape.length === 2 && numberAttr(node.attrs, 'transA') === 0;
   if (!isLinear || numberAttr(node.attrs, 'transB') === 0) return null;
   return { fused: linear, inputs: [...node.inputs, null], attrs: {} };
 }
 
+const UNACTIVATED: ReadonlySet<OpDef> = new Set([linear, ...FUSED.values()]);
+
 function unactivated(node: Node): Product | null {
-  if (node.op !== linear && node.op !== convAct) return null;
+  if (!UNACTIVATED.has(node.op)) return null;
   return node.attrs['activation'] === 'none' ? { fused: node.op, inputs: node.inputs, attrs: node.attrs } : null;
 }
 
@@ -64,5 +74,5 @@ function withBias(node: Node, y: Value, bias: Value, m: Match): readonly Value[]
   const isBias = sameShape(bias.type.shape, [features]) && y.type.shape.at(-1) === features;
   if (!isBias || !sameShape(y.type.shape, typeOf(node).shape)) return null;
   const attrs = { ...product.attrs, activation: 'none' };
-  return [reshaped(m.one(product.fused, [product.inputs[0]!, product.inputs[1]!, bias], attrs), node, m)];
+  return [reshaped(m.one(product.fused, [...product.inputs.slice(0, -1), bias], attrs), node, m)];
 }
