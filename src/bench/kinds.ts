@@ -1,11 +1,12 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { conv } from './cases/conv.ts';
 import { gemm } from './cases/gemm.ts';
+import { phm } from './cases/kron.ts';
 import { moe } from './cases/moe.ts';
 import { train } from './cases/train.ts';
 
 /** Every kind of work that is timed. */
-export const KINDS: readonly CaseKind[] = [gemm, conv, moe, train];
+export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, train];
 
 const kindOf = new Map(KINDS.map((k) => [k.kind, k]));
 

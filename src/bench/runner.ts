@@ -14,6 +14,7 @@ import { reshape } from '../ops/shape.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import { optimize } from '../rewrite/rules/index.ts';
 import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
+import type { Case } from './case.ts';
 
 const random = new Random('bench');
 export const normal = (n: number, std = 1): Float32Array =>
@@ -59,4 +60,19 @@ export function forwardBackward(
   const loss = b.one(sum, [b.one(mul, [flat(y), flat(dy)])], { axes: 1 });
   const grads = gradients(b, loss, values, { add, fill });
   return b.finish([{ name: 'y', value: y }, ...grads.map((value, i) => ({ name: `d${i}`, value: value! }))]);
+}
+
+/** Both of them as cases; backward counts twice forward's FLOPs. */
+export function forwardAndBackward(
+  name: string,
+  flop: number,
+  inputs: readonly TensorType[],
+  build: (b: GraphBuilder, x: readonly Value[]) => Value,
+  threads: number,
+): readonly Case[] {
+  const [once, both] = [forward(inputs, build), forwardBackward(inputs, build)];
+  return [
+    { name: `${name}/fwd`, flop, items: 0, steps: 1, run: runner(once, threads) },
+    { name: `${name}/fwdbwd`, flop: 3 * flop, items: 0, steps: 1, run: runner(both, threads) },
+  ];
 }

@@ -4,7 +4,7 @@ import type { Value } from '../../ir/graph.ts';
 import { conv as convOp } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
 import type { CaseKind } from '../case.ts';
-import { forward, forwardBackward, runner } from '../runner.ts';
+import { forwardAndBackward } from '../runner.ts';
 
 /** BATCH CIN H W COUT KERNEL PAD, stride 1, with bias: forward, and forward with the gradients of input, weight and bias. */
 export const conv: CaseKind = {
@@ -31,10 +31,6 @@ export const conv: CaseKind = {
     const build = (b: Builder, [x, wt, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(convOp, [x!, wt!], attrs), bias!]);
     const flop = 2 * batch * cout * cin * k * k * (h + 2 * pad - k + 1) * (w + 2 * pad - k + 1);
-    const [once, both] = [forward(types, build), forwardBackward(types, build)];
-    return [
-      { name: `${name}/fwd`, flop, items: 0, steps: 1, run: runner(once, threads) },
-      { name: `${name}/fwdbwd`, flop: 3 * flop, items: 0, steps: 1, run: runner(both, threads) },
-    ];
+    return forwardAndBackward(name, flop, types, build, threads);
   },
 };

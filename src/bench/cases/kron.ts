@@ -1,0 +1,20 @@
+import { f32 } from '../../base/tensor-type.ts';
+import type { Builder } from '../../ir/builder.ts';
+import type { Value } from '../../ir/graph.ts';
+import { add } from '../../ops/elementwise.ts';
+import { kronLinear } from '../../ops/kron-linear.ts';
+import type { CaseKind } from '../case.ts';
+import { forwardAndBackward } from '../runner.ts';
+
+/** BATCH IN OUT N: a Kronecker linear layer with bias; FLOPs are those of the plain layer. */
+export const phm: CaseKind = {
+  kind: 'phm',
+  lines: ['phm/b64_512to512_n4 64 512 512 4', 'phm/b1024_512to512_n4 1024 512 512 4'],
+  cases: ({ name, words }, threads) => {
+    const [batch, ins, outs, n] = words.map(Number) as [number, number, number, number];
+    const types = [f32(batch, ins), f32(n, n, n), f32(n, outs / n, ins / n), f32(outs)];
+    const build = (b: Builder, [x, a, f, bias]: readonly Value[]): Value =>
+      b.one(add, [b.one(kronLinear, [x!, a!, f!]), bias!]);
+    return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
+  },
+};
