@@ -511,6 +511,23 @@ struct RandomNormalAttrs {
   }
 };
 
+struct RepeatAffineAttrs {
+  uint32_t rounds;
+  float scale;
+  float shift;
+  __attribute__((always_inline)) static inline RepeatAffineAttrs read(const uint64_t* words) {
+    RepeatAffineAttrs a;
+    a.rounds = static_cast<uint32_t>(words[0]);
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 1, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    double shift_word;
+    __builtin_memcpy(&shift_word, words + 2, sizeof shift_word);
+    a.shift = static_cast<float>(shift_word);
+    return a;
+  }
+};
+
 struct ReshapeAttrs {
   uint32_t dims_rank;
   uint64_t dims[8];

@@ -70,6 +70,7 @@ extern const Kernel random_normal_kernel;
 extern const Kernel reciprocal_kernel;
 extern const Kernel relu_kernel;
 extern const Kernel relu_grad_kernel;
+extern const Kernel repeat_affine_kernel;
 extern const Kernel rsqrt_kernel;
 extern const Kernel scatter_rows_kernel;
 extern const Kernel sgd_kernel;
@@ -156,6 +157,7 @@ static const Kernel* const kKernels[] = {
     &reciprocal_kernel,  // reciprocal
     &relu_kernel,  // relu
     &relu_grad_kernel,  // relu_grad
+    &repeat_affine_kernel,  // repeat_affine
     nullptr,  // reshape
     &rsqrt_kernel,  // rsqrt
     &scatter_rows_kernel,  // scatter_rows

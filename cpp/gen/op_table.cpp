@@ -729,6 +729,18 @@ const ArgSpec k_relu_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 0, {}},
 };
 
+const ArgSpec k_repeat_affine_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_repeat_affine_out[] = {
+    {"y", DType::kF32, false, false, false, 0, 0, {}},
+};
+const AttrSpec k_repeat_affine_attrs[] = {
+    {"rounds", AttrKind::kU32, 1},
+    {"scale", AttrKind::kF32, 1},
+    {"shift", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_reshape_in[] = {
     {"x", DType::kF32, true, false, false, 0, 0, {}},
 };
@@ -989,6 +1001,7 @@ const OpInfo kOps[] = {
     {"reciprocal", k_reciprocal_in, 1, k_reciprocal_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"relu", k_relu_in, 1, k_relu_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"relu_grad", k_relu_grad_in, 2, k_relu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
+    {"repeat_affine", k_repeat_affine_in, 1, k_repeat_affine_out, 1, k_repeat_affine_attrs, 3, 3, {0, -1, -1, -1}, false, false},
     {"reshape", k_reshape_in, 1, k_reshape_out, 1, k_reshape_attrs, 1, 9, {-1, -1, -1, -1}, true, true},
     {"rsqrt", k_rsqrt_in, 1, k_rsqrt_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"scatter_rows", k_scatter_rows_in, 2, k_scatter_rows_out, 1, k_scatter_rows_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
@@ -1012,8 +1025,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 85;
-const uint64_t kOpTableHash = 0xbe6e67667dd35a9bu;
+const uint32_t kOpCount = 86;
+const uint64_t kOpTableHash = 0x14e85f7f51c315c7u;
 // clang-format on
 
 }  // namespace tenon

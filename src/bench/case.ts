@@ -1,9 +1,11 @@
 /** Something to time: one call does `steps` steps' work. */
 export interface Case {
   readonly name: string;
-  /** Useful floating-point operations of a call; 0 where steps are what counts. */
+  /** Useful floating-point operations of a step. */
   readonly flop: number;
-  /** Examples of a step of training; 0 where FLOPs are what counts. */
+  /** Bytes that a step must move between memory and core; where it is said, it is what limits the case. */
+  readonly bytes?: number;
+  /** Examples of a step of training; 0 where it is no training. */
   readonly items: number;
   readonly steps: number;
   readonly run: () => void;

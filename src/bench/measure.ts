@@ -19,4 +19,14 @@ export async function measure(c: Case, seconds: number): Promise<Figures | { rea
   return { median: p50 / c.steps, min: min / c.steps, reps: samplesCount };
 }
 
+/** The same for a call that is waited for: milliseconds, the median. */
+export async function medianOf(run: () => Promise<unknown>, seconds: number): Promise<number> {
+  const bench = new Bench({ time: seconds * 1000, iterations: 5, warmupTime: 80, warmupIterations: 2 });
+  bench.add('run', async () => void (await run()), { async: true });
+  await bench.run();
+  const result = bench.tasks[0]!.result;
+  if ('latency' in result) return result.latency.p50;
+  throw new Error(String('error' in result ? result.error : result.state));
+}
+
 export const gflops = (c: Case, ms: number): number => c.flop / ms / 1e6;

@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./fmt.ts')).fmt,
   },
   {
+    name: 'bench',
+    summary: 'times the kernels on this machine, beside its roofline and, with --peers, other libraries',
+    usage: '',
+    load: async () => (await import('./bench.ts')).bench,
+  },
+  {
     name: 'info',
     summary: 'instruction set, threads, devices and ops of this machine',
     usage: '',

@@ -57,8 +57,8 @@ function tryLoad(place: string): Door | string {
   }
 }
 
-// Sources lie in src/native, compiled files in dist/src/native.
-function packageRoot(): string {
+/** The folder of package.json. Sources lie in src/native, compiled files in dist/src/native. */
+export function packageRoot(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);

@@ -49,6 +49,7 @@ import { adamw, sgd } from './optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
 import { dropout, fill, randomNormal } from './random.ts';
 import { broadcastTo, sum } from './reduce.ts';
+import { repeatAffine } from './repeat.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
 import { tril } from './tril.ts';
@@ -119,6 +120,7 @@ export const OPS: readonly OpDef[] = [
   reciprocal,
   relu,
   reluGrad,
+  repeatAffine,
   reshape,
   rsqrt,
   scatterRows,

@@ -18,6 +18,7 @@ import { sgd } from '../../src/ops/optimizer.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
 import { broadcastTo, sum } from '../../src/ops/reduce.ts';
+import { repeatAffine } from '../../src/ops/repeat.ts';
 import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
 import { tril } from '../../src/ops/tril.ts';
@@ -110,6 +111,7 @@ export const OP_ERRORS: readonly OpError[] = [
   [concat, [f32(2), f32(2)], { axis: 1 }, /axis 1 of a tensor of rank 1/],
   [concat, [f32(2, 3), f32(3, 3)], { axis: 1 }, /concat of \[2, 3\] and \[3, 3\]/],
   [concat, [f32(2, 3), f32(2)], { axis: 1 }, /concat of \[2, 3\] and \[2\]/],
+  [repeatAffine, [f32(2)], { rounds: 65537, scale: 1, shift: 0 }, /rounds is 65537: at most 65536/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
     attention,

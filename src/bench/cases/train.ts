@@ -1,5 +1,6 @@
 import { gradients } from '../../autodiff/gradients.ts';
 import { f32, i32 } from '../../base/tensor-type.ts';
+import type { Node } from '../../ir/graph.ts';
 import { graphBuilder } from '../../ir/graph-builder.ts';
 import { add } from '../../ops/elementwise.ts';
 import { fill } from '../../ops/random.ts';
@@ -11,6 +12,12 @@ import { MODELS } from '../models.ts';
 import { runner, wholeBelow } from '../runner.ts';
 
 const STEPS = 10;
+const flopsOf = ({ op, inputs, types, attrs }: Node): number =>
+  op.cost(
+    inputs.map((v) => v && v.type),
+    types,
+    attrs,
+  ).flops;
 
 // One step: forward, backward, AdamW at its defaults. A call does ten steps, as training does hundreds a call.
 function trainCases({ name, words: [kind, size] }: CaseLine, threads: number): readonly Case[] {
@@ -41,7 +48,8 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number): r
     ...(model.input(1).dtype === 'i32' ? { x: wholeBelow(batch * 64, 256) } : {}),
   };
   const graph = b.finish([{ name: 'loss', value: loss, perStep: true }]);
-  return [{ name, flop: 0, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given) }];
+  const flop = graph.nodes.reduce((sum, n) => sum + flopsOf(n), 0);
+  return [{ name, flop, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given) }];
 }
 
 /** MODEL BATCH: a step of training. */

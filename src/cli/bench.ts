@@ -1,0 +1,116 @@
+import { cpus } from 'node:os';
+import { compare } from '../bench/compare.ts';
+import type { BenchRow } from '../bench/compare.ts';
+import { matcher, ownLines } from '../bench/kinds.ts';
+import type { Peer, PeerDef } from '../bench/peer.ts';
+import { onnxruntime } from '../bench/peers/onnxruntime.ts';
+import { torch } from '../bench/peers/torch.ts';
+import { roofline } from '../bench/roofline.ts';
+import type { Roofline } from '../bench/roofline.ts';
+import { info } from '../native/native.ts';
+import { nearest } from '../lang/nearest.ts';
+import type { CommandDef } from './command.ts';
+import { quantityOption, SECONDS, textOption, wholeOption } from './command.ts';
+import { table } from './format.ts';
+import { EXIT, Exit } from './io.ts';
+import type { Io } from './io.ts';
+import { threadsOf } from './load.ts';
+
+const PEERS: readonly PeerDef[] = [torch, onnxruntime];
+
+export const bench: CommandDef = {
+  options: [
+    { flags: '--filter <pattern>', doc: "only cases whose names match, such as 'conv/*'" },
+    { flags: '--seconds <s>', doc: 'a case is timed for so long each round; 0.3s unless given' },
+    { flags: '--rounds <n>', doc: 'rounds; the middle one counts. 1 unless given, 3 with --peers' },
+    {
+      flags: '--peers',
+      doc: 'also times PyTorch (of python3) and onnxruntime-node where they are installed, in turn with ours',
+    },
+  ],
+  run: async (io, _args, options) => {
+    const threads = threadsOf(options);
+    const seconds = quantityOption(options, 'seconds', SECONDS) ?? 0.3;
+    const withPeers = options['peers'] === true;
+    const rounds = wholeOption(options, 'rounds', 1, 1000) ?? (withPeers ? 3 : 1);
+    const lines = chosenLines(textOption(options, 'filter') ?? '*');
+    const peers = withPeers ? await openPeers(io, threads) : [];
+    try {
+      const roof = await roofline(threads);
+      sayMachine(io, roof, peers);
+      const rows: BenchRow[] = [];
+      for (const line of lines) {
+        const found = await compare(line, { threads, seconds, rounds, peers, roof });
+        rows.push(...found);
+        if (io.json) found.forEach((row) => io.data(row));
+        else if (io.isTerminal) io.err(io.colors.dim(line.name));
+      }
+      if (!io.json) for (const text of benchTable(rows, peers)) io.out(text);
+      return EXIT.done;
+    } finally {
+      for (const peer of peers) peer.close();
+    }
+  },
+};
+
+function chosenLines(pattern: string): ReturnType<typeof ownLines> {
+  const lines = ownLines();
+  const chosen = lines.filter((l) => matcher(pattern)(l.name));
+  if (chosen.length > 0) return chosen;
+  const near = nearest(
+    pattern,
+    lines.map((l) => l.name),
+  );
+  const hint = near ? `; did you mean ${near}?` : '';
+  throw new Exit(
+    EXIT.usage,
+    `error: --filter ${JSON.stringify(pattern)} matches none of the ${lines.length} cases${hint}`,
+  );
+}
+
+async function openPeers(io: Io, threads: number): Promise<readonly Peer[]> {
+  const found: Peer[] = [];
+  for (const def of PEERS) {
+    const peer = await def.open(threads);
+    if (typeof peer === 'string') io.err(`${def.name} is left out: ${peer}`);
+    else found.push(peer);
+  }
+  return found;
+}
+
+function sayMachine(io: Io, roof: Roofline, peers: readonly Peer[]): void {
+  const { isa } = info();
+  if (io.json) {
+    const none = { ratio: null, ofRoof: null, peer: 'ours', threads: roof.threads };
+    io.data({ case: 'machine/multiply-add', ...none, ms: null, gflops: roof.gflops });
+    return io.data({ case: 'machine/read', ...none, ms: null, gflops: null, gbs: roof.gbs });
+  }
+  const cpu = cpus()[0]?.model.trim() ?? 'unknown processor';
+  const beside = peers.map((p) => `, ${p.name} ${p.version}`).join('');
+  io.out(io.colors.dim(`${cpu}, ${isa}, threads: ${roof.threads}, node ${process.versions.node}${beside}`));
+  io.out(`roofline: ${roof.gflops.toFixed(0)} GFLOP/s multiply-add, ${roof.gbs.toFixed(1)} GB/s read from memory`);
+}
+
+const digits = (n: number | null, places: number): string => (n === null ? '-' : n.toFixed(places));
+const milliseconds = (ms: number | null): string => (ms === null ? '-' : String(Number(ms.toPrecision(3))));
+
+/** A case a row: ours, then each peer and how many times as long as ours it took. */
+function benchTable(rows: readonly BenchRow[], peers: readonly Peer[]): readonly string[] {
+  const of = (name: string, peer: string): BenchRow | undefined => rows.find((r) => r.case === name && r.peer === peer);
+  const names = [...new Set(rows.map((r) => r.case))];
+  const cells = names.map((name) => {
+    const ours = of(name, 'ours');
+    const share = ours?.ofRoof ?? null;
+    return [
+      name,
+      ours?.error ?? milliseconds(ours?.ms ?? null),
+      digits(ours?.gflops ?? null, 1),
+      share === null ? '-' : `${(100 * share).toFixed(0)}%`,
+      ...peers.flatMap((p) => {
+        const found = of(name, p.name);
+        return [milliseconds(found?.ms ?? null), found?.ratio ? `${found.ratio.toFixed(2)}x` : '-'];
+      }),
+    ];
+  });
+  return table(['case', 'ms', 'GFLOP/s', 'of roofline', ...peers.flatMap((p) => [`${p.name} ms`, 'ratio'])], cells);
+}
