@@ -212,7 +212,7 @@ export function countingMaker(): NodeMaker {
     unit,
     lit: () => one,
     open: () => one,
-    cost: (cost, most = cost) => (most.id === 0 ? unit : { kind: 'cost', id: 2, cost, most }),
+    cost: () => unit,
     and: (left, right) =>
       left.kind === 'unit' ? right : right.kind === 'unit' ? left : sum(times(membersOf(left), membersOf(right))),
     or: (items) => {

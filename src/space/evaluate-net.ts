@@ -14,6 +14,7 @@ import { cellOf, lookup, unowned } from './scope.ts';
 import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './space.ts';
 import { bind, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
+import type { Wide } from './types.ts';
 import { truthOf } from './values.ts';
 import { shapeOf } from './widths.ts';
 import type { Datum } from './values.ts';
@@ -103,17 +104,19 @@ export function evaluateBare(ev: Evaluator, e: NamedNet, inputs: readonly number
 export function layer(ev: Evaluator, e: LayerExpr, inputs: readonly number[], ctx: Context): Table {
   const inner = { ...ctx, env: unowned(ctx.env) };
   const out = e.layer.widths ? e.args.find((a) => a.name === 'out') : undefined;
-  const wide = out ? ev.wide(out.value, inner) : null;
-  const table = withValues(
-    ev,
-    e.args.map((a) => (wide && a === out ? null : a.value)),
-    inner,
-    (values) => {
-      const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.wide.values[0]!]));
-      return applyLayer(ev, e, e.layer, layerArgs(e.layer, given), inputs, ctx, wide?.wide);
-    },
-  );
-  return wide ? table.flatMap((entry) => product(ev.tables, wide.entry, entry) ?? []) : table;
+  const pieces = out ? ev.wide(out.value, inner) : null;
+  const of = (wide: Wide | null): Table =>
+    withValues(
+      ev,
+      e.args.map((a) => (wide && a === out ? null : a.value)),
+      inner,
+      (values) => {
+        const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.values[0]!]));
+        return applyLayer(ev, e, e.layer, layerArgs(e.layer, given), inputs, ctx, wide);
+      },
+    );
+  if (!pieces) return of(null);
+  return pieces.flatMap(({ wide, entry }) => of(wide).flatMap((found) => product(ev.tables, entry, found) ?? []));
 }
 
 function sequence(ev: Evaluator, items: readonly NetExpr[], inputs: readonly number[], ctx: Context): Table {

@@ -48,8 +48,8 @@ export interface Evaluator {
   /** Evaluates alike, and keeps decisions even where this one only counts. */
   readonly deciding: Evaluator;
   value(e: ValueExpr, ctx: Context): Table;
-  /** The values of an argument together, where nothing tells them apart; else null. */
-  wide(e: ValueExpr, ctx: Context): WideValue | null;
+  /** The values of an argument together or in pieces, where nothing tells them apart; else null. */
+  wide(e: ValueExpr, ctx: Context): readonly WideValue[] | null;
   tensor(e: TensorExpr, ctx: Context): Table;
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;

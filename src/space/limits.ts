@@ -24,13 +24,13 @@ export class TooMany extends Beyond {
 
 /** Budgets count steps of the tables, never time, so that an answer does not depend on the machine. */
 export const BUDGET = {
-  /** Products of two table entries in one compilation that keeps its circuit; where every rank is asked for, or only counts. */
-  products: 400_000,
-  fullProducts: 2_000_000,
+  /** Products of two table entries in one compilation that keeps its circuit, and where every rank is asked for. */
+  products: 80_000,
+  fullProducts: 400_000,
   /** Products of a compilation whose circuit searches restrict again and again. */
   lightProducts: 15_000,
-  /** Products of a compilation that only counts, where no requirement asks for costs. */
-  countProducts: 1_000_000,
+  /** Products of a compilation that only counts. */
+  countProducts: 200_000,
   /** Bits of the number of members. */
   bits: 4096,
   /** Layers applied by all walks of one estimate, and by one of them. */

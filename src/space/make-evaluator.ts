@@ -14,7 +14,7 @@ import type { Info } from './scope.ts';
 import type { NetExpr } from './space.ts';
 import { makeTables } from './table.ts';
 import { thinByDepth } from './thin.ts';
-import type { Table, Tables, Tracked } from './table.ts';
+import type { Budget, Table, Tables, Tracked } from './table.ts';
 import { makeData, makeFlows } from './types.ts';
 import type { Data, Flows } from './types.ts';
 import { makeWidths } from './widths.ts';
@@ -27,7 +27,7 @@ export interface EvaluatorOptions {
   readonly depthEnd: 'min' | 'max' | null;
   /** Keep members that do not fit, as broken flows with a cause. */
   readonly keepsBroken: boolean;
-  readonly budget: number;
+  readonly budget: Budget;
   /** Whose widths must be told apart. */
   readonly apart: Apart;
   /** Whether costs that no requirement names are kept, and whether the shapes of weights are (where some are shared). */

@@ -7,7 +7,7 @@ import { optimizerSlots } from './requirement.ts';
 import { Beyond } from './limits.ts';
 import type { AnyExpr } from './references.ts';
 import type { Assignment, Space } from './space.ts';
-import { largestBatch } from './compile.ts';
+import { largestBatch } from './make-compiled.ts';
 import type { Flow } from './follow.ts';
 
 /** What a member costs: numbers as language.md defines them. */

@@ -1,6 +1,6 @@
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import { rootBindings } from './compile.ts';
+import { rootBindings } from './root.ts';
 import { choiceOptions, middle, sameDecided } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
 import { Follower } from './follow.ts';

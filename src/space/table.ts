@@ -46,6 +46,11 @@ export function measureOf(cost: Cost, measure: Exclude<Measure, 'depth'>): numbe
   return measure === 'memory' ? cost.weights + cost.kept : cost[measure];
 }
 
+/** Steps that are left; several compilations may share one. */
+export interface Budget {
+  left: number;
+}
+
 /** What tables are made with; counts its own work. */
 export interface Tables {
   readonly nodes: NodeMaker;
@@ -64,10 +69,9 @@ export function makeTables(
   costs: Costs,
   reads: ReadsTable,
   tracked: readonly Tracked[],
-  budget: number,
+  budget: Budget,
   thin: Tables['thin'],
 ): Tables {
-  let left = budget;
   return {
     nodes,
     costs,
@@ -77,8 +81,8 @@ export function makeTables(
     heads: new Map(),
     thin,
     spend: (steps) => {
-      left -= steps;
-      if (left < 0) throw new Beyond(`more than ${budget} steps`);
+      budget.left -= steps;
+      if (budget.left < 0) throw new Beyond('the tables take more steps than their budget');
     },
   };
 }

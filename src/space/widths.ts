@@ -25,31 +25,35 @@ export class ToldApart extends Error {
 }
 
 /** Which expressions are told apart; null: all. So many values are worth it; few ones are told apart. */
-export type Apart = { readonly exprs: ReadonlySet<ValueExpr>; readonly many: number } | null;
+export type Apart = { readonly exprs: ReadonlySet<ValueExpr>; readonly many: number; readonly pieces: number } | null;
 
 /** Finds the values of arguments together, where they may be. */
-export function makeWidths(apart: Apart): (ev: Evaluator, e: ValueExpr, ctx: Context) => WideValue | null {
+export function makeWidths(apart: Apart): (ev: Evaluator, e: ValueExpr, ctx: Context) => readonly WideValue[] | null {
   const ids = new Map<string, number>();
-  const known = new WeakMap<Table, WideValue | null>();
-  const join = (ev: Evaluator, e: ValueExpr, table: Table): WideValue | null => {
+  const known = new WeakMap<Table, readonly WideValue[] | null>();
+  const join = (ev: Evaluator, e: ValueExpr, table: Table, pieces: number): readonly WideValue[] | null => {
     const { reads } = table[0]!;
     const rows = table.map((entry) => ({ entry, value: ev.data.get(entry.out[0]!) }));
     if (rows.some(({ entry, value }) => entry.reads !== reads || !Number.isInteger(value) || Number(value) < 1))
       return null;
     rows.sort((a, b) => Number(a.value) - Number(b.value));
-    const values = rows.map((r) => Number(r.value));
-    const key = `${idOf(e)}:${values.join()}`;
-    const id = ids.get(key) ?? ids.size;
-    ids.set(key, id);
-    const entry: Entry = { ...table[0]!, node: ev.tables.nodes.or(rows.map((r) => r.entry.node)) };
-    return { wide: { id, values, expr: e }, entry };
+    const size = Math.ceil(rows.length / pieces);
+    return Array.from({ length: Math.ceil(rows.length / size) }, (_, i): WideValue => {
+      const piece = rows.slice(i * size, (i + 1) * size);
+      const values = piece.map((r) => Number(r.value));
+      const key = `${idOf(e)}:${values.join()}`;
+      const id = ids.get(key) ?? ids.size;
+      ids.set(key, id);
+      const entry: Entry = { ...table[0]!, node: ev.tables.nodes.or(piece.map((r) => r.entry.node)) };
+      return { wide: { id, values, expr: e }, entry };
+    });
   };
   return (ev, e, ctx) => {
     if (!apart || ctx.mode !== 'plain' || e.kind === 'const' || apart.exprs.has(e)) return null;
     const table = ev.value(e, valueContext(ctx));
     if (table.length < apart.many) return null;
     let found = known.get(table);
-    if (found === undefined) known.set(table, (found = join(ev, e, table)));
+    if (found === undefined) known.set(table, (found = join(ev, e, table, apart.pieces)));
     return found;
   };
 }

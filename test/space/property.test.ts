@@ -3,7 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
-import { ARCHITECTURE, makeCompiled, tellingApart, totalOf } from '../../src/space/compile.ts';
+import { ARCHITECTURE, tellingApart, totalOf } from '../../src/space/compile.ts';
+import { EXACT, makeCompiled } from '../../src/space/make-compiled.ts';
 import { count } from '../../src/space/count.ts';
 import { mutate, neighbours } from '../../src/space/mutate.ts';
 import { ADDITIVE, rangeIn, ranges } from '../../src/space/ranges.ts';
@@ -68,12 +69,12 @@ random('widths that nothing tells apart: counts, members and ranges agree with b
     const s: Space = { ...given, requirements: [] };
     const whole = given.requirements.length === 0 ? all : (enumerate(s, 1200) ?? []);
     if (whole.length === 0) return;
-    const c = tellingApart(s, ARCHITECTURE, { buckets: 0, budget: 1e6, costed: true }, 2);
+    const c = tellingApart(s, ARCHITECTURE, { ...EXACT, budget: { left: 1e6 }, costed: true }, 2);
     assert.is(totalOf(c.circuit), BigInt(whole.length));
     for (const m of whole.slice(0, 20)) {
       assert.is(weighed(c.circuit, c.circuit.root!, m.assignment).count(c.circuit.root!, ''), 1n);
     }
-    const costs = makeCompiled(s, ARCHITECTURE, { buckets: 0, budget: 1e6, costed: true });
+    const costs = makeCompiled(s, ARCHITECTURE, { ...EXACT, budget: { left: 1e6 }, costed: true });
     for (const m of ADDITIVE) assert.equal(rangeIn(c.circuit, m), rangeIn(costs.circuit, m), m);
   });
 });
@@ -83,7 +84,8 @@ random('costs in buckets: bounds hold, and every member is in the circuit', () =
     const limit = all.length === 0 ? 100 : all[all.length >> 1]!.measures.params;
     const cut: Space = { ...s, requirements: [require(measure('params'), '<=', term(limit))] };
     const wanted = enumerate(cut, 300)!;
-    const c = makeCompiled(cut, ARCHITECTURE, { buckets: 6, budget: 1e6, costed: false });
+    const attempt = { buckets: 6, pieces: 2, budget: { left: 1e6 }, costed: false };
+    const c = tellingApart(cut, ARCHITECTURE, attempt, all.length % 2 === 0 ? 2 : 16);
     assert.ok(c.sure <= BigInt(wanted.length) && totalOf(c.circuit) >= BigInt(wanted.length));
     for (const m of wanted.slice(0, 20)) {
       assert.is(weighed(c.circuit, c.circuit.root!, m.assignment).count(c.circuit.root!, ''), 1n);
