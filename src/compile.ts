@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { hasErrors } from './base/diagnostic.ts';
 import type { Diagnostic } from './base/diagnostic.ts';
+import type { Switch } from './base/switch.ts';
 import { SOURCES } from './data/sources.ts';
 import { hashDataset } from './data/dataset.ts';
 import type { Dataset } from './data/dataset.ts';
@@ -82,6 +83,7 @@ export interface TrainOverrides {
   readonly epochs?: number | null;
   readonly batch?: number | null;
   readonly seed?: number | null;
+  readonly winograd?: Switch | undefined;
 }
 
 const choose = (override: number | null | undefined, value: number): number => override ?? value;
@@ -98,6 +100,7 @@ export function trainConfigOf(
     epochs: choose(overrides.epochs, decided.epochs),
     batch: choose(overrides.batch, decided.batch),
     seed: choose(overrides.seed, decided.seed),
+    winograd: overrides.winograd ?? decided.winograd,
   };
 }
 

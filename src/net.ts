@@ -1,4 +1,5 @@
 import { modelOf, trainConfigOf } from './compile.ts';
+import type { Switch } from './base/switch.ts';
 import type { Dataset } from './data/dataset.ts';
 import { readSafetensors, writeSafetensors } from './data/safetensors.ts';
 import type { StoredTensor } from './data/safetensors.ts';
@@ -22,6 +23,8 @@ export interface FitOptions {
   /** What the program's `train` says unless given. */
   readonly epochs?: number;
   readonly batch?: number;
+  /** `off`: convolutions without Winograd's transforms, which are faster and less exact. */
+  readonly winograd?: Switch;
   /** Ends the run after the step in progress; `fit` then throws the signal's reason. The net keeps the weights of the last whole epoch. */
   readonly signal?: AbortSignal;
 }
@@ -124,7 +127,8 @@ export class Net {
   private ready(): Promise<Predictor> {
     if (this.predictor) return this.predictor;
     const { seed, threads } = this;
-    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, { seed, threads });
+    const options = { seed, threads, winograd: this.space.train.winograd };
+    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, options);
     this.predictor = made;
     made.catch(() => {
       if (this.predictor === made) this.predictor = null;

@@ -163,6 +163,7 @@ struct ConvAttrs {
   uint32_t pad_after[3];
   uint32_t dilation[3];
   uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
   __attribute__((always_inline)) static inline ConvAttrs read(const uint64_t* words) {
     ConvAttrs a;
     for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
@@ -170,6 +171,7 @@ struct ConvAttrs {
     for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
     for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
     a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
     return a;
   }
 };
@@ -180,6 +182,7 @@ struct ConvActAttrs {
   uint32_t pad_after[3];
   uint32_t dilation[3];
   uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
   uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
   __attribute__((always_inline)) static inline ConvActAttrs read(const uint64_t* words) {
     ConvActAttrs a;
@@ -188,7 +191,8 @@ struct ConvActAttrs {
     for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
     for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
     a.groups = static_cast<uint32_t>(words[12]);
-    a.activation = static_cast<uint32_t>(words[13]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    a.activation = static_cast<uint32_t>(words[14]);
     return a;
   }
 };
@@ -199,6 +203,7 @@ struct ConvInputGradAttrs {
   uint32_t pad_after[3];
   uint32_t dilation[3];
   uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
   uint32_t size[3];
   __attribute__((always_inline)) static inline ConvInputGradAttrs read(const uint64_t* words) {
     ConvInputGradAttrs a;
@@ -207,7 +212,8 @@ struct ConvInputGradAttrs {
     for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
     for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
     a.groups = static_cast<uint32_t>(words[12]);
-    for (int i = 0; i < 3; i++) a.size[i] = static_cast<uint32_t>(words[13 + i]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    for (int i = 0; i < 3; i++) a.size[i] = static_cast<uint32_t>(words[14 + i]);
     return a;
   }
 };
@@ -218,6 +224,7 @@ struct ConvWeightGradAttrs {
   uint32_t pad_after[3];
   uint32_t dilation[3];
   uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
   uint32_t kernel[3];
   __attribute__((always_inline)) static inline ConvWeightGradAttrs read(const uint64_t* words) {
     ConvWeightGradAttrs a;
@@ -226,7 +233,8 @@ struct ConvWeightGradAttrs {
     for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
     for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
     a.groups = static_cast<uint32_t>(words[12]);
-    for (int i = 0; i < 3; i++) a.kernel[i] = static_cast<uint32_t>(words[13 + i]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    for (int i = 0; i < 3; i++) a.kernel[i] = static_cast<uint32_t>(words[14 + i]);
     return a;
   }
 };

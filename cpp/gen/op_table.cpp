@@ -192,6 +192,7 @@ const AttrSpec k_conv_attrs[] = {
     {"pad_after", AttrKind::kU32, 3},
     {"dilation", AttrKind::kU32, 3},
     {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
 };
 
 const ArgSpec k_conv_act_in[] = {
@@ -208,6 +209,7 @@ const AttrSpec k_conv_act_attrs[] = {
     {"pad_after", AttrKind::kU32, 3},
     {"dilation", AttrKind::kU32, 3},
     {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
     {"activation", AttrKind::kChoice, 7},
 };
 
@@ -224,6 +226,7 @@ const AttrSpec k_conv_input_grad_attrs[] = {
     {"pad_after", AttrKind::kU32, 3},
     {"dilation", AttrKind::kU32, 3},
     {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
     {"size", AttrKind::kU32, 3},
 };
 
@@ -240,6 +243,7 @@ const AttrSpec k_conv_weight_grad_attrs[] = {
     {"pad_after", AttrKind::kU32, 3},
     {"dilation", AttrKind::kU32, 3},
     {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
     {"kernel", AttrKind::kU32, 3},
 };
 
@@ -951,10 +955,10 @@ const OpInfo kOps[] = {
     {"batchnorm_infer", k_batchnorm_infer_in, 5, k_batchnorm_infer_out, 1, k_batchnorm_infer_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
     {"broadcast_to", k_broadcast_to_in, 1, k_broadcast_to_out, 1, k_broadcast_to_attrs, 1, 9, {-1, -1, -1, -1}, false, true},
     {"concat", k_concat_in, 1, k_concat_out, 1, k_concat_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
-    {"conv", k_conv_in, 2, k_conv_out, 1, k_conv_attrs, 5, 13, {-1, -1, -1, -1}, false, true},
-    {"conv_act", k_conv_act_in, 3, k_conv_act_out, 1, k_conv_act_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
-    {"conv_input_grad", k_conv_input_grad_in, 2, k_conv_input_grad_out, 1, k_conv_input_grad_attrs, 6, 16, {-1, -1, -1, -1}, false, true},
-    {"conv_weight_grad", k_conv_weight_grad_in, 2, k_conv_weight_grad_out, 1, k_conv_weight_grad_attrs, 6, 16, {-1, -1, -1, -1}, false, true},
+    {"conv", k_conv_in, 2, k_conv_out, 1, k_conv_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
+    {"conv_act", k_conv_act_in, 3, k_conv_act_out, 1, k_conv_act_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
+    {"conv_input_grad", k_conv_input_grad_in, 2, k_conv_input_grad_out, 1, k_conv_input_grad_attrs, 7, 17, {-1, -1, -1, -1}, false, true},
+    {"conv_weight_grad", k_conv_weight_grad_in, 2, k_conv_weight_grad_out, 1, k_conv_weight_grad_attrs, 7, 17, {-1, -1, -1, -1}, false, true},
     {"correct", k_correct_in, 2, k_correct_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"cross_entropy", k_cross_entropy_in, 2, k_cross_entropy_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"cross_entropy_grad", k_cross_entropy_grad_in, 3, k_cross_entropy_grad_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
@@ -1026,7 +1030,7 @@ const OpInfo kOps[] = {
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
 const uint32_t kOpCount = 86;
-const uint64_t kOpTableHash = 0x14e85f7f51c315c7u;
+const uint64_t kOpTableHash = 0xb2804a8ec6687199u;
 // clang-format on
 
 }  // namespace tenon

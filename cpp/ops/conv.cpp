@@ -3,6 +3,7 @@
 #include "ops/conv_shape.h"
 #include "ops/depthwise.h"
 #include "ops/planar.h"
+#include "ops/winograd_sweep.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -124,18 +125,45 @@ void for_classes(const ConvShape& c, const Body& body) {
 }
 
 // The way that suits a sweep.
-uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
-  if (c.depthwise()) return sweep_scratch(plan_depthwise(s, threads), threads);
-  return sweep_scratch(suits_planar(s) ? plan_planar(s, threads) : plan_sweep(s, threads), threads);
+enum class Way { kSweep, kDepthwise, kPlanar, kWinograd4, kWinograd2 };
+
+Way way_of(const ConvShape& c, const Sweep& s) {
+  if (c.depthwise()) return Way::kDepthwise;
+  if (suits_planar(s)) return Way::kPlanar;
+  const int m = c.winograd ? winograd_size(s) : 0;
+  return m == 4 ? Way::kWinograd4 : m == 2 ? Way::kWinograd2 : Way::kSweep;
 }
+
+uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
+  switch (way_of(c, s)) {
+    case Way::kSweep:
+      return sweep_scratch(plan_sweep(s, threads), threads);
+    case Way::kDepthwise:
+      return sweep_scratch(plan_depthwise(s, threads), threads);
+    case Way::kPlanar:
+      return sweep_scratch(plan_planar(s, threads), threads);
+    case Way::kWinograd4:
+      return winograd_scratch(plan_winograd<4>(s, threads), threads);
+    case Way::kWinograd2:
+      return winograd_scratch(plan_winograd<2>(s, threads), threads);
+  }
+  return 0;
+}
+
 template <typename Weights>
 void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
-  if (c.depthwise())
-    depthwise(rt, rt.scratch, s, weights);
-  else if (suits_planar(s))
-    planar(rt, rt.scratch, s, weights);
-  else
-    sweep(rt, rt.scratch, s, weights);
+  switch (way_of(c, s)) {
+    case Way::kSweep:
+      return sweep(rt, rt.scratch, s, weights);
+    case Way::kDepthwise:
+      return depthwise(rt, rt.scratch, s, weights);
+    case Way::kPlanar:
+      return planar(rt, rt.scratch, s, weights);
+    case Way::kWinograd4:
+      return winograd<4>(rt, rt.scratch, s, weights);
+    case Way::kWinograd2:
+      return winograd<2>(rt, rt.scratch, s, weights);
+  }
 }
 
 GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }

@@ -9,6 +9,7 @@ struct ConvShape {
   int64_t images = 0, groups = 1, in = 0, out = 0;  // channels of a group
   int64_t size[3] = {}, result[3] = {}, kernel[3] = {};
   int64_t stride[3] = {}, pad[3] = {}, dilation[3] = {};
+  bool winograd = false;  // where it pays
 
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t inner() const { return taps() * in; }
@@ -28,6 +29,7 @@ TENON_INLINE ConvShape conv_shape(const Attrs& at, const View& x, const View& w,
   ConvShape s;
   s.images = static_cast<int64_t>(x.dims[0]);
   s.groups = at.groups;
+  s.winograd = at.winograd == 0;
   s.in = static_cast<int64_t>(w.dims[4]);
   s.out = static_cast<int64_t>(w.dims[0]) / at.groups;
   for (int i = 0; i < 3; i++) {

@@ -3,6 +3,7 @@
 // added in order.
 #include "gen/attrs.h"
 #include "ops/conv_dots.h"
+#include "ops/winograd_weight.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -331,6 +332,8 @@ uint64_t scratch(const Step& s, int threads) {
   const Problem q = problem_of(s);
   if (q.c.pointwise())
     return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
+  if (const int m = winograd_size(q.c); m != 0)
+    return m == 4 ? plan_winograd_weight<4>(q.c).bytes() : plan_winograd_weight<2>(q.c).bytes();
   const Plan p = plan_of(q, threads);
   return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
 }
@@ -342,6 +345,13 @@ Status run(const Step& s, const Runtime& rt) {
     const LeftMatrix left{{q.dy, 1, c.out}};
     gemm(rt, rt.scratch, plan_gemm(pointwise_shape(c), rt.threads, left.m, true), left, RightMatrix{{q.x, c.in, 1}},
          GemmOut{q.dw, c.in}, NoAfter{});
+    return {};
+  }
+  if (const int m = winograd_size(c); m != 0) {
+    if (m == 4)
+      winograd_weight<4>(rt, c, q.x, q.dy, q.dw);
+    else
+      winograd_weight<2>(rt, c, q.x, q.dy, q.dw);
     return {};
   }
   const Plan p = plan_of(q, rt.threads);

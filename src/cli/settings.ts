@@ -32,6 +32,7 @@ export const trainShown = (t: TrainSettings): Readonly<Record<string, Shown>> =>
   batch: valueShown(t.batch),
   epochs: t.fidelity ? `fidelity ${t.fidelity.low}..${t.fidelity.high}` : valueShown(t.epochs),
   precision: t.precision,
+  winograd: t.winograd,
   seed: t.seed,
 });
 

@@ -1,4 +1,6 @@
 import type { SettingChoice, SettingExpr, TrainSettings, ValueExpr } from '../space/space.ts';
+import { SWITCH } from '../base/switch.ts';
+import type { Switch } from '../base/switch.ts';
 import { span as makeSpan } from '../base/span.ts';
 import type { Span } from '../base/span.ts';
 import type { Expr, Setting, SettingItem, TrainStatement, ValueSetting } from '../../grammar/syntax.ts';
@@ -13,7 +15,17 @@ import { SETTINGS, settingNames } from './setting-defs.ts';
 import type { SettingGroup } from './setting-defs.ts';
 import type { Context, Mutable } from './model.ts';
 
-export const TRAIN_KEYS = ['data', 'loss', 'optimizer', 'schedule', 'batch', 'epochs', 'precision', 'seed'] as const;
+export const TRAIN_KEYS = [
+  'data',
+  'loss',
+  'optimizer',
+  'schedule',
+  'batch',
+  'epochs',
+  'precision',
+  'winograd',
+  'seed',
+] as const;
 type TrainKey = (typeof TRAIN_KEYS)[number];
 
 const constant = (value: number, span: Span): ValueExpr => ({ kind: 'const', value, span });
@@ -36,6 +48,7 @@ export function defaultTrain(at: Span = makeSpan(PRELUDE, 0, 0)): TrainSettings 
     epochs: constant(1, at),
     fidelity: null,
     precision: 'f32',
+    winograd: 'on',
     seed: 0,
     bindings: [],
   };
@@ -124,6 +137,9 @@ function readKey(key: TrainKey, setting: ValueSetting, train: Mutable<TrainSetti
         });
       }
       break;
+    case 'winograd':
+      train.winograd = switchOf(key, item.value, cx) ?? train.winograd;
+      break;
     case 'seed':
       train.seed = fixedWhole(item.value, 'the seed', 0, cx) ?? train.seed;
       break;
@@ -187,6 +203,13 @@ function inGroup(s: SettingChoice, group: SettingGroup, cx: Context, at: Expr): 
     found: s.name,
   });
   return false;
+}
+
+function switchOf(key: string, e: Expr, cx: Context): Switch | null {
+  const found = e.kind === 'name' ? SWITCH.find((word) => word === e.name) : undefined;
+  if (found) return found;
+  report(cx, 'E205', e, `\`${key}\` is on or off`, { expected: oneOf(SWITCH), found: textOf(cx, e) });
+  return null;
 }
 
 function wholeOf(key: string, e: Expr, cx: Context): ValueExpr | null {

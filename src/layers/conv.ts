@@ -50,6 +50,7 @@ function convolve(b: Builder, layer: string, x: Value, out: number, groups: numb
     padAfter: triple(w.padAfter, 0),
     dilation: triple(w.dilation, 1),
     groups,
+    winograd: 'on',
   });
   const biased = truth(args, 'bias') ? b.one(add, [y, b.param('bias', [out], { kind: 'constant', value: 0 })]) : y;
   return fromVolume(b, biased, sizes.length);

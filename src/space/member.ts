@@ -1,3 +1,4 @@
+import type { Switch } from '../base/switch.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import { rootBindings } from './root.ts';
@@ -35,6 +36,7 @@ export interface TrainDecided {
   readonly batch: number;
   readonly epochs: number;
   readonly precision: string;
+  readonly winograd: Switch;
   readonly seed: number;
 }
 
@@ -116,6 +118,7 @@ function trainOf<T extends { readonly type: TensorType }>(
     batch: number('batch'),
     epochs: number('epochs'),
     precision: train.precision,
+    winograd: train.winograd,
     seed: train.seed,
   };
 }

@@ -5,6 +5,7 @@ import type { OptimizerDef } from '../recipes/optimizers.ts';
 import { SCHEDULES } from '../recipes/schedules.ts';
 import type { ScheduleDef } from '../recipes/schedules.ts';
 import type { Numbers } from '../recipes/args.ts';
+import type { Switch } from '../base/switch.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import type { Value } from '../ir/graph.ts';
@@ -23,6 +24,8 @@ export interface TrainConfig {
   readonly batch: number;
   readonly epochs: number;
   readonly seed: number;
+  /** Whether convolutions may be made by Winograd's transforms; left out: on. */
+  readonly winograd?: Switch | undefined;
 }
 
 /** A network to train: types of its inputs without the batch axis, and one function over Builder. */

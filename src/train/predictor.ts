@@ -3,6 +3,7 @@ import type { Shape, TensorType } from '../base/tensor-type.ts';
 import type { StoredTensor } from '../data/safetensors.ts';
 import { openStore } from '../native/native.ts';
 import type { Store } from '../native/native.ts';
+import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import { orOutOfMemory } from './config.ts';
 import type { Model } from './config.ts';
 import { initialGraph, predictionGraph, storeLeavesOf } from './graphs.ts';
@@ -15,6 +16,13 @@ const KEPT = 4;
 
 type Input = Float32Array | Int32Array;
 
+export interface PredictorOptions extends OptimizeOptions {
+  readonly seed: number;
+  readonly threads: number;
+  /** Names where the weights are from. */
+  readonly from?: string;
+}
+
 /** The forward pass alone over fixed weights: those given, or the starts of a seed. `close` frees native memory. */
 export class Predictor {
   /** Shape of one example's output. */
@@ -22,27 +30,27 @@ export class Predictor {
   private readonly model: Model;
   private readonly store: Store = openStore();
   private readonly runs = new Map<number, Runnable>();
-  private readonly threads: number;
+  private readonly options: PredictorOptions;
   /** Predictions in progress: they end before the memory goes. */
   private active = 0;
   private closed = false;
 
-  private constructor(model: Model, outputShape: Shape, threads: number) {
+  private constructor(model: Model, outputShape: Shape, options: PredictorOptions) {
     this.model = model;
-    this.threads = threads;
+    this.options = options;
     this.outputShape = outputShape;
   }
 
-  /** `from` names where the weights are from. Throws DataError where they are not those of the model. */
+  /** Throws DataError where they are not those of the model. */
   static async create(
     model: Model,
     weights: ReadonlyMap<string, StoredTensor> | null,
-    options: { readonly seed: number; readonly threads: number; readonly from?: string },
+    options: PredictorOptions,
   ): Promise<Predictor> {
     const graph = predictionGraph(model, 1);
     const leaves = storeLeavesOf(graph);
     if (weights) checkTensors(leaves, weights, options.from ?? '');
-    const predictor = new Predictor(model, graph.outputs[0]!.value.type.shape.slice(1), options.threads);
+    const predictor = new Predictor(model, graph.outputs[0]!.value.type.shape.slice(1), options);
     const { store } = predictor;
     try {
       for (const leaf of leaves) {
@@ -62,7 +70,7 @@ export class Predictor {
   private runnable(batch: number): Runnable {
     let found = this.runs.get(batch);
     if (!found) {
-      found = new Runnable(predictionGraph(this.model, batch));
+      found = new Runnable(predictionGraph(this.model, batch), this.options);
       this.runs.set(batch, found);
       const oldest = [...this.runs.keys()].filter((size) => size !== BATCH && size !== batch);
       for (const size of oldest.slice(0, Math.max(0, oldest.length - KEPT + 1))) {
@@ -91,7 +99,8 @@ export class Predictor {
         const given = Object.fromEntries(
           declared.map((d, i) => [d.name, inputs[i]!.subarray(from * widths[i]!, (from + batch) * widths[i]!)]),
         );
-        const { arrays } = await this.runnable(batch).run(this.store, given, { steps: 1, threads: this.threads });
+        const { threads } = this.options;
+        const { arrays } = await this.runnable(batch).run(this.store, given, { steps: 1, threads });
         result.set(arrays['output0'] as Float32Array, from * width);
       }
     } finally {

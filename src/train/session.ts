@@ -6,6 +6,7 @@ import { makePlan } from '../plan/make-plan.ts';
 import { prepare } from '../native/native.ts';
 import type { PreparedPlan, Store } from '../native/native.ts';
 import { optimize } from '../rewrite/rules/index.ts';
+import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import type { Plan } from '../plan/plan.ts';
 import { orOutOfMemory } from './config.ts';
 
@@ -17,8 +18,8 @@ export class Runnable {
   readonly plan: Plan;
   private readonly prepared: PreparedPlan;
 
-  constructor(graph: Graph) {
-    this.plan = makePlan(optimize(graph), { ops: OPS });
+  constructor(graph: Graph, options: OptimizeOptions = {}) {
+    this.plan = makePlan(optimize(graph, options), { ops: OPS });
     this.prepared = prepare(this.plan.bytes);
   }
 

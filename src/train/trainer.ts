@@ -1,3 +1,4 @@
+import { SWITCH } from '../base/switch.ts';
 import type { Column, Dataset, Table } from '../data/dataset.ts';
 import { checkTable, width } from '../data/dataset.ts';
 import { readSafetensors, writeSafetensors } from '../data/safetensors.ts';
@@ -47,13 +48,14 @@ const CHUNK = 100;
 
 const isWhole = (n: number, from: number): boolean => Number.isSafeInteger(n) && n >= from;
 
-function checkConfig({ batch, epochs, seed }: TrainConfig): void {
-  const say = (what: string, expected: string, found: number): never => {
+function checkConfig({ batch, epochs, seed, winograd = 'on' }: TrainConfig): void {
+  const say = (what: string, expected: string, found: number | string): never => {
     throw new TrainError('error', `${what}: expected ${expected}, found ${found}`);
   };
   if (!isWhole(batch, 1)) say('batch', 'a whole number from 1', batch);
   if (!isWhole(epochs, 0)) say('epochs', 'a whole number from 0', epochs);
   if (!isWhole(seed, 0)) say('seed', 'a whole number from 0', seed);
+  if (!SWITCH.includes(winograd)) say('winograd', SWITCH.join(' or '), winograd);
 }
 
 /**
@@ -101,7 +103,7 @@ export class Trainer {
     }
     const graph = trainGraph(model, this.recipes, this.part('train'), config.batch, config.seed);
     this.leaves = storeLeavesOf(graph);
-    this.step = new Runnable(graph);
+    this.step = new Runnable(graph, config);
     this.times = { nanoseconds: new Float64Array(this.step.plan.steps.length), steps: 0 };
     this.store = openStore();
   }
@@ -280,7 +282,7 @@ export class Trainer {
     const key = `${part.name}:${batch}`;
     let found = this.evaluations.get(key);
     if (!found) {
-      found = new Runnable(evaluationGraph(this.model, this.recipes, part, batch));
+      found = new Runnable(evaluationGraph(this.model, this.recipes, part, batch), this.config);
       this.evaluations.set(key, found);
     }
     return found;

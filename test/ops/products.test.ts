@@ -128,7 +128,7 @@ function convCases(
   [groups, inner, out]: readonly [number, number, number],
 ): readonly Case[] {
   const { size, kernel, stride, dilation, padBefore, padAfter } = axes;
-  const attrs = { stride, padBefore, padAfter, dilation, groups };
+  const attrs = { stride, padBefore, padAfter, dilation, groups, winograd: 'off' };
   const x = f32(batch, ...size, groups * inner);
   const w = f32(groups * out, ...kernel, inner);
   const y = f32(batch, ...sizeOut(axes), groups * out);

@@ -40,7 +40,14 @@ packing('hold the whole plan', () => {
 
 packing('hold every kind of attribute, absent inputs, and names in any script', () => {
   const b = graphBuilder({ mode: 'infer', seed: 0 });
-  const spatial = { stride: [1, 2, 3], padBefore: [0, 1, 0], padAfter: [0, 0, 2], dilation: [1, 1, 1], groups: 1 };
+  const spatial = {
+    stride: [1, 2, 3],
+    padBefore: [0, 1, 0],
+    padAfter: [0, 0, 2],
+    dilation: [1, 1, 1],
+    groups: 1,
+    winograd: 'off',
+  };
   const y = b.scope('größe[0].層', () => {
     const w = b.param('weight', [2, 1, 2, 2, 3], { kind: 'normal', std: 1 });
     return b.one(convAct, [b.input('x', f32(1, 1, 5, 5, 3)), w, null], { ...spatial, activation: 'tanh' });

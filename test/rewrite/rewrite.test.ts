@@ -20,6 +20,7 @@ import { permutation, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { rewrite } from '../../src/rewrite/rewrite.ts';
 import type { Rule } from '../../src/rewrite/rewrite.ts';
 import { optimize } from '../../src/rewrite/rules/index.ts';
+import type { OptimizeOptions } from '../../src/rewrite/rules/index.ts';
 import { buildProgram, largestDifference, programs, randomValues } from '../ir/random-graph.ts';
 
 const zero = { kind: 'constant', value: 0 } as const;
@@ -166,7 +167,14 @@ rewriting('bias and activation go into the product, whatever the shape between t
 f32[4, 5] = linear(%0, w, b) {activation: gelu}
 f32[2, 2, 5] = reshape(%1) {dims: [2, 2, 5]}`,
   );
-  const attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0], dilation: [1, 1, 1], groups: 1 };
+  const attrs = {
+    stride: [1, 1, 1],
+    padBefore: [0, 0, 0],
+    padAfter: [0, 0, 0],
+    dilation: [1, 1, 1],
+    groups: 1,
+    winograd: 'off',
+  };
   const convolution = (b: GraphBuilder, x: Value): Value => {
     const y = b.one(conv, [x, b.param('w', [2, 1, 2, 2, 3], { kind: 'normal', std: 1 })], attrs);
     const image = b.one(reshape, [y], { dims: [1, 3, 3, 2] });
@@ -176,6 +184,22 @@ f32[2, 2, 5] = reshape(%1) {dims: [2, 2, 5]}`,
     optimized(convolution, f32(1, 1, 4, 4, 3)),
     /^f32\[1, 1, 3, 3, 2\] = conv_act\(x, w, b\) \{.*activation: tanh\}\nf32\[1, 3, 3, 2\] = reshape\(%0\) \{dims: \[1, 3, 3, 2\]\}$/,
   );
+});
+
+rewriting('convolutions and their gradients are made without Winograd where that is said', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const x = b.input('x', f32(1, 1, 6, 6, 3));
+  const w = b.param('w', [4, 1, 3, 3, 3], { kind: 'normal', std: 1 });
+  const window = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0], dilation: [1, 1, 1], groups: 1 };
+  const y = b.one(relu, [b.one(conv, [x, w], { ...window, winograd: 'on' })]);
+  const loss = b.one(sum, [b.one(reshape, [y], { dims: [64] })], { axes: 1 });
+  const graph = b.finish(
+    gradients(b, loss, [x, w], { add, fill }).map((value, i) => ({ name: `d${i}`, value: value! })),
+  );
+  const settings = (options: OptimizeOptions): readonly unknown[] =>
+    optimize(graph, options).nodes.flatMap((n) => n.attrs['winograd'] ?? []);
+  assert.equal(settings({}), ['on', 'on', 'on']);
+  assert.equal(settings({ winograd: 'off' }), ['off', 'off', 'off']);
 });
 
 rewriting('nothing is fused that something else reads', () => {

@@ -272,6 +272,7 @@ export const plainTrain = (more: Partial<TrainSettings> = {}): TrainSettings => 
   epochs: val(1),
   fidelity: null,
   precision: 'f32',
+  winograd: 'on',
   seed: 0,
   bindings: [],
   ...more,

@@ -28,7 +28,7 @@ import { tuckerWeight } from '../../src/ops/tucker-weight.ts';
 export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, RegExp];
 
 const window: Attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
-const convolution: Attrs = { ...window, dilation: [1, 1, 1], groups: 1 };
+const convolution: Attrs = { ...window, dilation: [1, 1, 1], groups: 1, winograd: 'on' };
 const pool: Attrs = { ...window, kernel: [1, 2, 2] };
 const image = f32(2, 1, 5, 5, 4);
 const weight = f32(6, 1, 3, 3, 4);
@@ -157,7 +157,7 @@ export const OP_ERRORS: readonly OpError[] = [
   [fill, [], { dims: [2 ** 24, 2 ** 24], value: 0 }, /too large for any machine/],
   [sgd, [f32(3), f32(3), f32(3), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 2 }, /nesterov must be 0 or 1/],
   [sgd, [f32(3), f32(3), f32(2), f32(1)], { momentum: 0, weightDecay: 0, nesterov: 0 }, /s is \[3\]/],
-  ...[{ groups: 1 }].flatMap((one): OpError[] => [
+  ...[{ groups: 1, winograd: 'on' }].flatMap((one): OpError[] => [
     [kronWeight, [f32(3, 3, 3), f32(2, 4, 5)], one, /algebra has n = 3, but the factor \[2, 4, 5\] has n = 2/],
     [kronWeight, [f32(2, 2, 2), f32(2, 4)], one, /factor \[2, 4\] is not \[n, out \/ n, …kernel, in \/ n\]/],
     [kronWeight, [f32(2, 2, 3), f32(2, 4, 5)], one, /n is 2/],

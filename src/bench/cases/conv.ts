@@ -27,6 +27,7 @@ export const conv: CaseKind = {
       padAfter: [0, pad, pad],
       dilation: [1, 1, 1],
       groups: 1,
+      winograd: 'on',
     };
     const build = (b: Builder, [x, wt, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(convOp, [x!, wt!], attrs), bias!]);

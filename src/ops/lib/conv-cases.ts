@@ -67,6 +67,7 @@ export const CONV_CASES: readonly ConvCase[] = CASES.map((c) => {
     padAfter: cubed(c.after ?? [], 0),
     dilation: cubed(c.dilation ?? [], 1),
     groups,
+    winograd: 'on',
   };
   const [size, kernel] = [cubed(c.size, 1), cubed(c.kernel, 1)];
   const x = f32(c.batch ?? 2, ...size, c.channels);

@@ -1,4 +1,5 @@
 import { numel } from '../../base/tensor-type.ts';
+import { SWITCH } from '../../base/switch.ts';
 import type { Shape } from '../../base/tensor-type.ts';
 import { Unfit } from '../../base/unfit.ts';
 import type { AttrKind, AttrValue, Attrs } from '../../ir/op.ts';
@@ -13,6 +14,7 @@ export const CONV_ATTRS: Readonly<Record<string, AttrKind>> = {
   padAfter: perAxis,
   dilation: perAxis,
   groups: 'u32',
+  winograd: { oneOf: SWITCH },
 };
 
 /** The attributes that a convolution and its adjoints share. */
