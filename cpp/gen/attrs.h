@@ -269,6 +269,17 @@ struct FillAttrs {
   }
 };
 
+struct HadamardAttrs {
+  float scale;
+  __attribute__((always_inline)) static inline HadamardAttrs read(const uint64_t* words) {
+    HadamardAttrs a;
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 0, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    return a;
+  }
+};
+
 struct KronAlgebraGradAttrs {
   uint32_t groups;
   __attribute__((always_inline)) static inline KronAlgebraGradAttrs read(const uint64_t* words) {

@@ -38,6 +38,7 @@ extern const Kernel gelu_kernel;
 extern const Kernel gelu_grad_kernel;
 extern const Kernel gelu_tanh_kernel;
 extern const Kernel gelu_tanh_grad_kernel;
+extern const Kernel hadamard_kernel;
 extern const Kernel kron_algebra_grad_kernel;
 extern const Kernel kron_factor_grad_kernel;
 extern const Kernel kron_linear_kernel;
@@ -125,6 +126,7 @@ static const Kernel* const kKernels[] = {
     &gelu_grad_kernel,  // gelu_grad
     &gelu_tanh_kernel,  // gelu_tanh
     &gelu_tanh_grad_kernel,  // gelu_tanh_grad
+    &hadamard_kernel,  // hadamard
     &kron_algebra_grad_kernel,  // kron_algebra_grad
     &kron_factor_grad_kernel,  // kron_factor_grad
     &kron_linear_kernel,  // kron_linear

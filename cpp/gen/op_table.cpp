@@ -361,6 +361,16 @@ const ArgSpec k_gelu_tanh_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 0, {}},
 };
 
+const ArgSpec k_hadamard_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
+};
+const ArgSpec k_hadamard_out[] = {
+    {"y", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
+};
+const AttrSpec k_hadamard_attrs[] = {
+    {"scale", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_kron_algebra_grad_in[] = {
     {"f", DType::kF32, false, false, false, 0, 0, {}},
     {"dw", DType::kF32, false, false, false, 1, 0, {}},
@@ -973,6 +983,7 @@ const OpInfo kOps[] = {
     {"gelu_grad", k_gelu_grad_in, 2, k_gelu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"gelu_tanh", k_gelu_tanh_in, 1, k_gelu_tanh_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"gelu_tanh_grad", k_gelu_tanh_grad_in, 2, k_gelu_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
+    {"hadamard", k_hadamard_in, 1, k_hadamard_out, 1, k_hadamard_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"kron_algebra_grad", k_kron_algebra_grad_in, 2, k_kron_algebra_grad_out, 1, k_kron_algebra_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"kron_factor_grad", k_kron_factor_grad_in, 2, k_kron_factor_grad_out, 1, k_kron_factor_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"kron_linear", k_kron_linear_in, 3, k_kron_linear_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, true},
@@ -1029,8 +1040,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 86;
-const uint64_t kOpTableHash = 0xb2804a8ec6687199u;
+const uint32_t kOpCount = 87;
+const uint64_t kOpTableHash = 0xecf242db92589eb2u;
 // clang-format on
 
 }  // namespace tenon

@@ -24,17 +24,17 @@ export function gradients(
 ): readonly (Value | null)[] {
   if (loss.type.dtype !== 'f32') throw new Error(`bug: a loss is f32, not ${showType(loss.type)}`);
   const ones = builder.one(ops.fill, [], { dims: loss.type.shape, value: 1 });
-  return pullBack(builder, [loss], [ones], wrt, ops, false);
+  return pullBack(builder, [loss], [ones], wrt, ops);
 }
 
-/** Vector-Jacobian product. With `cut`, what stands behind `wrt` does not count: they are independent. */
-function pullBack(
+/** Vector-Jacobian product: what flows into the roots, pulled back to `wrt`. With `cut`, what stands behind `wrt` does not count: they are independent. */
+export function pullBack(
   builder: Builder,
   roots: readonly Value[],
   dRoots: readonly (Value | null)[],
   wrt: readonly Value[],
   ops: GradientOps,
-  cut: boolean,
+  cut = false,
 ): readonly (Value | null)[] {
   const wanted = new ValueMap<true>();
   for (const value of wrt) if (value.type.dtype === 'f32') wanted.set(value, true);

@@ -1,6 +1,6 @@
 import { diagnosticToJson, hasErrors } from '../base/diagnostic.ts';
 import { check as checkText } from '../lang/check.ts';
-import { nearest } from '../lang/nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import { count } from '../space/count.ts';
 import { decisions } from '../space/decisions-of.ts';
 import { ranges } from '../space/ranges.ts';

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeMember } from '../compile.ts';
 import type { Compiled } from '../compile.ts';
-import { nearest } from '../lang/nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import { DEFAULT_TRIALS } from '../lang/search-settings.ts';
 import { judgeFor } from '../revisions.ts';
 import { SEARCHERS } from '../search/index.ts';

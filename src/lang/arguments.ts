@@ -3,7 +3,7 @@ import type { ValueExpr } from '../space/space.ts';
 import type { Checker } from './model.ts';
 import { domainOf, pointsOf } from './domain.ts';
 import type { Datum, DomainEnv } from './domain.ts';
-import { didYouMean, oneOf } from './nearest.ts';
+import { didYouMean, oneOf } from '../base/nearest.ts';
 
 /** Tests an argument over every value that it can take: E204. */
 export function testArgument(checker: Checker, callee: string, def: ArgDef, value: ValueExpr, env: DomainEnv): void {

@@ -6,7 +6,7 @@ import { report, spanOf, textOf, want } from './context.ts';
 import { resolveLet } from './lets.ts';
 import { define, markChecked, placeOf } from './scope.ts';
 import { constantNumber, elaborateValue } from './values.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { Context, Entity, Mutable } from './model.ts';
 
 /** What the statements of a space or cell come to. Statements that are no definitions are left to `other`. */

@@ -9,7 +9,7 @@ import type { Argument, Expr, Parameter, Spanned } from '../../grammar/syntax.ts
 import { inner, labelled, newNumbers, ownNumbers, quote, report, spanOf, useName, want } from './context.ts';
 import { bindArguments } from './bind.ts';
 import { elaborateCellBody } from './bodies.ts';
-import { didYouMean, oneOf } from './nearest.ts';
+import { didYouMean, oneOf } from '../base/nearest.ts';
 import { elaborateSignature } from './signature.ts';
 import { kindOf, kindOfDef } from './kinds.ts';
 import { newScope } from './scope.ts';

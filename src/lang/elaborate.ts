@@ -14,7 +14,7 @@ import { inner, labelled, quote, report, spanOf, takeNumber, textOf, useName, wa
 import { callDef } from './def-calls.ts';
 import { callLayer, callSetting } from './layer-calls.ts';
 import { letIn, useLet } from './lets.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { chain, choice, conditional, each, list, optional, order, orderOf, repeat, repeated } from './nets.ts';
 import { isNamedUse, scoped } from './scoped.ts';
 import { lookup, visibleNames } from './scope.ts';

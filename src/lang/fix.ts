@@ -5,7 +5,7 @@ import type { NextDecision } from '../space/restrict.ts';
 import type { Assignment, Site, Space, ValueExpr } from '../space/space.ts';
 import type { Binding, Expr, Path } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf } from './context.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { Context } from './model.ts';
 
 type Fixed = Space['fixed'][number];

@@ -6,7 +6,7 @@ import { inner, labelled, quote, report, spanOf, useName, want } from './context
 import { elaborateValue } from './values.ts';
 import { describe, testArgument } from './arguments.ts';
 import { EMPTY_ENV } from './domain.ts';
-import { didYouMean, oneOf } from './nearest.ts';
+import { didYouMean, oneOf } from '../base/nearest.ts';
 import { newScope } from './scope.ts';
 import type { Context, Entity, Meaning } from './model.ts';
 import { ERROR } from './model.ts';

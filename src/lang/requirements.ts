@@ -3,7 +3,7 @@ import type { Measure, RequireExpr, RequireTerm, Requirement, ValueExpr } from '
 import type { BinaryExpr, Expr } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf } from './context.ts';
 import { EMPTY_ENV, domainOf } from './domain.ts';
-import { oneOf } from './nearest.ts';
+import { oneOf } from '../base/nearest.ts';
 import { lookup, namesWithin } from './scope.ts';
 import { elaborateValue } from './values.ts';
 import { notYet } from './elaborate.ts';

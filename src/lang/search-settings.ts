@@ -4,7 +4,7 @@ import type { SearchStatement, ValueSetting } from '../../grammar/syntax.ts';
 import { report, textOf } from './context.ts';
 import { notYet } from './elaborate.ts';
 import { defaultArg } from './layer-calls.ts';
-import { didYouMean, oneOf } from './nearest.ts';
+import { didYouMean, oneOf } from '../base/nearest.ts';
 import { SETTINGS, settingNames } from './setting-defs.ts';
 import { fixedWhole, forEachKey, onlyItem, settingOf } from './train.ts';
 import { constantNumber, elaborateValue } from './values.ts';

@@ -6,7 +6,7 @@ import { exactInteger } from '../../grammar/literals.ts';
 import type { CheckStatement, Expr, Spanned } from '../../grammar/syntax.ts';
 import { inner, newNumbers, report, spanOf, textOf, want } from './context.ts';
 import { walkSpace } from './flow.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { CheckedSpace } from './spaces.ts';
 import { lookup } from './scope.ts';
 import { defaultTrain } from './train.ts';

@@ -5,7 +5,7 @@ import { elaborateBody } from './bodies.ts';
 import { newNumbers, report, spanOf } from './context.ts';
 import { fixedBy, pointOf } from './fix.ts';
 import { walkSpace } from './flow.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { notYet } from './elaborate.ts';
 import { requirement } from './requirements.ts';
 import { lookup, newScope } from './scope.ts';

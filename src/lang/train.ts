@@ -7,7 +7,7 @@ import type { Expr, Setting, SettingItem, TrainStatement, ValueSetting } from '.
 import { labelled, report, spanOf, textOf, want } from './context.ts';
 import { notYet } from './elaborate.ts';
 import { defaultArg } from './layer-calls.ts';
-import { didYouMean, oneOf } from './nearest.ts';
+import { didYouMean, oneOf } from '../base/nearest.ts';
 import { lookup } from './scope.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import { PRELUDE } from './prelude.ts';

@@ -36,6 +36,7 @@ import {
   tanhGrad,
 } from './elementwise.ts';
 import { gatherRows, loadI32, loadU8, scatterRows } from './gather.ts';
+import { hadamard } from './hadamard.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
 import { linear } from './linear.ts';
@@ -88,6 +89,7 @@ export const OPS: readonly OpDef[] = [
   geluGrad,
   geluTanh,
   geluTanhGrad,
+  hadamard,
   kronAlgebraGrad,
   kronFactorGrad,
   kronLinear,

@@ -39,9 +39,15 @@ export function attrKindText(kind: AttrKind): string {
   return 'oneOf' in kind ? kind.oneOf.join(' | ') : `u32[${kind.u32}]`;
 }
 
-// FNV-1a over UTF-8 bytes.
+// FNV-1a over UTF-8 bytes, in halves of 32 bits: the prime is 2^40 + 0x1b3. (As bigints it is what a script waits for most.)
 function fnv64(text: string): bigint {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  return hash;
+  let high = 0xcbf29ce4,
+    low = 0x84222325;
+  for (const byte of new TextEncoder().encode(text)) {
+    low = (low ^ byte) >>> 0;
+    const product = low * 0x1b3;
+    high = (high * 0x1b3 + Math.floor(product / 2 ** 32) + ((low << 8) >>> 0)) % 2 ** 32;
+    low = product % 2 ** 32;
+  }
+  return (BigInt(high) << 32n) | BigInt(low);
 }

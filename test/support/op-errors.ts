@@ -7,6 +7,7 @@ import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
+import { hadamard } from '../../src/ops/hadamard.ts';
 import { linear } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
@@ -112,6 +113,8 @@ export const OP_ERRORS: readonly OpError[] = [
   [concat, [f32(2, 3), f32(3, 3)], { axis: 1 }, /concat of \[2, 3\] and \[3, 3\]/],
   [concat, [f32(2, 3), f32(2)], { axis: 1 }, /concat of \[2, 3\] and \[2\]/],
   [repeatAffine, [f32(2)], { rounds: 65537, scale: 1, shift: 0 }, /rounds is 65537: at most 65536/],
+  [hadamard, [f32(2, 12)], { scale: 1 }, /power of two, not 12/],
+  [hadamard, [f32(2, 0)], { scale: 1 }, /power of two, not 0/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
     attention,

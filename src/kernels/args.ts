@@ -1,0 +1,148 @@
+import type { Key } from '../base/philox.ts';
+import type { Value } from '../ir/graph.ts';
+import { didYouMean } from '../base/nearest.ts';
+import { badType, badValue, describe } from './error.ts';
+import type { TensorLike } from './tensor.ts';
+
+/** A tensor by its pattern, as in op records: `f32[...lead, C]`, `i32[rows]`. Sizes of one name agree over all of a kernel's tensors. */
+export interface TensorArg<Optional extends boolean = boolean> {
+  readonly kind: 'tensor';
+  readonly pattern: string;
+  readonly optional: Optional;
+  readonly doc: string;
+}
+/** A list of tensors, null where one is absent; each of them has the pattern, with sizes of its own. */
+export interface TensorsArg {
+  readonly kind: 'tensors';
+  readonly pattern: string;
+  readonly optional: false;
+  readonly doc: string;
+}
+/** Anything else: `read` checks it and gives what `build` sees. */
+export interface OptionArg<Taken, Read, Optional extends boolean = boolean> {
+  readonly kind: 'option';
+  readonly optional: Optional;
+  /** What is read where the caller gives nothing. */
+  readonly default: Taken | undefined;
+  readonly read: (value: unknown, argument: string) => Read;
+  readonly doc: string;
+}
+// What an option takes stands in no place where a wider type would not do.
+export type AnyArg = TensorArg | TensorsArg | OptionArg<unknown, unknown>;
+export type Args = Readonly<Record<string, AnyArg>>;
+
+/** What a caller writes. */
+type Taken<A extends AnyArg> = A extends { kind: 'tensor'; pattern: `i32${string}` }
+  ? TensorLike<Int32Array>
+  : A extends { kind: 'tensor' }
+    ? TensorLike
+    : A extends { kind: 'tensors' }
+      ? readonly (TensorLike | null)[]
+      : A extends OptionArg<infer T, unknown>
+        ? T
+        : never;
+type Optionals<A extends Args> = { [K in keyof A]: A[K] extends { optional: false } ? never : K }[keyof A];
+export type Call<A extends Args> = { readonly [K in Exclude<keyof A, Optionals<A>>]: Taken<A[K]> } & {
+  readonly [K in Optionals<A>]?: Taken<A[K]> | null | undefined;
+};
+
+/** What `build` sees. */
+type Read<A extends AnyArg> =
+  A extends TensorArg<false>
+    ? Value
+    : A extends { kind: 'tensor' }
+      ? Value | null
+      : A extends { kind: 'tensors' }
+        ? readonly (Value | null)[]
+        : A extends OptionArg<unknown, infer R>
+          ? R
+          : never;
+export type BuildArgs<A extends Args> = { readonly [K in keyof A]: Read<A[K]> };
+
+export const tensorOf = <P extends string>(pattern: P, doc: string): TensorArg<false> & { readonly pattern: P } => ({
+  kind: 'tensor',
+  pattern,
+  optional: false,
+  doc,
+});
+export const maybe = <P extends string>(pattern: P, doc: string): TensorArg<true> & { readonly pattern: P } => ({
+  kind: 'tensor',
+  pattern,
+  optional: true,
+  doc,
+});
+export const tensorsOf = (pattern: string, doc: string): TensorsArg => ({
+  kind: 'tensors',
+  pattern,
+  optional: false,
+  doc,
+});
+
+interface Option<Taken, Read> {
+  readonly doc: string;
+  readonly read: (value: unknown, argument: string) => Read;
+  readonly default?: Taken | undefined;
+}
+/** An option of one's own; with a default, or `null` for one, it may be left out. */
+function option<T, R>(o: Option<T, R> & { readonly default: T }): OptionArg<T, R, true>;
+function option<T, R>(o: Option<T, R>): OptionArg<T, R, false>;
+function option<T, R>({ doc, read, default: d }: Option<T, R>): OptionArg<T, R> {
+  return { kind: 'option', optional: d !== undefined, default: d, read, doc };
+}
+export { option };
+
+const isWhole = (value: unknown, min: number, max: number): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+
+function readNumber(value: unknown, argument: string, fits: (n: number) => boolean, expected: string): number {
+  if (typeof value !== 'number') throw badType(argument, expected, describe(value));
+  if (!fits(value)) throw badValue(argument, expected, describe(value));
+  return value + 0; // no -0
+}
+
+export const WHOLE_MAX = 2 ** 32 - 1;
+
+/** Reads a whole number between bounds. */
+export const readWhole =
+  (min: number, max = WHOLE_MAX) =>
+  (value: unknown, argument: string): number =>
+    readNumber(value, argument, (n) => isWhole(n, min, max), `a whole number from ${min} to ${max}`);
+
+/** Reads a finite number between bounds, both included. */
+export const readReal =
+  (min = -3e38, max = 3e38) =>
+  (value: unknown, argument: string): number => {
+    const expected = min === -3e38 && max === 3e38 ? 'a finite number' : `a number from ${min} to ${max}`;
+    return readNumber(value, argument, (n) => n >= min && n <= max, expected);
+  };
+
+export const readChoice =
+  <T extends string>(names: readonly T[]) =>
+  (value: unknown, argument: string): T => {
+    const expected = names.map((n) => `'${n}'`).join(', ');
+    if (typeof value !== 'string') throw badType(argument, expected, describe(value));
+    if (!names.includes(value as T)) throw badValue(argument, expected, describe(value), didYouMean(value, names));
+    return value as T;
+  };
+
+export const readTruth = (value: unknown, argument: string): boolean => {
+  if (typeof value !== 'boolean') throw badType(argument, 'true or false', describe(value));
+  return value;
+};
+
+/** Reads a whole number, or one per axis: gives `count` of them. */
+export function readWholes(value: unknown, argument: string, count: number, min: number): readonly number[] {
+  if (!Array.isArray(value)) return new Array<number>(count).fill(readWhole(min)(value, argument));
+  if (value.length !== count) throw badValue(argument, `a whole number, or ${count} of them`, describe(value));
+  return value.map((v, i) => readWhole(min)(v, `${argument}[${i}]`));
+}
+
+/** A seed's low and high word. */
+export const readSeed = (value: unknown, argument: string): Key => {
+  const expected = 'a whole number from 0 to 2^53, or a bigint from 0 to 2^64';
+  if (typeof value !== 'number' && typeof value !== 'bigint') throw badType(argument, expected, describe(value));
+  const fits = typeof value === 'bigint' ? value >= 0n && value < 1n << 64n : isWhole(value, 0, 2 ** 53);
+  if (!fits) throw badValue(argument, expected, describe(value));
+  const seed = BigInt(value);
+  return [Number(seed & 0xffffffffn), Number(seed >> 32n)];
+};

@@ -1,0 +1,6 @@
+/** `tenon/kernels`: fused kernels for scripts. Each function takes one object of named arguments and has a twin with `Sync` at its end. */
+export { TenonError } from './error.ts';
+export { hadamard, hadamardSync } from './hadamard.ts';
+export { philox, philoxSync } from './philox.ts';
+export { tensor } from './tensor.ts';
+export type { Nested, Tensor, TensorLike } from './tensor.ts';
