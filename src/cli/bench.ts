@@ -8,7 +8,7 @@ import { torch } from '../bench/peers/torch.ts';
 import { roofline } from '../bench/roofline.ts';
 import type { Roofline } from '../bench/roofline.ts';
 import { info } from '../native/native.ts';
-import { nearest } from '../lang/nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import type { CommandDef } from './command.ts';
 import { quantityOption, SECONDS, textOption, wholeOption } from './command.ts';
 import { table } from './format.ts';
