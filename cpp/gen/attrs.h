@@ -597,6 +597,63 @@ struct SliceAttrs {
   }
 };
 
+struct SubspaceNormsAttrs {
+  uint32_t d;
+  uint32_t rows;
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  __attribute__((always_inline)) static inline SubspaceNormsAttrs read(const uint64_t* words) {
+    SubspaceNormsAttrs a;
+    a.d = static_cast<uint32_t>(words[0]);
+    a.rows = static_cast<uint32_t>(words[1]);
+    a.key0 = static_cast<uint32_t>(words[2]);
+    a.key1 = static_cast<uint32_t>(words[3]);
+    a.stream = static_cast<uint32_t>(words[4]);
+    return a;
+  }
+};
+
+struct SubspaceProjectAttrs {
+  uint32_t dims_rank;
+  uint64_t dims[8];
+  uint32_t kind;  // 0 rademacher, 1 gaussian, 2 sparse, 3 fastfood
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  uint32_t stratum;
+  __attribute__((always_inline)) static inline SubspaceProjectAttrs read(const uint64_t* words) {
+    SubspaceProjectAttrs a;
+    a.dims_rank = static_cast<uint32_t>(words[0]);
+    for (int i = 0; i < 8; i++) a.dims[i] = words[1 + i];
+    a.kind = static_cast<uint32_t>(words[9]);
+    a.key0 = static_cast<uint32_t>(words[10]);
+    a.key1 = static_cast<uint32_t>(words[11]);
+    a.stream = static_cast<uint32_t>(words[12]);
+    a.stratum = static_cast<uint32_t>(words[13]);
+    return a;
+  }
+};
+
+struct SubspaceTransposeAttrs {
+  uint32_t d;
+  uint32_t kind;  // 0 rademacher, 1 gaussian, 2 sparse, 3 fastfood
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  uint32_t stratum;
+  __attribute__((always_inline)) static inline SubspaceTransposeAttrs read(const uint64_t* words) {
+    SubspaceTransposeAttrs a;
+    a.d = static_cast<uint32_t>(words[0]);
+    a.kind = static_cast<uint32_t>(words[1]);
+    a.key0 = static_cast<uint32_t>(words[2]);
+    a.key1 = static_cast<uint32_t>(words[3]);
+    a.stream = static_cast<uint32_t>(words[4]);
+    a.stratum = static_cast<uint32_t>(words[5]);
+    return a;
+  }
+};
+
 struct SumAttrs {
   uint32_t axes;
   __attribute__((always_inline)) static inline SumAttrs read(const uint64_t* words) {

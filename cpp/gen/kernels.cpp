@@ -87,6 +87,9 @@ extern const Kernel sqrt_kernel;
 extern const Kernel square_kernel;
 extern const Kernel step_kernel;
 extern const Kernel sub_kernel;
+extern const Kernel subspace_norms_kernel;
+extern const Kernel subspace_project_kernel;
+extern const Kernel subspace_transpose_kernel;
 extern const Kernel sum_kernel;
 extern const Kernel tanh_kernel;
 extern const Kernel tanh_grad_kernel;
@@ -176,6 +179,9 @@ static const Kernel* const kKernels[] = {
     &square_kernel,  // square
     &step_kernel,  // step
     &sub_kernel,  // sub
+    &subspace_norms_kernel,  // subspace_norms
+    &subspace_project_kernel,  // subspace_project
+    &subspace_transpose_kernel,  // subspace_transpose
     &sum_kernel,  // sum
     &tanh_kernel,  // tanh
     &tanh_grad_kernel,  // tanh_grad

@@ -892,6 +892,48 @@ const ArgSpec k_sub_out[] = {
     {"y", DType::kF32, false, false, false, 2, 0, {}},
 };
 
+const ArgSpec k_subspace_norms_out[] = {
+    {"norms", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+};
+const AttrSpec k_subspace_norms_attrs[] = {
+    {"d", AttrKind::kU32, 1},
+    {"rows", AttrKind::kU32, 1},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_subspace_project_in[] = {
+    {"v", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"base", DType::kF32, false, true, false, 1, 0, {}},
+};
+const ArgSpec k_subspace_project_out[] = {
+    {"theta", DType::kF32, false, false, false, 2, 0, {}},
+};
+const AttrSpec k_subspace_project_attrs[] = {
+    {"dims", AttrKind::kDims, 1},
+    {"kind", AttrKind::kChoice, 4},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+    {"stratum", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_subspace_transpose_in[] = {
+    {"g", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_subspace_transpose_out[] = {
+    {"v", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 1}}},
+};
+const AttrSpec k_subspace_transpose_attrs[] = {
+    {"d", AttrKind::kU32, 1},
+    {"kind", AttrKind::kChoice, 4},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+    {"stratum", AttrKind::kU32, 1},
+};
+
 const ArgSpec k_sum_in[] = {
     {"x", DType::kF32, false, false, false, 0, 0, {}},
 };
@@ -1033,6 +1075,9 @@ const OpInfo kOps[] = {
     {"square", k_square_in, 1, k_square_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"step", k_step_in, 1, k_step_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"sub", k_sub_in, 2, k_sub_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
+    {"subspace_norms", nullptr, 0, k_subspace_norms_out, 1, k_subspace_norms_attrs, 5, 5, {-1, -1, -1, -1}, false, false},
+    {"subspace_project", k_subspace_project_in, 2, k_subspace_project_out, 1, k_subspace_project_attrs, 6, 14, {1, -1, -1, -1}, false, true},
+    {"subspace_transpose", k_subspace_transpose_in, 1, k_subspace_transpose_out, 1, k_subspace_transpose_attrs, 6, 6, {-1, -1, -1, -1}, false, false},
     {"sum", k_sum_in, 1, k_sum_out, 1, k_sum_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"tanh", k_tanh_in, 1, k_tanh_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"tanh_grad", k_tanh_grad_in, 2, k_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
@@ -1040,8 +1085,8 @@ const OpInfo kOps[] = {
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 87;
-const uint64_t kOpTableHash = 0xecf242db92589eb2u;
+const uint32_t kOpCount = 90;
+const uint64_t kOpTableHash = 0xfafec7275071d056u;
 // clang-format on
 
 }  // namespace tenon

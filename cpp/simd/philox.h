@@ -32,11 +32,10 @@ TENON_INLINE vuq block_index() {
   return v;
 }
 
-// word[k], low 32 bits of each lane: word k of the blocks with counters (first + lane, third, fourth). High bits are
-// noise.
-TENON_INLINE void philox(uint64_t first, uint32_t third, uint32_t fourth, PhiloxKey key, vuq (&word)[4]) {
-  const vuq index = first + block_index();
-  vuq a = index, b = index >> 32, c = third + vuq{}, d = fourth + vuq{};
+// word[k], low 32 bits of each lane: word k of the blocks with counters (first, second, third, fourth), of which a lane
+// gives the low 32 bits. High bits are noise.
+TENON_INLINE void philox_at(vuq first, vuq second, uint32_t third, uint32_t fourth, PhiloxKey key, vuq (&word)[4]) {
+  vuq a = first, b = second, c = third + vuq{}, d = fourth + vuq{};
   for (int round = 0; round < 10; round++) {
     const vuq p = multiply_low(a, 0xd2511f53u), q = multiply_low(c, 0xcd9e8d57u);
     a = (q >> 32) ^ b ^ uint64_t { key.low };
@@ -50,6 +49,12 @@ TENON_INLINE void philox(uint64_t first, uint32_t third, uint32_t fourth, Philox
   word[1] = b;
   word[2] = c;
   word[3] = d;
+}
+
+// The same of the blocks with counters (first + lane, third, fourth), where the first is 64 bits.
+TENON_INLINE void philox(uint64_t first, uint32_t third, uint32_t fourth, PhiloxKey key, vuq (&word)[4]) {
+  const vuq index = first + block_index();
+  philox_at(index, index >> 32, third, fourth, key, word);
 }
 
 // Lanes of a and b in turn: a0 b0 a1 b1 …
@@ -72,13 +77,18 @@ TENON_INLINE vuq interleave_high(vuq a, vuq b) {
 #endif
 }
 
-// The same words in the order of elements: block by block, two vectors.
-TENON_INLINE void philox_words(uint64_t first, uint32_t third, PhiloxKey key, vu (&words)[2]) {
-  vuq w[4];
-  philox(first, third, 0, key, w);
+// Words in the order of blocks, four of each: two vectors.
+TENON_INLINE void in_order(const vuq (&w)[4], vu (&words)[2]) {
   const vuq even = (w[0] & 0xffffffffu) | w[1] << 32, odd = (w[2] & 0xffffffffu) | w[3] << 32;
   words[0] = (vu)interleave_low(even, odd);
   words[1] = (vu)interleave_high(even, odd);
+}
+
+// The words of kBlocks blocks in the order of elements.
+TENON_INLINE void philox_words(uint64_t first, uint32_t third, PhiloxKey key, vu (&words)[2]) {
+  vuq w[4];
+  philox(first, third, 0, key, w);
+  in_order(w, words);
 }
 
 // (w + 1/2) / 2^32 of the low 32 bits.

@@ -53,6 +53,7 @@ import { broadcastTo, sum } from './reduce.ts';
 import { repeatAffine } from './repeat.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
+import { subspaceNorms, subspaceProject, subspaceTranspose } from './subspace.ts';
 import { tril } from './tril.ts';
 import { tuckerWeight } from './tucker-weight.ts';
 
@@ -139,6 +140,9 @@ export const OPS: readonly OpDef[] = [
   square,
   step,
   sub,
+  subspaceNorms,
+  subspaceProject,
+  subspaceTranspose,
   sum,
   tanh,
   tanhGrad,

@@ -22,6 +22,7 @@ import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { repeatAffine } from '../../src/ops/repeat.ts';
 import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
+import { subspaceNorms, subspaceProject, subspaceTranspose } from '../../src/ops/subspace.ts';
 import { tril } from '../../src/ops/tril.ts';
 import { tuckerWeight } from '../../src/ops/tucker-weight.ts';
 
@@ -31,6 +32,7 @@ export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, Re
 const window: Attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
 const convolution: Attrs = { ...window, dilation: [1, 1, 1], groups: 1, winograd: 'on' };
 const pool: Attrs = { ...window, kernel: [1, 2, 2] };
+const projection: Attrs = { kind: 'sparse', key0: 0, key1: 0, stream: 0, stratum: 0 };
 const image = f32(2, 1, 5, 5, 4);
 const weight = f32(6, 1, 3, 3, 4);
 const convolved = f32(2, 1, 3, 3, 6);
@@ -115,6 +117,13 @@ export const OP_ERRORS: readonly OpError[] = [
   [repeatAffine, [f32(2)], { rounds: 65537, scale: 1, shift: 0 }, /rounds is 65537: at most 65536/],
   [hadamard, [f32(2, 12)], { scale: 1 }, /power of two, not 12/],
   [hadamard, [f32(2, 0)], { scale: 1 }, /power of two, not 0/],
+  [subspaceProject, [f32(7), null], { ...projection, dims: [6] }, /7 dimensions does not fit 6 numbers/],
+  [subspaceProject, [f32(1), f32(3, 2)], { ...projection, dims: [6] }, /base is \[3, 2\], not \[6\]/],
+  [subspaceTranspose, [f32(6)], { ...projection, d: 7 }, /7 dimensions does not fit/],
+  [subspaceTranspose, [f32(6)], { ...projection, d: 1, stream: 2 ** 30 }, /stream 1073741824 is not below 2\^30/],
+  [subspaceTranspose, [f32(6)], { ...projection, d: 1, stratum: 32769 }, /strata of 32769 rows/],
+  [subspaceTranspose, [f32(2 ** 31 + 1)], { ...projection, d: 1, stratum: 1 }, /more than 2\^31/],
+  [subspaceNorms, [], { rows: 3, d: 4, key0: 0, key1: 0, stream: 0 }, /4 dimensions does not fit 3 numbers/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
     attention,
