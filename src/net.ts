@@ -147,7 +147,9 @@ export class Net {
   load(path: string): void {
     this.checkOpen();
     const { tensors } = readSafetensors(path);
-    const leaves = storeLeavesOf(predictionGraph(modelOf(this.space, this.assignment), 1));
+    const leaves = storeLeavesOf(predictionGraph(modelOf(this.space, this.assignment), 1)).filter(
+      (l) => l.kind !== 'fixed',
+    );
     checkTensors(leaves, tensors, path);
     this.become(new Map(leaves.map((l) => [l.name, tensors.get(l.name)!])));
   }

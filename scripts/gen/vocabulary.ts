@@ -6,6 +6,7 @@ import { LOSSES } from '../../src/recipes/losses.ts';
 import { OPTIMIZERS } from '../../src/recipes/optimizers.ts';
 import { SCHEDULES } from '../../src/recipes/schedules.ts';
 import { SEARCHERS } from '../../src/search/index.ts';
+import { WEIGHTS } from '../../src/weights/index.ts';
 
 interface Row {
   readonly name: string;
@@ -24,7 +25,7 @@ function domain(type: ArgType): string {
     case 'name':
       return type.oneOf.length === 0 ? 'text' : type.oneOf.join(', ');
     case 'wholes':
-      return `whole, from ${type.min}, or one per spatial axis${type.names ? `; or ${type.names.join(', ')}` : ''}`;
+      return `whole, from ${type.min}, or one per axis${type.names ? `; or ${type.names.join(', ')}` : ''}`;
     case 'axes':
       return 'a range of axes';
   }
@@ -54,6 +55,7 @@ export async function vocabulary(): Promise<string> {
     '# The vocabulary\n',
     'Arguments with a value after the colon have that default. Any value may stand open: a choice, a range.\n',
     section('Layers', LAYERS.values()),
+    section('Weights, after `via`', WEIGHTS.values()),
     section('Losses', LOSSES.values()),
     section('Optimizers', OPTIMIZERS.values()),
     section('Schedules', SCHEDULES.values()),

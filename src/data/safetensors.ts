@@ -1,6 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { DTYPE_BYTES, numel } from '../base/tensor-type.ts';
 import type { DType, Shape } from '../base/tensor-type.ts';
+import type { TensorFile } from '../ir/leaf.ts';
 import { DataError } from './error.ts';
 
 /**
@@ -171,4 +173,24 @@ export function readSafetensors(path: string): Tensors {
     const code = (e as NodeJS.ErrnoException).code;
     throw new DataError('missing', path, code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`);
   }
+}
+
+const known = new Map<string, { readonly stamp: string; readonly file: TensorFile }>();
+
+/** The shapes of a file's f32 tensors and a hash of its bytes. Read anew where it has changed. Throws DataError where it is missing or damaged. */
+export function tensorFile(path: string): TensorFile {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const stamp = stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : '';
+  const before = known.get(path);
+  if (before?.stamp === stamp && stat) return before.file;
+  const { tensors } = readSafetensors(path);
+  const hash = createHash('sha256');
+  const shapes = new Map<string, Shape>();
+  for (const [name, t] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name} ${t.dtype} ${t.shape.join()}\n`).update(t.bytes);
+    if (t.dtype === 'f32') shapes.set(name, t.shape);
+  }
+  const file: TensorFile = { path, hash: hash.digest('hex').slice(0, 16), shapes };
+  known.set(path, { stamp, file });
+  return file;
 }

@@ -4,7 +4,7 @@
  */
 import type { Key } from '../base/philox.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import type { Init, Leaf } from './leaf.ts';
+import type { Given, Init, Leaf } from './leaf.ts';
 import type { AttrKind, Attrs, Cost, NdArray, Sample } from './signature.ts';
 
 /** An application of an op. Nodes are immutable; a graph lists them in an order in which every input comes first. */
@@ -82,12 +82,23 @@ export interface OpDef {
 /** Layers build differently for training and inference (dropout, batch normalisation). */
 export type Mode = 'train' | 'infer';
 
-/** What a layer asks of its weight: its shape, and what its variance follows from. */
+/**
+ * What a layer asks of its weight: its shape, and what its variance follows from. The first axis makes features (outputs), the last takes them (inputs),
+ * what lies between are the axes of a kernel.
+ */
 export interface WeightSpec {
   readonly shape: readonly number[];
   readonly fanIn: number;
   readonly fanOut: number;
   readonly start: Start;
+  /** The shape as a user sees it, without axes of size 1 that ops add; the shape unless said. */
+  readonly axes?: readonly number[];
+  /** The first axis numbers independent matrices (experts, heads): the second makes features. */
+  readonly stacked?: boolean;
+  /** Independent groups that the outputs fall into; 1 unless said. */
+  readonly groups?: number;
+  /** Added to a weight that stands already: it starts at 0, and can leave it. */
+  readonly delta?: boolean;
 }
 /** he N(0, 2/fanIn), lecun N(0, 1/fanIn), xavier N(0, 2/(fanIn+fanOut)); a number is a standard deviation. */
 export type Start = 'he' | 'lecun' | 'xavier' | number;
@@ -106,6 +117,8 @@ export interface Builder {
   param(path: string, shape: readonly number[], init: Init): Value;
   /** A weight made by the weight expression in force (`full` unless a `via` says otherwise). */
   weight(path: string, spec: WeightSpec): Value;
+  /** A tensor that nothing changes: neither trained nor kept, made again where it is needed. */
+  fixed(path: string, shape: readonly number[], init: Given): Value;
   /** A kept but untrained f32 tensor, such as running statistics. */
   state(path: string, shape: readonly number[], init: Init): Value;
   /** Sets the next value of a state (in training). */

@@ -2,19 +2,18 @@ import { sameType, showType } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import { keyOf } from '../base/philox.ts';
 import { checkAttrs } from './attrs.ts';
-import type { Builder, Mode, WeightDef } from './builder.ts';
+import type { Builder, Mode } from './builder.ts';
 import type { Graph, Init, Leaf, Node, Output, Value } from './graph.ts';
 import { checkSize, inferTypes } from './infer.ts';
 import { startOf } from './start.ts';
-import { joinPath, storeLeaves } from './store-leaves.ts';
+import { joinPath } from './path.ts';
+import { storeLeaves } from './store-leaves.ts';
 import { leafValue, nodesBehind, nodeValue, rootsOf } from './value.ts';
 
 export interface GraphOptions {
   readonly mode: Mode;
   /** Seed of the run: keys of dropout and the like follow from it. */
   readonly seed: number | bigint;
-  /** The weight expression in force; the weight itself unless said. */
-  readonly weight?: WeightDef;
 }
 
 /** A Builder that makes a graph. Beyond layers, it takes what a training step adds: data, slots, outputs. */
@@ -74,8 +73,8 @@ export function graphBuilder(options: GraphOptions): GraphBuilder {
     },
     one: (op, args, attrs) => builder.apply(op, args, attrs)[0]!,
     param: (path, shape, init) => store.get('param', joinPath(scope, path), shape, init),
-    weight: (path, spec) =>
-      options.weight ? options.weight.make(builder, path, spec) : builder.param(path, spec.shape, startOf(spec)),
+    weight: (path, spec) => builder.param(path, spec.shape, startOf(spec)),
+    fixed: (path, shape, init) => store.fixed(joinPath(scope, path), shape, init),
     state(path, shape, init) {
       const value = store.get('state', joinPath(scope, path), shape, init);
       return updated.get(value.source as Leaf) ?? value;
@@ -113,8 +112,7 @@ export function graphBuilder(options: GraphOptions): GraphBuilder {
     params: () =>
       store
         .all()
-        .filter((leaf) => leaf.kind === 'param')
-        .map((leaf) => store.get(leaf.kind, leaf.name, leaf.type.shape, leaf.init)),
+        .flatMap((leaf) => (leaf.kind === 'param' ? [store.get('param', leaf.name, leaf.type.shape, leaf.init)] : [])),
     losses: () => losses,
     finish(outputs) {
       const roots = {

@@ -2,7 +2,7 @@ import type { Node, Value } from './core.ts';
 import type { Leaf } from './leaf.ts';
 
 export type { Node, Value } from './core.ts';
-export type { Init, Leaf } from './leaf.ts';
+export type { Given, Init, Leaf } from './leaf.ts';
 
 /**
  * Pure: nothing happens but through the roots. `outputs` are given back; `perStep` outputs row s of a table at step s; `updates` are the next values of

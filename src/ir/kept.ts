@@ -4,7 +4,7 @@ import type { Graph, Leaf, Node, Value } from './graph.ts';
 import { graphBuilder } from './graph-builder.ts';
 import type { GradContext, OpDef } from './op.ts';
 import { lower } from './rebuild.ts';
-import { leafValue, rootsOf, ValueMap } from './value.ts';
+import { leafValue, rootsOf, ValueMap, weightMakers } from './value.ts';
 
 /** What a gradient rule reads of one application, and which inputs it gives a gradient. */
 interface Reads {
@@ -18,6 +18,8 @@ export interface Kept {
   has(value: Value): boolean;
   /** Numbers kept, leaves left out: parameters and inputs have memory of their own. */
   readonly size: number;
+  /** Those of them that belong to weights: as many for any batch. */
+  readonly constant: number;
 }
 
 /**
@@ -39,12 +41,18 @@ export function keptForBackward(forward: Graph): Kept {
     for (const i of reads.outputs) kept.set(owner({ source: node, index: i, type: node.types[i]! }), true);
     node.inputs.forEach((v, i) => v && reads.flows[i] && reached.set(v, true));
   }
-  let size = 0;
-  for (const [value] of kept.entries()) if (value.source.kind === 'node') size += numel(value.type.shape);
+  const makers = weightMakers(graph);
+  let size = 0,
+    constant = 0;
+  for (const [{ source, type }] of kept.entries()) {
+    if (source.kind !== 'node') continue;
+    size += numel(type.shape);
+    if (makers.has(source)) constant += numel(type.shape);
+  }
   // Roots of the lowered graph are other values than the caller's: ask by position.
   const twin = new ValueMap<Value>();
   rootsOf(forward).forEach((root, i) => twin.set(root, rootsOf(graph)[i]!));
-  return { size, has: (value) => kept.has(owner(twin.get(value) ?? value)) };
+  return { size, constant, has: (value) => kept.has(owner(twin.get(value) ?? value)) };
 }
 
 /** The value whose memory this one is. */

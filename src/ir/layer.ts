@@ -17,6 +17,8 @@ export interface ArgDef {
   readonly default?: ArgValue;
   /** May be given by position, in the order of the list; so may arguments without a default. The rest go by name. */
   readonly positional?: boolean;
+  /** Several given by position are one list. */
+  readonly spread?: boolean;
 }
 export type ArgType =
   | { readonly kind: 'whole'; readonly min: number; readonly max?: number }

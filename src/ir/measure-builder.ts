@@ -1,10 +1,13 @@
 import { numel } from '../base/tensor-type.ts';
 import type { Shape, TensorType } from '../base/tensor-type.ts';
-import type { Builder, WeightDef } from './builder.ts';
+import type { Builder } from './builder.ts';
 import type { Graph, Leaf, Value } from './graph.ts';
 import { graphBuilder } from './graph-builder.ts';
 import { keptForBackward } from './kept.ts';
 import type { Cost } from './op.ts';
+import { weightMakers } from './value.ts';
+
+export type FixedLeaf = Extract<Leaf, { kind: 'fixed' }>;
 
 /** What a function over Builder makes of inputs of these types, and what that costs. */
 export interface Measurement extends Cost {
@@ -15,12 +18,16 @@ export interface Measurement extends Cost {
   readonly state: number;
   /** Numbers made here that the backward pass reads, each once; the inputs are left out. */
   readonly kept: number;
+  /** Those of them that belong to weights: as many for any batch. */
+  readonly keptConstant: number;
   /** Whether the backward pass reads input i, or output i (which then is in `kept`, unless it is an input). */
   readonly keptInputs: readonly boolean[];
   readonly keptOutputs: readonly boolean[];
   /** Shapes of the parameters and of the state by path. */
   readonly weights: ReadonlyMap<string, Shape>;
   readonly states: ReadonlyMap<string, Shape>;
+  /** Tensors that are given. */
+  readonly fixed: readonly FixedLeaf[];
 }
 
 /**
@@ -30,10 +37,9 @@ export interface Measurement extends Cost {
 export function measure(
   inputs: readonly TensorType[],
   build: (b: Builder, inputs: readonly Value[]) => readonly Value[],
-  options: { readonly weight?: WeightDef } = {},
 ): Measurement {
   const make = (mode: 'train' | 'infer'): Graph => {
-    const b = graphBuilder({ mode, seed: 0, ...options });
+    const b = graphBuilder({ mode, seed: 0 });
     const given = inputs.map((type, i) => b.input(inputName(i), type));
     return b.finish(build(b, given).map((value, i) => ({ name: String(i), value })));
   };
@@ -50,21 +56,25 @@ export function measure(
     params: total(weights),
     state: total(states),
     kept: kept.size,
+    keptConstant: kept.constant,
     keptInputs: inputs.map((type, i) => kept.has({ source: inputLeaf(i), index: 0, type })),
     keptOutputs: forTraining.outputs.map((o) => kept.has(o.value)),
     weights,
     states,
+    fixed: forTraining.leaves.filter((l) => l.kind === 'fixed'),
   };
 }
 
 const inputName = (i: number): string => `in${i}`;
 const total = (shapes: ReadonlyMap<string, Shape>): number => [...shapes.values()].reduce((n, s) => n + numel(s), 0);
 
-/** Declared costs summed over the nodes of a graph. */
+/** Declared costs summed over the nodes of a graph; making a weight costs nothing. */
 export function costOf(graph: Graph): Cost {
   let flops = 0,
     macs = 0;
+  const makers = weightMakers(graph);
   for (const node of graph.nodes) {
+    if (makers.has(node)) continue;
     const cost = node.op.cost(
       node.inputs.map((v) => v && v.type),
       node.types,

@@ -1,5 +1,5 @@
 import { showType } from '../base/tensor-type.ts';
-import type { Graph, Init, Leaf, Node, Value } from './graph.ts';
+import type { Given, Graph, Init, Leaf, Node, Value } from './graph.ts';
 import type { AttrValue, Attrs } from './op.ts';
 
 /** A graph as text, a line each: leaves, nodes numbered in order, roots. Equal graphs print equally. */
@@ -26,8 +26,20 @@ function leafLine(leaf: Leaf): string {
   return leaf.kind === 'data' ? head : `${head} = ${showInit(leaf.init)}`;
 }
 
-const showInit = (init: Init): string =>
-  init.kind === 'normal' ? `normal(${Number(init.std.toPrecision(6))})` : String(init.value);
+function showInit(init: Init | Given): string {
+  switch (init.kind) {
+    case 'normal': {
+      const seed = init.seed === undefined ? '' : `, seed ${init.seed}`;
+      return `normal(${Number(init.std.toPrecision(6))}${seed})`;
+    }
+    case 'constant':
+      return String(init.value);
+    case 'table':
+      return `table of ${init.values.length}`;
+    case 'file':
+      return `file(${init.file.path}${init.tensor === null ? '' : `, ${init.tensor}`})`;
+  }
+}
 
 function nodeLine(node: Node, index: number, show: (value: Value) => string): string {
   const inputs = node.inputs.map((v) => (v ? show(v) : '-')).join(', ');

@@ -1,10 +1,12 @@
-import type { Init } from './graph.ts';
-import type { WeightSpec } from './builder.ts';
+import type { Init } from './leaf.ts';
+import type { WeightSpec } from './core.ts';
 
 /** How a weight starts that has the variance its layer asks for. */
 export function startOf(spec: Pick<WeightSpec, 'fanIn' | 'fanOut' | 'start'>): Init {
-  return { kind: 'normal', std: Math.sqrt(variance(spec)) };
+  return { kind: 'normal', std: stdOf(spec) };
 }
+
+export const stdOf = (spec: Pick<WeightSpec, 'fanIn' | 'fanOut' | 'start'>): number => Math.sqrt(variance(spec));
 
 function variance({ fanIn, fanOut, start }: Pick<WeightSpec, 'fanIn' | 'fanOut' | 'start'>): number {
   if (typeof start === 'number') return start * start;

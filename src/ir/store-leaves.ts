@@ -1,34 +1,35 @@
 import { sameShape, showType } from '../base/tensor-type.ts';
-import type { TensorType } from '../base/tensor-type.ts';
 import { Unfit } from '../base/unfit.ts';
-import type { Init, Leaf, Value } from './graph.ts';
+import type { Given, Init, Leaf, Value } from './graph.ts';
 import { checkSize } from './infer.ts';
 import { leafValue } from './value.ts';
 
-export type StoreLeaf = Extract<Leaf, { kind: 'param' | 'state' | 'slot' }>;
+export type StoreLeaf = Extract<Leaf, { kind: 'param' | 'state' | 'slot' | 'fixed' }>;
 
 /** Leaves of a store by their full path: the same path is the same tensor. Both builders make theirs here. */
 export interface StoreLeaves {
-  get(kind: StoreLeaf['kind'], name: string, shape: readonly number[], init: Init): Value;
+  get(kind: 'param' | 'state' | 'slot', name: string, shape: readonly number[], init: Init): Value;
+  fixed(name: string, shape: readonly number[], init: Given): Value;
   all(): readonly StoreLeaf[];
 }
 
 export function storeLeaves(): StoreLeaves {
   const values = new Map<string, { readonly leaf: StoreLeaf; readonly value: Value }>();
+  const make = (leaf: StoreLeaf): Value => {
+    const { kind, name, type } = leaf;
+    const old = values.get(name);
+    if (old) {
+      checkAgain(old.leaf, kind, name, type.shape);
+      return old.value;
+    }
+    checkSize(name, type);
+    const value = leafValue(leaf);
+    values.set(name, { leaf, value });
+    return value;
+  };
   return {
-    get(kind, name, shape, init) {
-      const old = values.get(name);
-      if (old) {
-        checkAgain(old.leaf, kind, name, shape);
-        return old.value;
-      }
-      const type: TensorType = { dtype: 'f32', shape };
-      checkSize(name, type);
-      const leaf: StoreLeaf = { kind, name, type, init };
-      const value = leafValue(leaf);
-      values.set(name, { leaf, value });
-      return value;
-    },
+    get: (kind, name, shape, init) => make({ kind, name, type: { dtype: 'f32', shape }, init }),
+    fixed: (name, shape, init) => make({ kind: 'fixed', name, type: { dtype: 'f32', shape }, init }),
     all: () => [...values.values()].map((v) => v.leaf),
   };
 }
@@ -43,7 +44,3 @@ function checkAgain(old: StoreLeaf, kind: StoreLeaf['kind'], name: string, shape
     found,
   );
 }
-
-/** A path within a scope; either may be empty. */
-export const joinPath = (scope: string, path: string): string =>
-  scope === '' ? path : path === '' ? scope : `${scope}.${path}`;

@@ -57,3 +57,14 @@ export function nodesBehind(values: readonly Value[]): readonly Node[] {
   }
   return [...found].sort((a, b) => a.id - b.id);
 }
+
+/** The nodes that make weights: all that they read follows from parameters and fixed tensors. */
+export function weightMakers(graph: Pick<Graph, 'nodes'>): ReadonlySet<Node> {
+  const found = new Set<Node>();
+  const isWeight = ({ source }: Value): boolean =>
+    source.kind === 'node' ? found.has(source) : source.kind === 'param' || source.kind === 'fixed';
+  for (const node of graph.nodes) {
+    if (node.inputs.length > 0 && node.inputs.every((v) => v === null || isWeight(v))) found.add(node);
+  }
+  return found;
+}

@@ -43,7 +43,7 @@ export const ownNumbers = (cx: Context, own: string | null = null): Context => (
 
 export const newNumbers = (): Numbers => ({ counts: new Map() });
 
-function next(numbers: Numbers, label: string): number {
+export function next(numbers: Numbers, label: string): number {
   const n = numbers.counts.get(label) ?? 0;
   numbers.counts.set(label, n + 1);
   return n;
@@ -92,6 +92,7 @@ export function kindClash(cx: Context, at: Spanned, wanted: Kind, found: Kind, f
 }
 
 interface ExprByKind {
+  readonly weight: ValueExpr;
   readonly value: ValueExpr;
   readonly net: NetExpr;
   readonly tensor: TensorExpr;

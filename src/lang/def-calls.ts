@@ -11,9 +11,9 @@ import { bindArguments } from './bind.ts';
 import { elaborateCellBody } from './bodies.ts';
 import { didYouMean, oneOf } from '../base/nearest.ts';
 import { elaborateSignature } from './signature.ts';
-import { kindOf, kindOfDef } from './kinds.ts';
+import { isParameterKind, kindOf, kindOfDef, makeParameter } from './kinds.ts';
 import { newScope } from './scope.ts';
-import { elaborateValue } from './values.ts';
+import { numberSites } from './weights.ts';
 import type { Context, Entity, EntityOf, Instance, Kind, Meaning, Mutable, Scope } from './model.ts';
 import { ERROR } from './model.ts';
 
@@ -35,10 +35,10 @@ export function callDef(entity: EntityOf<'def'>, args: readonly Argument[], at: 
   const given = bindGiven(entity, params, args, positions, flowing, at, cx);
   if (!given) return ERROR;
   const kinds = params.map((_, i): Kind => (flowing.includes(i) ? 'tensor' : given[i]!.kind));
-  const strange = kinds.findIndex((k) => k !== 'value' && k !== 'net' && k !== 'tensor' && k !== 'unknown');
+  const strange = kinds.findIndex((k) => !isParameterKind(k) && k !== 'unknown');
   if (strange >= 0) {
     report(cx, 'E201', given[strange]!.expr, `\`${entity.name}\` cannot take ${quote(cx, given[strange]!.expr)}`, {
-      expected: 'a value, a network or a tensor',
+      expected: 'a value, a weight, a network or a tensor',
       found: `a ${kinds[strange]!}`,
     });
     return ERROR;
@@ -56,7 +56,8 @@ export function callDef(entity: EntityOf<'def'>, args: readonly Argument[], at: 
   }
   const kind = kindOfDef(entity, kinds);
   if (kind === 'net' || kind === 'tensor') return callNetwork(entity, kind, kinds, given, flowing, at, cx);
-  if (kind === 'value' || kind === 'setting') return writeOut(entity, kinds, given as readonly Given[], at, cx);
+  if (kind === 'value' || kind === 'weight' || kind === 'setting')
+    return writeOut(entity, kinds, given as readonly Given[], at, cx);
   return reportUnknown(entity, at, cx);
 }
 
@@ -200,7 +201,9 @@ function elaborateArgument(
   const what = `the argument \`${p.name}\` of \`${entity.name}\``;
   switch (p.kind) {
     case 'valueParameter': {
-      const expr = labelled(cx, p.name, (c) => elaborateValue(g.expr, c, what));
+      const kind = p.weight ? 'weight' : 'value';
+      const expr = labelled(cx, p.name, (c) => want(c, c.checker.elaborate(g.expr, c), kind, g.expr, what));
+      if (expr && p.weight) numberSites(expr, null);
       return expr && { kind: 'value', parameter: p, expr };
     }
     case 'netParameter': {
@@ -246,7 +249,7 @@ function instantiate(
     body: { place: 'file', wires: [], before: 0, inputs: null },
   };
   const params = entity.statement.params ?? [];
-  const parameters = params.map((p, i) => makeParameter(p, kinds[i]!, at));
+  const parameters = params.map((p, i) => defineParameter(p, kinds[i]!, at));
   const empty: NetLike = { kind: 'seq', items: [], span: spanOf(at, place.node) };
   const def: Mutable<Def> = {
     name: entity.name,
@@ -263,10 +266,9 @@ function instantiate(
 
 type NetLike = Extract<Def['body'], { kind: 'net' }>['net'];
 
-function makeParameter(p: Parameter, kind: Kind, cx: Context): SpaceParameter {
-  const kinds = { value: 'valueParameter', net: 'netParameter', tensor: 'tensorParameter' } as const;
-  if (kind !== 'value' && kind !== 'net' && kind !== 'tensor') throw new Error('bug: a parameter of no kind');
-  const parameter: SpaceParameter = { kind: kinds[kind], name: p.name.name };
+function defineParameter(p: Parameter, kind: Kind, cx: Context): SpaceParameter {
+  if (!isParameterKind(kind)) throw new Error('bug: a parameter of no kind');
+  const parameter = makeParameter(p.name.name, kind);
   cx.scope.names.set(p.name.name, {
     kind: 'parameter',
     name: p.name.name,
@@ -325,16 +327,18 @@ function writeOut(
   (entity.statement.params ?? []).forEach((p, i) => {
     const g = given[i]!;
     const name = p.name.name;
-    if (kinds[i] !== 'value') {
+    const kind = kinds[i];
+    if (kind !== 'value' && kind !== 'weight') {
       fine = false;
       report(cx, 'E201', g.expr, `\`${entity.name}\` is a value: its arguments must be values`, {
-        expected: 'a value',
+        expected: 'a value or a weight',
         found: quote(cx, g.expr),
       });
       return;
     }
     const from = g.isDefault ? { ...inner(cx), source: place.source, scope: entity.scope } : inner(cx);
-    const expr = elaborateValue(g.expr, from, `the argument \`${name}\` of \`${entity.name}\``);
+    const what = `the argument \`${name}\` of \`${entity.name}\``;
+    const expr = want(from, from.checker.elaborate(g.expr, from), kind, g.expr, what);
     if (!expr) {
       fine = false;
       return;
@@ -350,7 +354,7 @@ function writeOut(
       value: g.expr,
       scope: cx.scope,
       state: 'done',
-      meaning: { kind: 'value', binding },
+      meaning: { kind, binding },
     });
   });
   if (!fine) return ERROR;
@@ -359,6 +363,6 @@ function writeOut(
   const from: Context = { ...inner(cx), source: place.source, scope, numbers: cx.label ? newNumbers() : cx.numbers };
   const m = reading(entity, at, cx, () => cx.checker.elaborate(value, from));
   writing--;
-  if (m.kind !== 'value' || bindings.length === 0) return m;
-  return { kind: 'value', expr: { kind: 'let', bindings, body: m.expr, span: spanOf(cx, at) } };
+  if ((m.kind !== 'value' && m.kind !== 'weight') || bindings.length === 0) return m;
+  return { kind: m.kind, expr: { kind: 'let', bindings, body: m.expr, span: spanOf(cx, at) } };
 }

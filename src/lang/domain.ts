@@ -66,6 +66,8 @@ export function domainOf(e: ValueExpr, env: DomainEnv): Domain {
     }
     case 'list':
       return listDomain(e.items.map((item) => domainOf(item, env)));
+    case 'weight':
+      return ANY;
     case 'ref':
       return bindingDomain(e.binding, env);
     case 'let':
@@ -159,6 +161,10 @@ function refsOf(e: ValueExpr, found = new Set<ValueBinding>()): Set<ValueBinding
       break;
     case 'list':
       for (const item of e.items) refsOf(item, found);
+      break;
+    case 'weight':
+      for (const a of e.args) refsOf(a.value, found);
+      for (const part of e.parts) refsOf(part, found);
       break;
     case 'ref':
       found.add(e.binding);

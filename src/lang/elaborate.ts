@@ -6,11 +6,10 @@ import type {
   MemberExpr,
   Name,
   TensorExpr as TensorType,
-  ViaExpr,
 } from '../../grammar/syntax.ts';
 import { projectLike, project as projectTo } from '../layers/blocks.ts';
 import { inputDecl } from './bodies.ts';
-import { inner, labelled, quote, report, spanOf, takeNumber, textOf, useName, want } from './context.ts';
+import { inner, labelled, quote, report, spanOf, takeNumber, useName, want } from './context.ts';
 import { callDef } from './def-calls.ts';
 import { callLayer, callSetting } from './layer-calls.ts';
 import { letIn, useLet } from './lets.ts';
@@ -18,6 +17,7 @@ import { didYouMean } from '../base/nearest.ts';
 import { chain, choice, conditional, each, list, optional, order, orderOf, repeat, repeated } from './nets.ts';
 import { isNamedUse, scoped } from './scoped.ts';
 import { lookup, visibleNames } from './scope.ts';
+import { addWeights, callWeight, via } from './weights.ts';
 import { binary, elaborateValue, literal, prior, range, unary } from './values.ts';
 import type { Builtin, Context, EntityOf, Meaning } from './model.ts';
 import { ERROR } from './model.ts';
@@ -67,7 +67,7 @@ function meaningOf(e: Expr, cx: Context): Meaning {
     case 'via':
       return via(e, cx);
     case 'binary':
-      return binary(e, cx);
+      return cx.checker.kindOf(e, cx.scope) === 'weight' ? addWeights(e, cx) : binary(e, cx);
     case 'unary':
       return unary(e, cx);
     case 'prior':
@@ -107,6 +107,8 @@ function nameMeaning(name: Name, args: readonly Argument[], at: Expr, cx: Contex
     case 'builtin':
       return builtin(entity.builtin, args, at, cx);
     case 'weight':
+      return callWeight(entity.weight, args, at, cx);
+    case 'later':
       return notYet(`\`${entity.name}\``, at, cx);
     case 'space':
       report(cx, 'E201', at, `\`${entity.name}\` is a space, which is no part of an expression`, {
@@ -139,7 +141,7 @@ function parameter({ parameter: p }: EntityOf<'parameter'>, at: Expr, cx: Contex
   const span = spanOf(cx, at);
   switch (p.kind) {
     case 'valueParameter':
-      return { kind: 'value', expr: { kind: 'ref', binding: p, span } };
+      return { kind: p.weight ? 'weight' : 'value', expr: { kind: 'ref', binding: p, span } };
     case 'netParameter':
       return { kind: 'net', expr: { kind: 'ref', binding: p, name: useName(cx, p.name), span } };
     case 'tensorParameter':
@@ -170,18 +172,6 @@ export function notYet(what: string, at: { start: number; end: number }, cx: Con
   return ERROR;
 }
 
-function via(e: ViaExpr, cx: Context): Meaning {
-  const { weight } = e;
-  if (weight.kind !== 'repeat' && weight.kind !== 'optional') return notYet('`via`', e, cx);
-  const made = textOf(cx, { start: e.start, end: weight.value.end });
-  const times = textOf(cx, { start: weight.value.end, end: weight.end });
-  report(cx, 'E201', weight, `\`${times}\` stands for the weight here, which cannot be repeated`, {
-    expected: 'a weight after `via`',
-    found: textOf(cx, weight),
-    hint: `to repeat the network, write \`(${made})${times}\``,
-  });
-  return ERROR;
-}
 const member = (e: MemberExpr, cx: Context): Meaning => notYet(`a name of another file (${quote(cx, e)})`, e, cx);
 
 // ---- names of uses -----------------------------------------------------------------------------------------------------
@@ -204,7 +194,7 @@ function named(e: LabelledExpr, label: string, indices: readonly number[], cx: C
     return ERROR;
   }
   const at: Context = { ...inner(cx), name };
-  const repeats = e.value.kind === 'repeat' || e.value.kind === 'optional';
+  const repeats = e.value.kind === 'repeat' || e.value.kind === 'optional' || e.value.kind === 'via';
   if (repeats || (isNamedUse(e.value, cx.scope) && e.value.kind !== 'labelled'))
     return cx.checker.elaborate(e.value, at);
   const net = scoped(at, e, label, (c) =>

@@ -152,6 +152,11 @@ function walkNet(e: NetExpr, env: DomainEnv, w: Walk): void {
   switch (e.kind) {
     case 'layer':
       for (const a of e.args) testArgument(w.checker, e.layer.name, argDef(e.layer.args, a.name), a.value, env);
+      if (e.via) walkWeight(e.via, env, w);
+      break;
+    case 'via':
+      walkWeight(e.weight, env, w);
+      walkNet(e.body, env, w);
       break;
     case 'seq':
     case 'branches':
@@ -189,6 +194,37 @@ function walkNet(e: NetExpr, env: DomainEnv, w: Walk): void {
     // Arguments are walked where they stand.
     case 'ref':
     case 'project':
+      break;
+  }
+}
+
+// Tests the arguments of every weight expression that it may be.
+function walkWeight(e: ValueExpr, env: DomainEnv, w: Walk): void {
+  if (++w.steps > MAX_STEPS) return;
+  switch (e.kind) {
+    case 'weight':
+      for (const a of e.args) testArgument(w.checker, e.weight.name, argDef(e.weight.args, a.name), a.value, env);
+      for (const part of e.parts) walkWeight(part, env, w);
+      break;
+    case 'choice':
+      for (const a of e.alternatives) walkWeight(a.expr, env, w);
+      break;
+    case 'if':
+      walkIf(e.test, env, w, (then, at) => walkWeight(then ? e.then : e.else, at, w));
+      break;
+    case 'let':
+      walkBindings(e.bindings, env, w);
+      walkWeight(e.body, env, w);
+      break;
+    case 'ref':
+      if (e.binding.kind === 'valueLet') walkWeight(e.binding.expr, env, w);
+      break;
+    // No weights, which was said already.
+    case 'const':
+    case 'range':
+    case 'unary':
+    case 'binary':
+    case 'list':
       break;
   }
 }

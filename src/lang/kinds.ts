@@ -1,4 +1,5 @@
 import type { Expr } from '../../grammar/syntax.ts';
+import type { Parameter, ValueParameter } from '../space/space.ts';
 import type { Entity, EntityOf, Kind, Scope } from './model.ts';
 import { bindArguments } from './bind.ts';
 import { lookup, newScope } from './scope.ts';
@@ -24,11 +25,12 @@ export function kindOf(e: Expr, scope: Scope, depth = 0): Kind {
     case 'number':
     case 'text':
     case 'truth':
-    case 'binary':
     case 'unary':
     case 'prior':
     case 'range':
       return 'value';
+    case 'binary':
+      return e.operator === '+' && of(e.left) === 'weight' ? 'weight' : 'value';
     case 'tensor':
       return 'tensor';
     case 'name':
@@ -123,7 +125,9 @@ function kindOfName(name: string, scope: Scope, args: readonly ArgKind[], depth:
       return 'tensor';
     case 'parameter':
       return entity.parameter.kind === 'valueParameter'
-        ? 'value'
+        ? entity.parameter.weight
+          ? 'weight'
+          : 'value'
         : entity.parameter.kind === 'netParameter'
           ? 'net'
           : 'tensor';
@@ -135,6 +139,8 @@ function kindOfName(name: string, scope: Scope, args: readonly ArgKind[], depth:
       return entity.builtin === 'pick' || entity.builtin === 'loose' ? 'tensor' : 'net';
     case 'weight':
       return 'weight';
+    case 'later':
+      return entity.of;
     case 'word':
       return 'value';
     case 'space':
@@ -169,11 +175,26 @@ export function bindKinds(entity: EntityOf<'def'>, args: readonly ArgKind[]): re
   return kinds;
 }
 
-const parameterKinds = { value: 'valueParameter', net: 'netParameter', tensor: 'tensorParameter' } as const;
+const parameterKinds = {
+  value: 'valueParameter',
+  weight: 'valueParameter',
+  net: 'netParameter',
+  tensor: 'tensorParameter',
+} as const;
+
+/** Kinds of which a def may take a parameter. */
+export type ParameterKind = keyof typeof parameterKinds;
+export const isParameterKind = (kind: Kind): kind is ParameterKind => kind in parameterKinds;
+
+/** What a parameter of this kind is in a space. */
+export function makeParameter(name: string, kind: ParameterKind): Parameter {
+  const made = { kind: parameterKinds[kind], name } as Parameter;
+  return kind === 'weight' ? ({ ...made, weight: true } as ValueParameter) : made;
+}
 
 export function parameterEntity(name: string, kind: Kind): Entity {
-  if (kind === 'value' || kind === 'net' || kind === 'tensor') {
-    return { kind: 'parameter', name, at: null, used: true, parameter: { kind: parameterKinds[kind], name } };
+  if (isParameterKind(kind)) {
+    return { kind: 'parameter', name, at: null, used: true, parameter: makeParameter(name, kind) };
   }
   return { kind: 'broken', name, at: null, used: true };
 }

@@ -64,7 +64,7 @@ interface Callee {
 }
 
 /** Binds arguments to their definitions, in the order of the definitions. Null after a report. */
-function elaborateArgs(
+export function elaborateArgs(
   callee: Callee,
   args: readonly Argument[],
   at: Spanned,
@@ -75,7 +75,7 @@ function elaborateArgs(
   const given = new Set<ArgDef>();
   let fine = true;
   const inOrder = callee.args.filter((a, i) => i === 0 || a.positional || a.default === undefined);
-  for (const arg of args) {
+  for (const arg of spreadArguments(callee, args)) {
     const def = arg.name ? callee.args.find((a) => a.name === arg.name!.name) : inOrder.shift();
     if (!def || given.has(def)) {
       fine = false;
@@ -102,6 +102,16 @@ function elaborateArgs(
       if (isPlain(value)) testArgument(cx.checker, callee.name, def, value, EMPTY_ENV());
   }
   return fine ? callee.args.flatMap((a) => (found.has(a) ? [{ name: a.name, value: found.get(a)! }] : [])) : null;
+}
+
+// `tucker(16, 3, 3, 16)`: several given by position are a list.
+function spreadArguments(callee: Callee, args: readonly Argument[]): readonly Argument[] {
+  const [first] = callee.args;
+  const several = args.filter((a) => !a.name);
+  if (!first?.spread || several.length < 2) return args;
+  const at = { start: several[0]!.start, end: several.at(-1)!.end };
+  const list: Expr = { kind: 'list', items: several.map((a) => a.value), ...at };
+  return [{ value: list, ...at }, ...args.filter((a) => a.name)];
 }
 
 const isPlain = (e: ValueExpr): boolean =>

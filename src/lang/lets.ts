@@ -2,6 +2,7 @@ import type { UseName, Wire } from '../space/space.ts';
 import type { Expr, LetExpr } from '../../grammar/syntax.ts';
 import { inner, kindClash, labelled, newNumbers, quote, report, spanOf, useName } from './context.ts';
 import { newScope, placeOf } from './scope.ts';
+import { numberSites } from './weights.ts';
 import type { Context, Entity, EntityOf, LetMeaning, Meaning } from './model.ts';
 import { ERROR } from './model.ts';
 
@@ -35,10 +36,11 @@ export function resolveLet(entity: EntityOf<'let'>, use: Context, at: { start: n
 
 function meaningOf(entity: EntityOf<'let'>, cx: Context): LetMeaning {
   const { name, value } = entity;
-  const isValue = cx.checker.kindOf(value, cx.scope) === 'value';
-  const meaning = isValue
-    ? labelled(cx, name, (c) => cx.checker.elaborate(value, c))
-    : cx.checker.elaborate(value, { ...cx, own: name });
+  const kind = cx.checker.kindOf(value, cx.scope);
+  const meaning =
+    kind === 'value' || kind === 'weight'
+      ? labelled(cx, name, (c) => cx.checker.elaborate(value, c))
+      : cx.checker.elaborate(value, { ...cx, own: name });
   const span = entity.at ? spanOf(cx, entity.at.node) : spanOf(cx, value);
   if (meaning.kind === 'error') return meaning;
   if (entity.shared) {
@@ -47,6 +49,9 @@ function meaningOf(entity: EntityOf<'let'>, cx: Context): LetMeaning {
     return { kind: 'error' };
   }
   switch (meaning.kind) {
+    case 'weight':
+      numberSites(meaning.expr, null);
+      return { kind: 'weight', binding: { kind: 'valueLet', name, expr: meaning.expr, span } };
     case 'value':
       return { kind: 'value', binding: { kind: 'valueLet', name, expr: meaning.expr, span } };
     case 'net':
@@ -65,7 +70,8 @@ export function useLet(entity: EntityOf<'let'>, at: Expr, cx: Context): Meaning 
   const named = (): UseName => useName(cx, entity.name);
   switch (m.kind) {
     case 'value':
-      return { kind: 'value', expr: { kind: 'ref', binding: m.binding, span } };
+    case 'weight':
+      return { kind: m.kind, expr: { kind: 'ref', binding: m.binding, span } };
     case 'net':
       return { kind: 'net', expr: { kind: 'once', binding: m.binding, name: named(), span } };
     case 'shared':
@@ -118,12 +124,13 @@ function tensorLetIn(e: LetExpr, cx: Context): Meaning {
   return bound(e, cx.checker.elaborate(e.body, { ...cx, scope }), wire, cx);
 }
 
-type LetBinding = Extract<LetMeaning, { kind: 'value' | 'net' | 'tensor' }>['binding'];
+type LetBinding = Extract<LetMeaning, { kind: 'value' | 'weight' | 'net' | 'tensor' }>['binding'];
 
 function bound(e: LetExpr, body: Meaning, binding: LetBinding, cx: Context): Meaning {
   const span = spanOf(cx, e);
   switch (body.kind) {
     case 'value':
+    case 'weight':
     case 'net':
     case 'tensor':
       return { kind: body.kind, expr: { kind: 'let', bindings: [binding], body: body.expr, span } } as Meaning;

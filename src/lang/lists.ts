@@ -46,6 +46,7 @@ function givesList(e: NetExpr): boolean | null {
     case 'if':
       return either([givesList(e.then), givesList(e.else)]);
     case 'let':
+    case 'via':
       return givesList(e.body);
     case 'once':
     case 'shared':

@@ -84,7 +84,7 @@ export class Elements {
   }
 
   // The list is made where it cannot be taken apart: a cell takes its elements. The one case in which paths are longer than the member's.
-  private apart(each: ListPiece, block: Block): UsePiece {
+  apart(each: ListPiece, block: Block): UsePiece {
     const wanted = this.definitions.fresh(block, 'elements');
     const made = this.overElements(wanted, each, { piece: each, out: 'one' }, block);
     return usePiece(made, made.auto ?? wanted, 0);

@@ -13,9 +13,10 @@ import type {
   Space,
   TensorExpr,
   TensorParameter,
+  ViaExpr,
   Wire,
 } from '../space/space.ts';
-import { numberOf, truthOf } from '../space/values.ts';
+import { madeOf, numberOf, truthOf } from '../space/values.ts';
 import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
 import { newBlock, wireLines } from './block.ts';
 import type { Block } from './block.ts';
@@ -24,10 +25,10 @@ import type { ReservedNames } from './definitions.ts';
 import { Elements } from './member-elements.ts';
 import { Decided } from './member-scope.ts';
 import type { Arity, Cell, Emitted, Scope } from './member-scope.ts';
-import { argument, call, datum, finalise, name } from './pieces.ts';
+import { argument, call, datum, finalise, name, weight } from './pieces.ts';
 import type { Counts, Piece, UsePiece } from './pieces.ts';
 import { isScope } from './scoped.ts';
-import { allEqual, beginsWithEach, inForm, isGroup, isSilent, listPiece, together, usePiece } from './uses.ts';
+import { allEqual, beginsWithEach, inForm, isGroup, isSilent, listPiece, stepsOf, together, usePiece } from './uses.ts';
 import type { Made } from './uses.ts';
 
 const none = { start: 0, end: 0 } as const;
@@ -121,6 +122,8 @@ export class MemberPrinter {
       }
       case 'if':
         return this.net(truthOf(this.decided.value(e.test, scope)) ? e.then : e.else, input, scope);
+      case 'via':
+        return this.group(e, input, scope);
       case 'let':
         return this.net(e.body, input, this.decided.open(scope, e.bindings));
     }
@@ -130,6 +133,16 @@ export class MemberPrinter {
     let state: Emitted = { piece: { kind: 'chain', items: [] }, out: input };
     for (const item of items) state = this.elements.follow(state, this.net(item, state.out, scope), scope.block);
     return state;
+  }
+
+  private group(e: ViaExpr, input: Arity, scope: Scope): Emitted {
+    const made = madeOf(this.decided.value(e.weight, scope));
+    const { piece, out } = this.net(e.body, input, scope);
+    const each = beginsWithEach(piece);
+    const steps = each ? [this.elements.apart(each, scope.block), ...stepsOf(piece).slice(1)] : stepsOf(piece);
+    const body: Piece = { kind: 'chain', items: steps };
+    const { label, use } = e.name;
+    return { piece: { kind: 'via', body, weight: weight(made), label, use, whole: made.def.whole !== undefined }, out };
   }
 
   private repeat(e: RepeatExpr, input: Arity, scope: Scope): Emitted {
@@ -217,7 +230,11 @@ export class MemberPrinter {
       );
     });
     const silent = !layer.weighted && layer.name !== 'dropout';
-    return { base: call(layer.name, args), auto: layer.name, out: 'one', silent };
+    const plain = call(layer.name, args);
+    const base: Expr = e.via
+      ? { kind: 'via', value: plain, weight: weight(madeOf(this.decided.value(e.via, scope))), ...none }
+      : plain;
+    return { base, auto: layer.name, out: 'one', silent };
   }
 
   private call(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): Made {

@@ -1,5 +1,6 @@
 import type { Source } from '../base/span.ts';
 import type { Diagnostic } from '../base/diagnostic.ts';
+import type { WeightDef } from '../ir/weight.ts';
 import type { LayerDef } from '../ir/layer.ts';
 import type {
   Binding,
@@ -40,6 +41,8 @@ export type Meaning =
   | { readonly kind: 'net'; readonly expr: NetExpr }
   | { readonly kind: 'tensor'; readonly expr: TensorExpr }
   | { readonly kind: 'setting'; readonly expr: SettingChoice }
+  /** A value that says how weights are made. */
+  | { readonly kind: 'weight'; readonly expr: ValueExpr }
   | { readonly kind: 'error' };
 
 export const ERROR: Meaning = { kind: 'error' };
@@ -87,7 +90,9 @@ export type Entity =
   | (EntityBase & { readonly kind: 'layer'; readonly layer: LayerDef })
   | (EntityBase & { readonly kind: 'setting'; readonly setting: SettingDef })
   | (EntityBase & { readonly kind: 'builtin'; readonly builtin: Builtin })
-  | (EntityBase & { readonly kind: 'weight' })
+  | (EntityBase & { readonly kind: 'weight'; readonly weight: WeightDef })
+  /** A part of the language that does not exist yet. */
+  | (EntityBase & { readonly kind: 'later'; readonly of: Kind })
   /** A word that an argument takes, such as `same` in `padding: same`. */
   | (EntityBase & { readonly kind: 'word' })
   | (EntityBase & { readonly kind: 'space'; space: Space | null })
@@ -99,7 +104,7 @@ export type EntityOf<K extends Entity['kind']> = Extract<Entity, { readonly kind
 export type Builtin = 'perm' | 'fan' | 'pick' | 'loose' | 'project';
 
 export type LetMeaning =
-  | { readonly kind: 'value'; readonly binding: ValueLet }
+  | { readonly kind: 'value' | 'weight'; readonly binding: ValueLet }
   | { readonly kind: 'net'; readonly binding: NetLet }
   | { readonly kind: 'shared'; readonly binding: SharedLet }
   | { readonly kind: 'tensor'; readonly binding: Wire }

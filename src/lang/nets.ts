@@ -47,7 +47,7 @@ export function choice(e: ChoiceExpr, cx: Context): Meaning {
   const only = e.alternatives[0]!;
   if (e.alternatives.length === 1) return cx.checker.elaborate(only.value, inner(cx));
   const kind = cx.checker.kindOf(e, cx.scope);
-  const site = kind === 'value' ? valueSite(cx, e) : netSite(cx, e, 'choice');
+  const site = kind === 'value' || kind === 'weight' ? valueSite(cx, e) : netSite(cx, e, 'choice');
   const meanings = alike(
     e.alternatives.map((a) => a.value),
     inner(cx),

@@ -1,5 +1,7 @@
 import type { ArgType } from '../ir/layer.ts';
 import type { Wire } from '../space/space.ts';
+import type { MadeBy } from '../ir/weight.ts';
+import { isMade, sameDatum } from '../space/values.ts';
 import type { Datum } from '../space/values.ts';
 import type { Argument, Expr, Name } from '../../grammar/syntax.ts';
 
@@ -46,7 +48,8 @@ export function chain(steps: readonly Expr[]): Expr {
 }
 
 // What binds looser than a postfix stands in parentheses.
-const grouped = (e: Expr): Expr => (e.kind === 'chain' || e.kind === 'letin' ? { ...e, parens: true } : e);
+const grouped = (e: Expr): Expr =>
+  e.kind === 'chain' || e.kind === 'letin' || e.kind === 'via' ? { ...e, parens: true } : e;
 
 /** A decided value as it is written for an argument of this type. */
 export function datum(v: Datum, type: ArgType): Expr {
@@ -56,8 +59,25 @@ export function datum(v: Datum, type: ArgType): Expr {
     const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
     return words.includes(v) ? name(v) : text(v);
   }
+  if (isMade(v)) return weight(v);
   const items = v.map((item) => datum(item, type));
   return type.kind === 'axes' ? range(items[0]!, items[1]!) : list(items);
+}
+
+/** A decided weight expression; arguments at their defaults are left out. */
+export function weight(made: MadeBy): Expr {
+  if (made.parts.length > 0) {
+    return made.parts.map(weight).reduce((left, right) => ({ kind: 'binary', operator: '+', left, right, ...at }));
+  }
+  const { def } = made;
+  const args = def.args.flatMap((a): Argument[] => {
+    const value = made.args[a.name] ?? null;
+    if (value === null || sameDatum(value, a.default ?? null!)) return [];
+    const label = a === def.args[0] || a.positional ? null : a.name;
+    if (a.spread && typeof value === 'object') return value.map((v) => argument(number(v)));
+    return [argument(datum(value, a.type), label)];
+  });
+  return call(def.name, args);
 }
 
 // ---- uses ------------------------------------------------------------------------------------------------------------
@@ -69,6 +89,15 @@ export type Piece =
   /** `each`: networks for the elements of the list before it, one each. */
   | { readonly kind: 'list'; readonly items: readonly Piece[]; readonly each?: true }
   | { readonly kind: 'tensor'; readonly name: string; readonly wire?: Wire }
+  /** `whole`: its own name matters, that of a vector. */
+  | {
+      readonly kind: 'via';
+      readonly body: Piece;
+      readonly weight: Expr;
+      readonly label: string;
+      readonly use: number;
+      readonly whole: boolean;
+    }
   | { readonly kind: 'letin'; readonly name: string; readonly value: Piece; readonly body: Piece };
 
 /** A use that must get the path `label[use]`; written plainly it would get the label `auto` and the next number of it. */
@@ -107,6 +136,13 @@ export function finalise(p: Piece, counts: Counts): Expr {
       const value = finalise(p.value, counts);
       return { kind: 'letin', name: name(p.name), value, body: finalise(p.body, counts), ...at };
     }
+    case 'via': {
+      const value = finalise(p.body, counts);
+      const named = labelOf({ auto: 'via', label: p.label, use: p.use, silent: !p.whole }, counts);
+      // A vector over one use alone would take that one's name.
+      const body = p.whole && value.kind !== 'chain' && value.kind !== 'list' ? chain([value, name('id')]) : value;
+      return named({ kind: 'via', value: body, weight: p.weight, ...at });
+    }
     case 'use':
       return finaliseUse(p, counts);
   }
@@ -135,7 +171,7 @@ function withTensors(base: Expr, tensors: readonly Argument[]): Expr {
 }
 
 // Follows `useName` and `named` of the checker.
-function labelOf(p: UsePiece, counts: Counts): (base: Expr) => Expr {
+function labelOf(p: Pick<UsePiece, 'auto' | 'label' | 'use' | 'silent'>, counts: Counts): (base: Expr) => Expr {
   const next = (label: string): number => counts.get(label) ?? 0;
   const take = (label: string, use: number): void => void counts.set(label, Math.max(next(label), use + 1));
   const plain = (base: Expr): Expr => base;

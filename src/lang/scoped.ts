@@ -8,6 +8,7 @@ import type { Context, Scope } from './model.ts';
 export function isNamedUse(e: Expr, scope: Scope): boolean {
   if (e.kind === 'labelled') return true;
   if (e.kind === 'index') return isNamedUse(e.value, scope);
+  if (e.kind === 'via') return isLayerUse(e.value, scope);
   if (e.kind === 'optional' || e.kind === 'repeat') return false;
   const name = e.kind === 'name' ? e : e.kind === 'call' && e.callee.kind === 'name' ? e.callee : null;
   if (!name) return false;
@@ -29,4 +30,12 @@ export function scoped(cx: Context, at: Spanned, label: string, make: (cx: Conte
   const def: Def = { name: label, parameters: [], body: { kind: 'net', bindings: [], net }, signature: null, span };
   scopes.add(def);
   return { kind: 'call', def, args: [], name, span };
+}
+
+/** Whether an expression is the use of one layer, which keeps its name under `via`. */
+function isLayerUse(e: Expr, scope: Scope): boolean {
+  if (e.kind === 'labelled' || e.kind === 'index' || e.kind === 'via') return isLayerUse(e.value, scope);
+  const name = e.kind === 'name' ? e : e.kind === 'call' && e.callee.kind === 'name' ? e.callee : null;
+  const entity = name && lookup(scope, name.name);
+  return entity?.kind === 'layer' || (entity?.kind === 'builtin' && entity.builtin === 'project' && e.kind === 'call');
 }

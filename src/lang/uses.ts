@@ -23,6 +23,8 @@ export function isSilent(p: Piece): boolean {
     case 'id':
     case 'tensor':
       return true;
+    case 'via':
+      return false;
     case 'letin':
       return isSilent(p.value) && isSilent(p.body);
   }

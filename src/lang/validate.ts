@@ -5,12 +5,16 @@ import { walkSetting, walkSpace, walkTrain } from './flow.ts';
 import { report } from './context.ts';
 import { elaborateForProblems } from './def-calls.ts';
 import { markChecked } from './scope.ts';
+import { checkSharedUses } from './shared-uses.ts';
 import type { Context, Scope } from './model.ts';
 
 /** What is said once every statement has its meaning. */
 export function validate(statements: readonly Statement[], program: Program, train: TrainSettings, cx: Context): void {
   testUncalled(cx.scope, cx);
-  for (const space of new Set<Space>(program.spaces)) walkSpace(space, cx.checker);
+  for (const space of new Set<Space>(program.spaces)) {
+    walkSpace(space, cx.checker);
+    checkSharedUses(space, cx.checker);
+  }
   if (program.spaces.length === 0) walkTrain(train, EMPTY_ENV(), cx);
   walkSetting(program.search.searcher, EMPTY_ENV(), cx);
   markChecked(statements, cx.scope);

@@ -23,6 +23,7 @@ function weighQueries(b: Builder, q: Value, h: Heads): Value {
     fanIn: h.width,
     fanOut: h.width,
     start: 'xavier',
+    stacked: true,
   });
   const { batch, tokens, heads, width } = h;
   const cut = b.one(reshape, [q], { dims: [batch * tokens, heads, width] });

@@ -43,6 +43,8 @@ function convolve(b: Builder, layer: string, x: Value, out: number, groups: numb
     fanIn: (cells * channels) / groups,
     fanOut: (cells * out) / groups,
     start: startOf(args),
+    axes: [out, ...w.kernel, channels / groups],
+    groups,
   });
   const y = b.one(convOp, [toVolume(b, x), weight], {
     stride: triple(w.stride, 1),

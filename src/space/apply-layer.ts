@@ -3,6 +3,7 @@ import type { TensorType } from '../base/tensor-type.ts';
 import type { Args, LayerDef } from '../ir/layer.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import type { Cost } from './costs.ts';
+import { testFiled } from './filed.ts';
 import { layerCost, layerDepth } from './layer-cost.ts';
 import type { AnyExpr } from './references.ts';
 import { costVector, unitEntry } from './table.ts';
@@ -40,16 +41,20 @@ const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] 
 // One lane. Throws Unfit.
 function applyOne(
   ev: Evaluator,
+  expr: AnyExpr,
   layer: LayerDef,
   args: Args,
   input: number,
   out: Wide | null,
   mode: Context['mode'],
 ): Applied {
+  const via = ev.flows.viaOf(input);
   const flow = ev.flows.get(input);
   const wide = ev.flows.wideIn(input);
   if (out || wide) {
-    if (mode === 'plain' && flow.kind === 'tensor') return applyWide(ev, layer, args, flow, out);
+    // How weights are made may depend on their widths.
+    const alike = via === 0 || !layer.weighted;
+    if (mode === 'plain' && flow.kind === 'tensor' && alike) return applyWide(ev, layer, args, flow, out);
     throw new ToldApart(out, wide);
   }
   const parts = flow.kind === 'list' ? flow.items.map((i) => nested(ev.flows.get(i))) : flow;
@@ -58,9 +63,11 @@ function applyOne(
     layer,
     args,
     tensors.map((t) => t.type),
+    ev.forces.get(via),
   );
+  testFiled(found.filed, expr, null);
   const depth = ev.tracksDepth ? Math.max(0, ...tensors.map((t) => t.depth)) + layerDepth(layer, found) : 0;
-  return { flow: ev.flows.tensor(found.output, depth), cost: ev.layerCostOf(found) };
+  return { flow: ev.flows.tensor(found.output, depth, null, via), cost: ev.layerCostOf(found) };
 }
 
 /** A layer with decided arguments; `out`: any of these widths, while the argument has the first. */
@@ -85,7 +92,7 @@ export function applyLayer(
       ];
   }
   try {
-    const lanes = inputs.map((input) => applyOne(ev, layer, args, input, out, ctx.mode));
+    const lanes = inputs.map((input) => applyOne(ev, expr, layer, args, input, out, ctx.mode));
     const entry = settled(ev, lanes, ctx);
     if (entry) return [entry];
     throw new Unfit(`${layer.name}: uses of shared weights differ in shape`, 'weights of one shape', 'several');

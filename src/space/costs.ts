@@ -1,6 +1,7 @@
 /**
  * What layer applications cost, interned. `weights` is 4 bytes for every parameter, its gradient and optimizer slots, and for state; `kept` is 4 bytes for every
- * value kept for backward at the largest batch. Memory is their sum. `shapes` tells weights of different shapes apart where they are shared.
+ * value kept for backward at the largest batch. Memory is their sum. `shapes` tells weights of different shapes apart where they are shared. `taken` are the numbers
+ * that a vector around makes: no parameters, but for that vector.
  */
 export interface Cost {
   readonly id: number;
@@ -10,11 +11,14 @@ export interface Cost {
   readonly weights: number;
   readonly kept: number;
   readonly shapes: number;
+  readonly taken: number;
 }
 
 export interface Costs {
   readonly zero: Cost;
-  make(params: number, flops: number, macs: number, weights: number, kept: number, shapes: readonly string[]): Cost;
+  make(cost: Omit<Cost, 'id' | 'shapes'>, shapes: readonly string[]): Cost;
+  /** The same shapes, at another cost. */
+  with(cost: Cost, change: Partial<Omit<Cost, 'id' | 'shapes'>>): Cost;
   add(a: Cost, b: Cost): Cost;
   /** The part that is paid once for shared weights, and the part that every use pays. */
   once(cost: Cost): Cost;
@@ -32,21 +36,41 @@ export function makeCosts(): Costs {
     if (id === undefined) shapeIds.set(key, (id = shapeIds.size));
     return id;
   };
-  const intern = (params: number, flops: number, macs: number, weights: number, kept: number, shapes: number): Cost => {
-    const key = `${params},${flops},${macs},${weights},${kept},${shapes}`;
+  const intern = (
+    params: number,
+    flops: number,
+    macs: number,
+    weights: number,
+    kept: number,
+    shapes: number,
+    taken: number,
+  ): Cost => {
+    const key = `${params},${flops},${macs},${weights},${kept},${shapes},${taken}`;
     let cost = byKey.get(key);
     if (!cost) {
-      cost = { id: all.length, params, flops, macs, weights, kept, shapes };
+      cost = { id: all.length, params, flops, macs, weights, kept, shapes, taken };
       all.push(cost);
       byKey.set(key, cost);
     }
     return cost;
   };
-  const zero = intern(0, 0, 0, 0, 0, 0);
+  const zero = intern(0, 0, 0, 0, 0, 0, 0);
   return {
     zero,
-    make: (params, flops, macs, weights, kept, shapes) =>
-      intern(params, flops, macs, weights, kept, shapes.length === 0 ? 0 : shapesOf(shapes.join(';'))),
+    make: (c, shapes) =>
+      intern(
+        c.params,
+        c.flops,
+        c.macs,
+        c.weights,
+        c.kept,
+        shapes.length === 0 ? 0 : shapesOf(shapes.join(';')),
+        c.taken,
+      ),
+    with: (cost, change) => {
+      const c = { ...cost, ...change };
+      return intern(c.params, c.flops, c.macs, c.weights, c.kept, c.shapes, c.taken);
+    },
     add: (a, b) => {
       if (a === zero) return b;
       if (b === zero) return a;
@@ -62,13 +86,14 @@ export function makeCosts(): Costs {
           a.weights + b.weights,
           a.kept + b.kept,
           shapes,
+          a.taken + b.taken,
         );
         row.set(b.id, sum);
       }
       return sum;
     },
-    once: (c) => intern(c.params, 0, 0, c.weights, 0, 0),
-    perUse: (c) => intern(0, c.flops, c.macs, 0, c.kept, 0),
+    once: (c) => intern(c.params, 0, 0, c.weights, 0, 0, c.taken),
+    perUse: (c) => intern(0, c.flops, c.macs, 0, c.kept, 0, 0),
     get: (id) => all[id]!,
   };
 }

@@ -2,11 +2,12 @@ import { Unfit } from '../base/unfit.ts';
 import { applyLayer } from './apply-layer.ts';
 import { evaluateCall } from './call.ts';
 import { choiceOptions, orderOptions, siteSuffix } from './decisions.ts';
+import { underVia } from './evaluate-via.ts';
 import { fitting, withValue, withValues } from './evaluate-value.ts';
 import { withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
-import { layerArgs } from './layer-cost.ts';
+import { argsOf } from './given.ts';
 import { isNamed, named, useSegment } from './naming.ts';
 import type { NamedNet } from './naming.ts';
 import { byReads, copiesOf, readOnce, tiedRepeat } from './once.ts';
@@ -15,7 +16,7 @@ import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './space.ts';
 import { bind, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import type { Wide } from './types.ts';
-import { truthOf } from './values.ts';
+import { madeOf, truthOf } from './values.ts';
 import { shapeOf } from './widths.ts';
 import type { Datum } from './values.ts';
 
@@ -65,6 +66,10 @@ export function evaluateNet(ev: Evaluator, e: NetExpr, inputs: readonly number[]
       return fan(ev, named(e.body), e.times, inputs, ctx);
     case 'if':
       return withValue(ev, e.test, ctx, (v, after) => ev.net(truthOf(v) ? e.then : e.else, inputs, after));
+    case 'via':
+      return withValue(ev, e.weight, ctx, (v, after) =>
+        underVia(ev, e, madeOf(v), inputs, after, (ins, at) => ev.net(e.body, ins, at)),
+      );
     case 'let': {
       const frame = openFrame(ev, ctx, e.bindings, [e.body]);
       return closeFrame(ev, frame, ev.net(e.body, inputs, { ...ctx, env: frame.env }));
@@ -103,18 +108,18 @@ export function evaluateBare(ev: Evaluator, e: NamedNet, inputs: readonly number
 /** A layer's arguments, then the layer. */
 export function layer(ev: Evaluator, e: LayerExpr, inputs: readonly number[], ctx: Context): Table {
   const inner = { ...ctx, env: unowned(ctx.env) };
-  const out = e.layer.widths ? e.args.find((a) => a.name === 'out') : undefined;
+  const isPlain = !e.via && inputs.every((flow) => ev.flows.viaOf(flow) === 0);
+  const out = e.layer.widths && isPlain ? e.args.find((a) => a.name === 'out') : undefined;
   const pieces = out ? ev.wide(out.value, inner) : null;
-  const of = (wide: Wide | null): Table =>
-    withValues(
-      ev,
-      e.args.map((a) => (wide && a === out ? null : a.value)),
-      inner,
-      (values) => {
-        const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.values[0]!]));
-        return applyLayer(ev, e, e.layer, layerArgs(e.layer, given), inputs, ctx, wide);
-      },
-    );
+  const of = (wide: Wide | null): Table => {
+    const exprs = e.args.map((a) => (wide && a === out ? null : a.value));
+    return withValues(ev, [...exprs, ...(e.via ? [e.via] : [])], inner, (values) => {
+      const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.values[0]!]));
+      const apply = (ins: readonly number[]): Table =>
+        applyLayer(ev, e, e.layer, argsOf(e.layer, given), ins, ctx, wide);
+      return e.via ? underVia(ev, e, madeOf(values.at(-1)!), inputs, ctx, apply) : apply(inputs);
+    });
+  };
   if (!pieces) return of(null);
   return pieces.flatMap(({ wide, entry }) => of(wide).flatMap((found) => product(ev.tables, entry, found) ?? []));
 }
@@ -283,7 +288,7 @@ function project(
   const first = shapes[0] ?? [];
   if (!e.layer || shapes.some((s) => s?.join() !== first.join()))
     throw new Unfit('the shapes of the branches differ', first.join(' x '), 'another');
-  return applyLayer(ev, e, e.layer, layerArgs(e.layer, new Map([['to', first]])), inputs, ctx);
+  return applyLayer(ev, e, e.layer, argsOf(e.layer, new Map([['to', first]])), inputs, ctx);
 }
 
 function each(ev: Evaluator, body: NamedNet, inputs: readonly number[], ctx: Context): Table {

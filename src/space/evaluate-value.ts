@@ -3,8 +3,9 @@ import { choiceOptions, isInterval, middle, rangeDomain, siteSuffix } from './de
 import { valueContext, withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
+import { weightOf } from './given.ts';
 import { lookup } from './scope.ts';
-import type { RangeExpr, ValueExpr } from './space.ts';
+import type { RangeExpr, ValueExpr, WeightExpr } from './space.ts';
 import { bind, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
@@ -95,6 +96,8 @@ export function evaluateValue(ev: Evaluator, e: ValueExpr, ctx: Context): Table 
       return withValue(ev, e.test, ctx, (v, after) => ev.value(truthOf(v) ? e.then : e.else, after));
     case 'list':
       return withValues(ev, e.items, ctx, (values) => single(ev, values as readonly Datum[]));
+    case 'weight':
+      return weight(ev, e, ctx);
     case 'ref':
       return reference(ev, e, ctx);
     case 'let': {
@@ -181,4 +184,9 @@ function reference(ev: Evaluator, e: Extract<ValueExpr, { kind: 'ref' }>, ctx: C
   const values = new Set(ev.value(cell.expr, valueContext({ ...ctx, env: cell.env })).map((found) => found.out[0]!));
   ev.tables.spend(values.size);
   return [...values].map(read);
+}
+
+function weight(ev: Evaluator, e: WeightExpr, ctx: Context): Table {
+  const values = [...e.args.map((a) => a.value), ...e.parts];
+  return withValues(ev, values, ctx, (found) => single(ev, weightOf(e, found)));
 }

@@ -1,5 +1,6 @@
 import type { Unfit } from '../base/unfit.ts';
 import type { Cost } from './costs.ts';
+import type { Forces } from './force.ts';
 import type { LayerCost } from './layer-cost.ts';
 import type { NamedNet } from './naming.ts';
 import type { Reads } from './reads.ts';
@@ -44,6 +45,7 @@ export interface Evaluator {
   readonly tables: Tables;
   readonly flows: Flows;
   readonly data: Data;
+  readonly forces: Forces;
   readonly tracksDepth: boolean;
   /** Evaluates alike, and keeps decisions even where this one only counts. */
   readonly deciding: Evaluator;
@@ -55,6 +57,8 @@ export interface Evaluator {
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;
   bare(e: NamedNet, inputs: readonly number[], ctx: Context): Table;
   layerCostOf(cost: LayerCost): Cost;
+  /** The cost of layers of which one vector of this size makes what they took. */
+  vectorCostOf(cost: Cost, size: number): Cost;
   outcome(flow: number, cost: Cost): number;
   outcomeOf(id: number): Outcome;
   /** For analyses: the flow that stands for what does not fit; null where such members are dropped. */

@@ -1,6 +1,7 @@
 import { lazily } from '../base/lazily.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
+import type { MadeBy } from '../ir/weight.ts';
 import type { Args, LayerDef } from '../ir/layer.ts';
 import { layerInputs } from './apply-layer.ts';
 import { namedAxes, openTensors } from './call.ts';
@@ -8,7 +9,9 @@ import { choiceOptions, orderOptions, pickOptions, siteSuffix } from './decision
 import type { Interval, Option } from './decisions.ts';
 import { copySegment, projectOf } from './evaluate-net.ts';
 import { usesBefore } from './frame.ts';
-import { layerArgs } from './layer-cost.ts';
+import { PLAIN, inside } from './force.ts';
+import type { Force } from './force.ts';
+import { argsOf } from './given.ts';
 import { BUDGET, Beyond } from './limits.ts';
 import { memberValue } from './member-values.ts';
 import type { Deciding } from './member-values.ts';
@@ -19,7 +22,7 @@ import { textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
 import type { Binding, CallExpr, LayerExpr, NetExpr, Site, Space, TensorExpr, ValueExpr } from './space.ts';
 import { cellOf } from './scope.ts';
-import { numberOf, truthOf } from './values.ts';
+import { madeOf, numberOf, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
 /** Makes the decisions of one member, and the layers that they lead to. */
@@ -28,8 +31,19 @@ export interface Guide<T extends { readonly type: TensorType }> {
   choose(path: string, options: readonly Option[], site: Site): number;
   number(path: string, interval: Interval, site: Site): number;
   /** `path`: of the weights. Throws Unfit. */
-  layer(path: string, layer: LayerDef, args: Args, inputs: readonly T[], expr: AnyExpr): T;
+  layer(path: string, layer: LayerDef, args: Args, inputs: readonly T[], expr: AnyExpr, way: Way): T;
 }
+
+/** How a layer gets its weights; `vector`: what makes all that is taken. */
+export interface Way extends Force {
+  readonly vector: Vector | null;
+}
+export interface Vector {
+  readonly path: string;
+  readonly made: MadeBy;
+  readonly expr: AnyExpr;
+}
+const NO_WAY: Way = { ...PLAIN, vector: null };
 
 /** Tensors, lists of them, lists of lists. */
 export type Flow<T> = T | readonly Flow<T>[];
@@ -42,6 +56,7 @@ interface Scope<T> {
   readonly weights: string;
   readonly own: string | null;
   readonly looses: readonly { readonly expr: LooseExpr; readonly used: boolean[] }[];
+  readonly way: Way;
 }
 
 type Cell<T> =
@@ -75,7 +90,11 @@ export class Follower<T extends { readonly type: TensorType }> {
   root(space: Space, bindings: readonly Binding[], inputs: readonly T[]): Scope<T> {
     const cells = new Map<Bound, Cell<T>>(space.inputs.map((d, i) => [d, { kind: 'tensor', get: () => inputs[i]! }]));
     const texts = space.outputs.map((o) => o.expr);
-    return this.open({ parent: null, cells, path: '', weights: '', own: null, looses: [] }, bindings, texts);
+    return this.open(
+      { parent: null, cells, path: '', weights: '', own: null, looses: [], way: NO_WAY },
+      bindings,
+      texts,
+    );
   }
 
   open(
@@ -189,6 +208,10 @@ export class Follower<T extends { readonly type: TensorType }> {
       }
       case 'if':
         return this.net(truthOf(this.value(e.test, scope)) ? e.then : e.else, input, scope);
+      case 'via': {
+        const made = madeOf(this.value(e.weight, scope));
+        return this.net(e.body, input, this.under(scope, made, scope.weights + useSegment(e.name), e));
+      }
       case 'let':
         return this.net(e.body, input, this.open(scope, e.bindings, [e.body]));
     }
@@ -204,12 +227,19 @@ export class Follower<T extends { readonly type: TensorType }> {
         return this.layer(e, input, scope);
       case 'ref': {
         const cell = cellOf(scope, e.binding, 'closure');
-        return this.net(cell.expr, input, { ...cell.scope, path: scope.path, weights: scope.weights, own: null });
+        return this.net(cell.expr, input, {
+          ...cell.scope,
+          path: scope.path,
+          weights: scope.weights,
+          way: scope.way,
+          own: null,
+        });
       }
       case 'once':
       case 'shared': {
         const cell = cellOf(scope, e.binding, 'once');
-        return this.net(cell.expr, input, cell.shared ? cell.scope : { ...cell.scope, weights: scope.weights });
+        const weights = cell.shared ? cell.scope.weights : scope.weights;
+        return this.net(cell.expr, input, { ...cell.scope, weights, way: scope.way });
       }
       case 'call':
         return this.call(e, input, scope, scope.parent!);
@@ -220,12 +250,18 @@ export class Follower<T extends { readonly type: TensorType }> {
 
   private layer(e: LayerExpr, input: Flow<T>, scope: Scope<T>): T {
     const given = new Map<string, Datum>(e.args.map((a) => [a.name, this.value(a.value, scope)]));
-    return this.apply(e, e.layer, layerArgs(e.layer, given), input, scope);
+    const at = e.via ? this.under(scope, madeOf(this.value(e.via, scope)), scope.weights, e) : scope;
+    return this.apply(e, e.layer, argsOf(e.layer, given), input, at);
+  }
+
+  private under(scope: Scope<T>, made: MadeBy, path: string, expr: AnyExpr): Scope<T> {
+    const vector = made.def.whole ? { path, made, expr } : scope.way.vector;
+    return { ...scope, way: { ...inside(scope.way, made), vector } };
   }
 
   private apply(expr: AnyExpr, layer: LayerDef, args: Args, input: Flow<T>, scope: Scope<T>): T {
     if (++this.layers > BUDGET.layers) throw new Beyond(`more than ${BUDGET.layers} layers in one member`);
-    return this.guide.layer(scope.weights, layer, args, layerInputs(layer, input as T | readonly T[]), expr);
+    return this.guide.layer(scope.weights, layer, args, layerInputs(layer, input as T | readonly T[]), expr, scope.way);
   }
 
   private branches(items: readonly NetExpr[], input: Flow<T>, scope: Scope<T>): Flow<T> {
@@ -252,13 +288,7 @@ export class Follower<T extends { readonly type: TensorType }> {
     const to = target.type.shape.slice(1);
     if (!isList(flow) && flow.type.shape.slice(1).join() === to.join()) return flow;
     if (!e.layer) throw new Unfit('the shapes of the branches differ', to.join(' x '), 'another');
-    return this.apply(
-      e,
-      e.layer,
-      layerArgs(e.layer, new Map([['to', to]])),
-      flow,
-      this.within(scope, useSegment(e.name)),
-    );
+    return this.apply(e, e.layer, argsOf(e.layer, new Map([['to', to]])), flow, this.within(scope, useSegment(e.name)));
   }
 
   // `scope` is the use's own; the arguments are evaluated in the caller's, under the use's path.

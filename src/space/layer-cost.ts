@@ -1,45 +1,77 @@
 import { Unfit } from '../base/unfit.ts';
 import { numel } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import type { ArgValue, Args, LayerDef, Widths } from '../ir/layer.ts';
+import { weighted } from '../ir/weight.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Asked } from '../ir/weight.ts';
+import type { Value } from '../ir/graph.ts';
+import type { Args, LayerDef, Widths } from '../ir/layer.ts';
+import type { TensorFile } from '../ir/leaf.ts';
 import { measure } from '../ir/measure-builder.ts';
-import type { Datum } from './values.ts';
+import { forceText, PLAIN } from './force.ts';
+import type { Force } from './force.ts';
 
 /** What one application of a layer makes and costs, for one example. */
 export interface LayerCost {
   readonly output: TensorType;
   readonly params: number;
+  /** Numbers that it learns, but of which a vector around makes all. */
+  readonly taken: number;
+  /** Numbers that are kept, whatever the batch: running statistics, given tensors, weights that are made. */
   readonly state: number;
   readonly flops: number;
   readonly macs: number;
   /** Values that its backward pass reads: its own, and its inputs. */
   readonly kept: number;
-  /** Its weights. */
+  /** Its weights, free and given. */
   readonly weights: readonly { readonly path: string; readonly shape: readonly number[] }[];
+  /** Numbers of its weights that are given: those of files and of seeds. */
+  readonly given: number;
+  /** Weights that stand in a file under the path of the layer. */
+  readonly filed: readonly Filed[];
+  /** What a vector around makes, in order. */
+  readonly asked: readonly Asked[];
 }
+
+/** A tensor that a file must hold. */
+export interface Filed {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly file: TensorFile;
+}
+
+/** Numbers kept for each number that a vector makes: its start, and itself. */
+export const VECTOR_STATE = 2;
 
 /** Its weights' paths and shapes as texts. */
 export const weightShapes = (cost: Pick<LayerCost, 'weights'>): readonly string[] =>
   cost.weights.map(({ path, shape }) => `${path}:${shape.join('x')}`);
 
 /** Layers with weights on the longest path through it. */
-export const layerDepth = (layer: LayerDef, cost: LayerCost): number => (cost.params === 0 ? 0 : (layer.depth ?? 1));
+export const layerDepth = (layer: LayerDef, cost: LayerCost): number =>
+  cost.weights.length === 0 ? 0 : (layer.depth ?? 1);
 
 const memo = new WeakMap<LayerDef, Map<string, LayerCost | Unfit>>();
 
-/** Measured once for each layer, arguments and types. Throws Unfit. */
-export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost {
-  const found = linearCost(layer, args, inputs) || measuredCost(layer, args, inputs);
+/** Measured once for each layer, arguments, types and way to make its weights. Throws Unfit. */
+export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[], force: Force = PLAIN): LayerCost {
+  const isPlain = force.weight === null && !force.whole;
+  const found = (isPlain && linearCost(layer, args, inputs)) || measuredCost(layer, args, inputs, force);
   if (found instanceof Unfit) throw found;
   return found;
 }
 
-export function measuredCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | Unfit {
+export function measuredCost(
+  layer: LayerDef,
+  args: Args,
+  inputs: readonly TensorType[],
+  force: Force = PLAIN,
+): LayerCost | Unfit {
   let known = memo.get(layer);
   if (!known) memo.set(layer, (known = new Map<string, LayerCost | Unfit>()));
-  const key = keyOf(args, inputs);
+  const key = `${keyOf(args, inputs)}|${forceText(force)}`;
   let found = known.get(key);
-  if (!found) known.set(key, (found = tryMeasure(layer, args, inputs)));
+  if (!found) known.set(key, (found = tryMeasure(layer, args, inputs, force)));
   return found;
 }
 
@@ -77,6 +109,10 @@ function linearCost(layer: LayerDef, args: Args, inputs: readonly TensorType[]):
   const cost: LayerCost = {
     output: { dtype: a.output.dtype, shape: [...a.output.shape.slice(0, -1), widths === 'kept' ? width : out] },
     params: mix(a.params, b.params, c.params, d.params, x, y),
+    taken: 0,
+    given: 0,
+    filed: [],
+    asked: [],
     state: mix(a.state, b.state, c.state, d.state, x, y),
     flops: mix(a.flops, b.flops, c.flops, d.flops, x, y),
     macs: mix(a.macs, b.macs, c.macs, d.macs, x, y),
@@ -110,40 +146,47 @@ function widthlessKey(args: Args): string {
 
 function measureCorners(layer: LayerDef, args: Args, widths: Widths, lead: TensorType): Corners | null {
   const at = (width: number, out: number): LayerCost | Unfit =>
-    tryMeasure(layer, widths === 'kept' ? args : { ...args, out }, [
-      { dtype: lead.dtype, shape: [...lead.shape, width] },
-    ]);
+    tryMeasure(
+      layer,
+      widths === 'kept' ? args : { ...args, out },
+      [{ dtype: lead.dtype, shape: [...lead.shape, width] }],
+      PLAIN,
+    );
   const all = [at(BASE, BASE), at(BASE, BASE + 1), at(BASE + 1, BASE), at(BASE + 1, BASE + 1)];
   return all.some((c) => c instanceof Unfit) ? null : (all as unknown as Corners);
 }
 
-function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[]): LayerCost | Unfit {
+function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[], force: Force): LayerCost | Unfit {
+  const asked = new Map<string, Asked>();
+  const take = (b: Builder, path: string, ask: Asked): Value => {
+    asked.set(ask.path, ask);
+    return b.param(path, ask.shape, ask.init);
+  };
   try {
-    const m = measure(inputs, (b, values) => [layer.build(b, values, args)]);
+    const m = measure(inputs, (b, values) => [
+      layer.build(weighted(b, force.weight, force.whole ? take : null), values, args),
+    ]);
     const keptInputs = inputs.reduce((n, type, i) => (m.keptInputs[i] ? n + numel(type.shape) : n), 0);
+    const taken = [...asked.values()].reduce((n, { shape }) => n + numel(shape), 0);
+    const fixed = m.fixed.map(({ name, type }) => ({ path: name, shape: type.shape }));
+    const given = m.fixed.filter(({ init }) => init.kind !== 'table');
     return {
       output: m.outputs[0]!,
-      params: m.params,
-      state: m.state,
+      params: m.params - taken,
+      taken,
+      state: m.state + m.keptConstant + fixed.reduce((n, { shape }) => n + numel(shape), 0),
       flops: m.flops,
       macs: m.macs,
-      kept: m.kept + keptInputs,
-      weights: [...m.weights].map(([path, shape]) => ({ path, shape })),
+      kept: m.kept - m.keptConstant + keptInputs,
+      weights: [...[...m.weights].map(([path, shape]) => ({ path, shape })), ...fixed],
+      given: given.reduce((n, { type }) => n + numel(type.shape), 0),
+      filed: given.flatMap(({ name, type, init }) =>
+        init.kind === 'file' && init.tensor === null ? [{ path: name, shape: type.shape, file: init.file }] : [],
+      ),
+      asked: [...asked.values()],
     };
   } catch (e) {
     if (e instanceof Unfit) return e;
     throw e;
   }
-}
-
-/** Arguments as a layer takes them: what is not given has its default. Throws Unfit where one is missing. */
-export function layerArgs(layer: LayerDef, given: ReadonlyMap<string, Datum>): Args {
-  const args: Record<string, ArgValue> = {};
-  for (const def of layer.args) {
-    const value = given.get(def.name);
-    if (value !== undefined) args[def.name] = value as ArgValue;
-    else if (def.default !== undefined) args[def.name] = def.default;
-    else throw new Unfit(`${layer.name} needs ${def.name}`, `${def.name}: …`, 'nothing');
-  }
-  return args;
 }

@@ -6,7 +6,9 @@ import { evaluateBare, evaluateNet } from './evaluate-net.ts';
 import { evaluateTensor } from './evaluate-tensor.ts';
 import { evaluateValue, fitting } from './evaluate-value.ts';
 import type { Cause, Context, Evaluator, Outcome } from './evaluator.ts';
-import { weightShapes } from './layer-cost.ts';
+import { makeForces } from './force.ts';
+import type { Forces } from './force.ts';
+import { VECTOR_STATE, weightShapes } from './layer-cost.ts';
 import { makeReads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import { idOf, infoOf } from './scope.ts';
@@ -56,6 +58,7 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
     flows,
     data: makeData(),
     wideValue: makeWidths(options.apart),
+    forces: makeForces(),
     outcomes: [],
     outcomeIds: new Map(),
     causes: [],
@@ -72,6 +75,7 @@ interface Whole {
   readonly flows: Flows;
   readonly data: Data;
   readonly wideValue: ReturnType<typeof makeWidths>;
+  readonly forces: Forces;
   readonly outcomes: Outcome[];
   readonly outcomeIds: Map<string, number>;
   readonly causes: Cause[];
@@ -117,6 +121,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     tables,
     flows,
     data: whole.data,
+    forces: whole.forces,
     get deciding() {
       return deciding ?? ev;
     },
@@ -135,18 +140,30 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     net: (e, inputs, ctx) => applied('n', e, inputs, ctx, (ins, at) => evaluateNet(ev, e, ins, at)),
     bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
     layerCostOf: (c): Cost => {
-      if (!options.costed && !options.keepsShapes && options.tracked.length === 0) return costs.zero;
+      if (!options.costed && !options.keepsShapes && options.tracked.length === 0 && c.taken === 0) return costs.zero;
       const { slots, batch } = options.memory;
       const keeps = (m: Tracked['measure']): boolean => options.costed || options.tracked.some((t) => t.measure === m);
       const memory = keeps('memory');
       return costs.make(
-        keeps('params') ? c.params : 0,
-        keeps('flops') ? c.flops : 0,
-        keeps('macs') ? c.macs : 0,
-        memory ? 4 * (c.params * (2 + slots) + c.state) : 0,
-        memory ? 4 * batch * c.kept : 0,
+        {
+          params: keeps('params') ? c.params : 0,
+          flops: keeps('flops') ? c.flops : 0,
+          macs: keeps('macs') ? c.macs : 0,
+          weights: memory ? 4 * (c.params * (2 + slots) + c.state) : 0,
+          kept: memory ? 4 * batch * c.kept : 0,
+          taken: c.taken,
+        },
         options.keepsShapes ? weightShapes(c) : [],
       );
+    },
+    vectorCostOf: (c, size) => {
+      const keeps = (m: Tracked['measure']): boolean => options.costed || options.tracked.some((t) => t.measure === m);
+      const vector = 4 * (size * (2 + options.memory.slots) + VECTOR_STATE * c.taken);
+      return costs.with(c, {
+        params: keeps('params') ? c.params + size : 0,
+        weights: keeps('memory') ? c.weights + vector : 0,
+        taken: 0,
+      });
     },
     outcome: (flow, cost) => {
       const key = `${flow},${cost.id}`;

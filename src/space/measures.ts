@@ -1,6 +1,8 @@
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import { layerCost, layerDepth, weightShapes } from './layer-cost.ts';
+import { tooLongFor } from './evaluate-via.ts';
+import { testFiled } from './filed.ts';
+import { VECTOR_STATE, layerCost, layerDepth, weightShapes } from './layer-cost.ts';
 import { byAssignment, followMember } from './member.ts';
 import type { Decider, Maker, Member } from './member.ts';
 import { optimizerSlots } from './requirement.ts';
@@ -8,11 +10,13 @@ import { Beyond } from './limits.ts';
 import type { AnyExpr } from './references.ts';
 import type { Assignment, Space } from './space.ts';
 import { largestBatch } from './make-compiled.ts';
-import type { Flow } from './follow.ts';
+import type { Flow, Vector } from './follow.ts';
 
 /** What a member costs: numbers as language.md defines them. */
 export interface Measures {
   readonly params: number;
+  /** With the numbers that are given: frozen ones and those that a seed draws. */
+  readonly params_total: number;
   readonly flops: number;
   readonly macs: number;
   readonly memory: number;
@@ -29,35 +33,53 @@ export interface Stop {
   expr: AnyExpr | null;
 }
 
+/** A vector that makes parameters of several layers, by its path: how long it is, and how many numbers it makes. */
+export type Vectors = ReadonlyMap<string, VectorTaken>;
+interface VectorTaken {
+  readonly vector: Vector;
+  taken: number;
+}
+
 /** Follows a member and sums what its layers cost. Throws Beyond where it has more than `most` layers. */
 export function measuring(
   space: Space,
   decider: Decider,
   stop: Stop = { expr: null },
   most = Infinity,
-): { member: Member<Measured>; readonly sums: () => Omit<Measures, 'depth'>; readonly layers: () => number } {
+): {
+  member: Member<Measured>;
+  /** Once the member was followed: throws Unfit where a vector is longer than what it makes. */
+  readonly sums: () => Omit<Measures, 'depth'>;
+  readonly layers: () => number;
+} {
   const weights = new Map<string, string>();
+  const vectors = new Map<string, VectorTaken>();
   let params = 0,
+    given = 0,
     state = 0,
     flops = 0,
     macs = 0,
     kept = 0,
     layers = 0;
   const maker: Maker<Measured> = {
-    layer: (path, layer, args, inputs, expr) => {
+    layer: (path, layer, args, inputs, expr, way) => {
       stop.expr = expr;
       if (++layers > most) throw new Beyond(`more than ${most} layers in one member`);
       const cost = layerCost(
         layer,
         args,
         inputs.map((i) => i.type),
+        way,
       );
+      testFiled(cost.filed, expr, path);
       const shapes = weightShapes(cost).join();
       const before = weights.get(path);
       if (before === undefined) {
         weights.set(path, shapes);
         params += cost.params;
+        given += cost.given;
         state += cost.state;
+        if (way.vector) take(vectors, way.vector, cost.taken);
       } else if (before !== shapes) throw new Unfit(`${path}: uses of shared weights differ in shape`, before, shapes);
       flops += cost.flops;
       macs += cost.macs;
@@ -72,8 +94,35 @@ export function measuring(
   return {
     member,
     layers: () => layers,
-    sums: () => ({ params, flops, macs, memory: 4 * (params * (2 + slots) + state + largestBatch(space) * kept) }),
+    sums: () => {
+      const all = sumOfVectors(vectors, stop);
+      const free = params + all.sizes;
+      const held = state + VECTOR_STATE * all.taken;
+      const memory = 4 * (free * (2 + slots) + held + largestBatch(space) * kept);
+      return { params: free, params_total: free + given, flops, macs, memory };
+    },
   };
+}
+
+function take(vectors: Map<string, VectorTaken>, vector: Vector, taken: number): void {
+  const known = vectors.get(vector.path);
+  if (known) known.taken += taken;
+  else vectors.set(vector.path, { vector, taken });
+}
+
+function sumOfVectors(vectors: Vectors, stop: Stop): { readonly sizes: number; readonly taken: number } {
+  let sizes = 0,
+    taken = 0;
+  for (const { vector, taken: total } of vectors.values()) {
+    const size = vector.made.def.whole!.size(vector.made.args);
+    if (size > total) {
+      stop.expr = vector.expr;
+      throw tooLongFor(vector.made, total);
+    }
+    sizes += size;
+    taken += total;
+  }
+  return { sizes, taken };
 }
 
 export function depthOf(flow: Flow<Measured>): number {

@@ -1,5 +1,6 @@
 import { choiceOptions, isInterval, rangeDomain } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
+import { weightOf } from './given.ts';
 import type { AnyExpr } from './references.ts';
 import type { Binding, Site, ValueExpr } from './space.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
@@ -44,6 +45,8 @@ export function memberValue<S>(by: Deciding<S>, e: ValueExpr, scope: S): Datum {
       return e.items.map(value);
     case 'ref':
       return by.read(e.binding, scope);
+    case 'weight':
+      return weightOf(e, [...e.args.map((a) => a.value), ...e.parts].map(value));
     case 'let':
       return memberValue(by, e.body, by.open(scope, e.bindings, [e.body]));
   }

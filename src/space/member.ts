@@ -63,7 +63,10 @@ export function followMember<T extends { readonly type: TensorType }>(
   const follower = new Follower<T>({
     choose: (path, options, site) => decider.choose(finishPath(path), options, site),
     number: (path, interval, site) => decider.number(finishPath(path), interval, site),
-    layer: (path, layer, args, given, expr) => maker.layer(finishPath(path), layer, args, given, expr),
+    layer: (path, layer, args, given, expr, way) => {
+      const vector = way.vector && { ...way.vector, path: finishPath(way.vector.path) };
+      return maker.layer(finishPath(path), layer, args, given, expr, { ...way, vector });
+    },
   });
   const root = follower.root(space, bindingsOf(space), inputs);
   return {

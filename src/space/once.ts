@@ -112,7 +112,7 @@ function sharedUse(ev: Evaluator, outcomes: readonly Outcome[], ctx: Context): E
   const { costs } = ev.tables;
   const bare = outcomes.map((o) => ({
     flow: o.flow,
-    cost: costs.make(0, o.cost.flops, o.cost.macs, 0, o.cost.kept, []),
+    cost: costs.perUse(o.cost),
   }));
   return settled(ev, bare, ctx);
 }

@@ -50,6 +50,7 @@ function walkCall(found: Found, call: CallExpr): void {
 
 const walkLayer = (found: Found, e: LayerExpr): void => {
   for (const a of e.args) walk(found, a.value);
+  if (e.via) walk(found, e.via);
 };
 
 function walk(found: Found, e: AnyExpr): void {
@@ -89,6 +90,13 @@ function walk(found: Found, e: AnyExpr): void {
       return;
     case 'layer':
       walkLayer(found, e);
+      return;
+    case 'weight':
+      for (const a of e.args) walk(found, a.value);
+      walkAll(found, e.parts);
+      return;
+    case 'via':
+      walkAll(found, [e.weight, e.body]);
       return;
     case 'repeat':
       found.tied ||= e.tied;

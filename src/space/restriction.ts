@@ -69,6 +69,7 @@ function allowedBy(e: ValueExpr): Allowed {
     case 'if':
     case 'ref':
     case 'let':
+    case 'weight':
       throw new Error('bug: what fixes a decision is not a plain value');
   }
 }

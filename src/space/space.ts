@@ -7,6 +7,7 @@
 import type { Switch } from '../base/switch.ts';
 import type { DType } from '../base/tensor-type.ts';
 import type { Span } from '../base/span.ts';
+import type { WeightDef } from '../ir/weight.ts';
 import type { LayerDef } from '../ir/layer.ts';
 
 export type Scalar = number | string | boolean;
@@ -59,7 +60,17 @@ export type ValueExpr =
     }
   | { readonly kind: 'list'; readonly items: readonly ValueExpr[]; readonly span: Span }
   | { readonly kind: 'ref'; readonly binding: ValueBinding; readonly span: Span }
-  | { readonly kind: 'let'; readonly bindings: readonly Binding[]; readonly body: ValueExpr; readonly span: Span };
+  | { readonly kind: 'let'; readonly bindings: readonly Binding[]; readonly body: ValueExpr; readonly span: Span }
+  | WeightExpr;
+
+/** How weights are made, as a value: `kron(4)`; a sum has `parts`. */
+export interface WeightExpr {
+  readonly kind: 'weight';
+  readonly weight: WeightDef;
+  readonly args: readonly { readonly name: string; readonly value: ValueExpr }[];
+  readonly parts: readonly ValueExpr[];
+  readonly span: Span;
+}
 
 export type BinaryOp = '+' | '-' | '*' | '/' | '%' | '^' | '==' | '!=' | '<' | '<=' | '>' | '>=' | 'and' | 'or' | 'in';
 
@@ -117,12 +128,24 @@ export type NetExpr =
    * Bare `project`, last in a branch of a list that enters `add`: mends the shape to that of the first branch without one, by `layer`, whose argument `to` takes that
    * shape (without the batch axis). Without a layer only equal shapes fit.
    */
-  | { readonly kind: 'project'; readonly name: UseName; readonly layer?: LayerDef; readonly span: Span };
+  | { readonly kind: 'project'; readonly name: UseName; readonly layer?: LayerDef; readonly span: Span }
+  | ViaExpr;
+
+/** `A via w` on more than one layer: the decisions of `weight` are made once, in the scope around. `name` is that of what the group has in common. */
+export interface ViaExpr {
+  readonly kind: 'via';
+  readonly weight: ValueExpr;
+  readonly body: NetExpr;
+  readonly name: UseName;
+  readonly span: Span;
+}
 
 export interface LayerExpr {
   readonly kind: 'layer';
   readonly layer: LayerDef;
   readonly args: readonly { readonly name: string; readonly value: ValueExpr }[];
+  /** How its weights are made, where the text says so of this layer alone. */
+  readonly via?: ValueExpr;
   readonly name: UseName;
   readonly span: Span;
 }
@@ -230,6 +253,8 @@ export interface Wire {
 export interface ValueParameter {
   readonly kind: 'valueParameter';
   readonly name: string;
+  /** Whether it says how weights are made. */
+  readonly weight?: boolean;
 }
 export interface NetParameter {
   readonly kind: 'netParameter';

@@ -1,10 +1,20 @@
 import type { TensorType } from '../base/tensor-type.ts';
 import type { ValueExpr } from './space.ts';
+import { isMade } from './values.ts';
 import type { Datum } from './values.ts';
 
-/** What flows through a network, interned: tables compare whole numbers. The batch axis is 1. `depth` is 0 unless depth is tracked. */
+/**
+ * What flows through a network, interned: tables compare whole numbers. The batch axis is 1. `depth` is 0 unless depth is tracked. `via` numbers how the weights
+ * of the layers that it meets are made, 0 where nothing is said: so a network that is decided once may stand in several groups.
+ */
 export type Flow =
-  | { readonly kind: 'tensor'; readonly type: TensorType; readonly depth: number; readonly wide: Wide | null }
+  | {
+      readonly kind: 'tensor';
+      readonly type: TensorType;
+      readonly depth: number;
+      readonly wide: Wide | null;
+      readonly via: number;
+    }
   | { readonly kind: 'list'; readonly items: readonly number[] }
   /** In analyses only: a layer that did not fit was met on the way; `cause` numbers it. */
   | { readonly kind: 'broken'; readonly cause: number };
@@ -18,7 +28,7 @@ export interface Wide {
 }
 
 export interface Flows {
-  readonly tensor: (type: TensorType, depth: number, wide?: Wide | null) => number;
+  readonly tensor: (type: TensorType, depth: number, wide?: Wide | null, via?: number) => number;
   readonly list: (items: readonly number[]) => number;
   readonly broken: (cause: number) => number;
   readonly get: (id: number) => Flow;
@@ -32,6 +42,9 @@ export interface Flows {
   /** The same flow without its depths, and those depths. */
   readonly flat: (id: number) => number;
   readonly depths: (id: number) => readonly number[];
+  /** How weights are made where it flows (of the first tensor that says so), and the same flow under another way. */
+  readonly viaOf: (id: number) => number;
+  readonly under: (id: number, via: number) => number;
 }
 
 export function makeFlows(): Flows {
@@ -57,12 +70,13 @@ export function makeFlows(): Flows {
     if (flow.kind === 'list') for (const item of flow.items) if (wideIn(item)) return wideIn(item);
     return null;
   };
-  const tensor = (type: TensorType, depth: number, wide: Wide | null = null): number =>
-    intern(`${type.dtype}[${type.shape.join(',')}]${depth}${wide ? `~${wide.id}` : ''}`, {
+  const tensor = (type: TensorType, depth: number, wide: Wide | null = null, via = 0): number =>
+    intern(`${type.dtype}[${type.shape.join(',')}]${depth}${wide ? `~${wide.id}` : ''}${via === 0 ? '' : `/${via}`}`, {
       kind: 'tensor',
       type,
       depth,
       wide,
+      via,
     });
   const list = (items: readonly number[]): number => intern(`(${items.join(',')})`, { kind: 'list', items });
   const minDepth = (id: number): number => {
@@ -74,19 +88,33 @@ export function makeFlows(): Flows {
     const flow = all[id]!;
     if (by === 0 || flow.kind === 'broken') return id;
     return flow.kind === 'tensor'
-      ? tensor(flow.type, flow.depth + by, flow.wide)
+      ? tensor(flow.type, flow.depth + by, flow.wide, flow.via)
       : list(flow.items.map((item) => raise(item, by)));
   };
   const flat = (id: number): number => {
     const flow = all[id]!;
     if (flow.kind === 'broken') return id;
-    return flow.kind === 'tensor' ? tensor(flow.type, 0, flow.wide) : list(flow.items.map(flat));
+    return flow.kind === 'tensor' ? tensor(flow.type, 0, flow.wide, flow.via) : list(flow.items.map(flat));
   };
   const depths = (id: number): readonly number[] => {
     const flow = all[id]!;
     return flow.kind === 'tensor' ? [flow.depth] : flow.kind === 'list' ? flow.items.flatMap(depths) : [];
   };
+  const viaOf = (id: number): number => {
+    const flow = all[id]!;
+    if (flow.kind === 'tensor') return flow.via;
+    return flow.kind === 'list' ? (flow.items.map(viaOf).find((via) => via !== 0) ?? 0) : 0;
+  };
+  const under = (id: number, via: number): number => {
+    const flow = all[id]!;
+    if (flow.kind === 'broken') return id;
+    return flow.kind === 'tensor'
+      ? tensor(flow.type, flow.depth, flow.wide, via)
+      : list(flow.items.map((item) => under(item, via)));
+  };
   return {
+    viaOf,
+    under,
     tensor,
     list,
     broken: (cause) => intern(`!${cause}`, { kind: 'broken', cause }),
@@ -106,12 +134,17 @@ export interface Data {
   get(id: number): Datum;
 }
 
+function keyOf(value: Datum): string | Datum {
+  if (isMade(value)) return `via ${value.text}`;
+  return typeof value === 'object' ? JSON.stringify(value) : typeof value === 'string' ? `"${value}` : value;
+}
+
 export function makeData(): Data {
   const all: Datum[] = [];
   const ids = new Map<string | Datum, number>();
   return {
     id: (value) => {
-      const key = typeof value === 'object' ? JSON.stringify(value) : typeof value === 'string' ? `"${value}` : value;
+      const key = keyOf(value);
       let id = ids.get(key);
       if (id === undefined) {
         ids.set(key, (id = -1 - all.length));

@@ -1,21 +1,43 @@
 import { Unfit } from '../base/unfit.ts';
+import type { MadeBy, WeightDef } from '../ir/weight.ts';
+import type { Args } from '../ir/layer.ts';
 import type { BinaryOp, Scalar } from './space.ts';
 
 /** What a value expression is once decided. */
-export type Datum = Scalar | readonly Datum[];
+export type Datum = Scalar | readonly Datum[] | MadeBy;
+
+export const isMade = (v: Datum | null | undefined): v is MadeBy => typeof v === 'object' && v !== null && 'kind' in v;
+
+export function madeOf(v: Datum): MadeBy {
+  if (isMade(v)) return v;
+  throw new Unfit('a weight is needed', 'a weight such as `kron(4)`', showDatum(v));
+}
+
+const showDatum = (v: Datum): string => (isMade(v) ? v.text : String(v));
+
+/** A weight expression with decided arguments. */
+export function makeWeight(def: WeightDef, args: Args, parts: readonly MadeBy[]): MadeBy {
+  const given = def.args.flatMap((a) => (args[a.name] == null ? [] : [`${a.name}: ${JSON.stringify(args[a.name])}`]));
+  const plain = `${def.name}${def.key ? `[${def.key}]` : ''}(${given.join(', ')})`;
+  const text = parts.length > 0 ? parts.map((p) => p.text).join(' + ') : plain;
+  return { kind: 'made', def, args, parts, text };
+}
 
 export function numberOf(v: Datum): number {
   if (typeof v === 'number') return v;
-  throw new Unfit('a number is needed', 'a number', String(v));
+  throw new Unfit('a number is needed', 'a number', showDatum(v));
 }
 
 export function truthOf(v: Datum): boolean {
   if (typeof v === 'boolean') return v;
-  throw new Unfit('a truth is needed', 'true or false', String(v));
+  throw new Unfit('a truth is needed', 'true or false', showDatum(v));
 }
 
-export const sameDatum = (a: Datum, b: Datum): boolean =>
-  a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b));
+export function sameDatum(a: Datum, b: Datum): boolean {
+  if (a === b) return true;
+  if (isMade(a) || isMade(b)) return isMade(a) && isMade(b) && a.text === b.text;
+  return typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b);
+}
 
 function finite(n: number): number {
   if (Number.isFinite(n)) return n === 0 ? 0 : n;

@@ -84,7 +84,7 @@ export function applyWide(
   if (layerDepth(layer, least) !== layerDepth(layer, most)) throw new ToldApart(out, flow.wide);
   const depth = ev.tracksDepth ? flow.depth + layerDepth(layer, least) : 0;
   return {
-    flow: ev.flows.tensor(least.output, depth, widths === 'kept' ? flow.wide : out),
+    flow: ev.flows.tensor(least.output, depth, widths === 'kept' ? flow.wide : out, flow.via),
     cost: ev.layerCostOf(least),
     most: ev.layerCostOf(most),
   };

@@ -15,7 +15,7 @@ import { reshape } from '../ops/shape.ts';
 import { meanRows, sumRows } from '../recipes/losses.ts';
 import type { Model, Recipes } from './config.ts';
 
-export type StoreLeaf = Extract<Leaf, { kind: 'param' | 'state' | 'slot' }>;
+export type StoreLeaf = Extract<Leaf, { kind: 'param' | 'state' | 'slot' | 'fixed' }>;
 
 const dtypeOf = (c: Column): TensorType['dtype'] =>
   c.data instanceof Uint8Array ? 'u8' : c.data instanceof Int32Array ? 'i32' : 'f32';
@@ -130,27 +130,21 @@ export function predictionGraph(model: Model, batch: number): Graph {
   return b.finish(model.build(b, inputs).map((value, i) => ({ name: `output${i}`, value })));
 }
 
-/** Gives every tensor its start: numbers are drawn on the spot, by a key of the seed and the tensor's path. */
+/** Gives every tensor its start: numbers are drawn on the spot, by a key of the seed and the tensor's path. What files and tables give is left out. */
 export function initialGraph(leaves: readonly StoreLeaf[], seed: number): Graph {
   const b = graphBuilder({ mode: 'infer', seed });
-  for (const leaf of leaves) {
-    const { name, type, init } = leaf;
-    const old =
-      leaf.kind === 'slot'
-        ? b.slot(name, type.shape, init)
-        : leaf.kind === 'param'
-          ? b.param(name, type.shape, init)
-          : b.state(name, type.shape, init);
-    const [key0, key1] = keyOf('init', seed, name);
-    const start =
-      init.kind === 'normal'
-        ? b.one(randomNormal, [], { dims: type.shape, std: init.std, key0, key1 })
-        : b.one(fill, [], { dims: type.shape, value: init.value });
-    b.update(old, start);
+  for (const { name, type, init } of leaves) {
+    if (init.kind === 'table' || init.kind === 'file') continue;
+    // Only the start is written here: it does not matter what the tensor is for.
+    const old = b.state(name, type.shape, { kind: 'constant', value: 0 });
+    if (init.kind === 'normal') {
+      const [key0, key1] = keyOf('init', init.seed ?? seed, name);
+      b.update(old, b.one(randomNormal, [], { dims: type.shape, std: init.std, key0, key1 }));
+    } else b.update(old, b.one(fill, [], { dims: type.shape, value: init.value }));
   }
   return b.finish([]);
 }
 
 /** Tensors of the store that a graph reads or writes, data left out. */
 export const storeLeavesOf = (graph: Graph): readonly StoreLeaf[] =>
-  graph.leaves.filter((l): l is StoreLeaf => l.kind === 'param' || l.kind === 'state' || l.kind === 'slot');
+  graph.leaves.filter((l): l is StoreLeaf => l.kind !== 'input' && l.kind !== 'data');

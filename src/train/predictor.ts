@@ -6,9 +6,10 @@ import type { Store } from '../native/native.ts';
 import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import { orOutOfMemory } from './config.ts';
 import type { Model } from './config.ts';
-import { initialGraph, predictionGraph, storeLeavesOf } from './graphs.ts';
+import { predictionGraph, storeLeavesOf } from './graphs.ts';
 import { Runnable } from './session.ts';
-import { checkTensors, floatsOf } from './tensors.ts';
+import { startStore } from './starts.ts';
+import { checkTensors } from './tensors.ts';
 
 const BATCH = 250;
 /** Plans of other batch sizes that are kept. */
@@ -53,13 +54,7 @@ export class Predictor {
     const predictor = new Predictor(model, graph.outputs[0]!.value.type.shape.slice(1), options);
     const { store } = predictor;
     try {
-      for (const leaf of leaves) {
-        store.write(leaf.name, 'f32', leaf.type.shape, weights && floatsOf(weights.get(leaf.name)!));
-      }
-      if (!weights) {
-        const start = new Runnable(initialGraph(leaves, options.seed));
-        await start.run(store, {}, { steps: 1, threads: options.threads }).finally(() => start.close());
-      }
+      await startStore(store, leaves, weights, options);
     } catch (e) {
       predictor.close();
       throw orOutOfMemory(e);

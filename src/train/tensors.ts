@@ -12,6 +12,7 @@ export function checkTensors(
   from: string,
 ): void {
   for (const { name, kind, type } of leaves) {
+    if (kind === 'fixed') continue;
     const found = tensors.get(name);
     if (!found && kind === 'slot') continue;
     if (!found) throw new DataError('mismatch', from, `there is no tensor ${name}`);

@@ -10,8 +10,9 @@ import { openStore } from '../native/native.ts';
 import type { Store } from '../native/native.ts';
 import { orOutOfMemory, recipesOf, TrainError } from './config.ts';
 import type { Model, Recipes, TrainConfig } from './config.ts';
-import { evaluationGraph, initialGraph, residentColumn, storeLeavesOf, trainGraph } from './graphs.ts';
+import { evaluationGraph, residentColumn, storeLeavesOf, trainGraph } from './graphs.ts';
 import type { Part, StoreLeaf } from './graphs.ts';
+import { startStore } from './starts.ts';
 import { checkTensors, floatsOf } from './tensors.ts';
 import { byOp, profileRows } from './profile.ts';
 import type { ProfileRow } from './profile.ts';
@@ -115,9 +116,7 @@ export class Trainer {
   static async create(model: Model, data: Dataset, config: TrainConfig, options: TrainerOptions): Promise<Trainer> {
     const trainer = new Trainer(model, data, config, options);
     try {
-      for (const leaf of trainer.leaves) trainer.store.write(leaf.name, leaf.type.dtype, leaf.type.shape, null);
-      const start = new Runnable(initialGraph(trainer.leaves, config.seed));
-      await start.run(trainer.store, {}, { steps: 1, threads: options.threads }).finally(() => start.close());
+      await startStore(trainer.store, trainer.leaves, null, { seed: config.seed, threads: options.threads });
       trainer.makeResident('train', data.train);
     } catch (e) {
       trainer.close();
@@ -288,10 +287,10 @@ export class Trainer {
     return found;
   }
 
-  /** Parameters and state by path; with `all` the optimizer's slots too, and the step in the metadata. */
+  /** Parameters and state by path; with `all` the optimizer's slots too, and the step in the metadata. Fixed tensors are made anew from the program. */
   tensors(all = false): Map<string, StoredTensor> {
     this.checkOpen();
-    const kept = this.leaves.filter((l) => all || l.kind !== 'slot');
+    const kept = this.leaves.filter((l) => l.kind !== 'fixed' && (all || l.kind !== 'slot'));
     return new Map(
       kept.map((l) => [
         l.name,
@@ -318,7 +317,7 @@ export class Trainer {
     this.checkOpen();
     checkTensors(this.leaves, tensors, from);
     for (const leaf of this.leaves) {
-      const found = tensors.get(leaf.name);
+      const found = leaf.kind === 'fixed' ? undefined : tensors.get(leaf.name);
       if (found) this.store.write(leaf.name, 'f32', leaf.type.shape, floatsOf(found));
     }
   }

@@ -1,10 +1,11 @@
-import type { WeightDef } from '../ir/builder.ts';
-import { startOf } from '../ir/start.ts';
+import type { WeightDef } from '../ir/weight.ts';
+import { freeTensor } from './free.ts';
 
 /** The weight itself, every number free: what layers get where nothing else is asked for. */
 export const full: WeightDef = {
   kind: 'weight',
   name: 'full',
   doc: 'The weight itself: every number is free.',
-  make: (b, path, spec) => b.param(path, spec.shape, startOf(spec)),
+  args: [],
+  make: (b, path, spec) => freeTensor(b, path, spec.shape, spec),
 };

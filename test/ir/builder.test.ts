@@ -106,7 +106,8 @@ building('starts', () => {
   assert.equal([std('he'), std('lecun'), std('xavier'), std(0.02)], [0.5, Math.sqrt(1 / 8), 0.25, 0.02]);
   const b = builder();
   const spec = { shape: [24, 8], fanIn: 8, fanOut: 24, start: 'he' } as const;
-  assert.ok(sameValue(full.make(b, 'w', spec), b.weight('w', spec)));
+  const made = { kind: 'made', def: full, args: {}, parts: [], text: 'full()' } as const;
+  assert.ok(sameValue(full.make(b, 'w', spec, made), b.weight('w', spec)));
 });
 
 const printing = suite('print');

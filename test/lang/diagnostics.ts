@@ -26,7 +26,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   ],
   'E105-later': [
     'use "std/vision" { mbconv }\n',
-    'def ph = conv(64) via kron(4)\n',
+    'def ph = conv(64) via hyper(4)\n',
     through('moe(experts: 4, hidden: 8)'),
     inSpace('output y = x\nprefer latency <= 3ms'),
     'search { with tpe stop hyperband(eta: 3) }\n',
@@ -35,6 +35,40 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   ],
   'E106-lacks': ['space S { input x: f32[B, 3] }\n', 'space S { let a = 3 }\n'],
   'E107-paths': [`${through('conv(3 | 4) -> dense(3 | 4)')}space T = S with { out = 3 }\n`],
+  'E108-files': [
+    through('dense(3) via frozen("nowhere.safetensors") + tucker(2)'),
+    through('(dense(3) -> relu) via (full | frozen("test/golden/lang/E101-unknown.txt"))'),
+  ],
+  'E207-shared': [
+    inSpace('shared s = dense(4)\noutput y = x -> s -> (s -> relu) via kron(2)'),
+    inSpace('shared s = dense(8)\ndef f(g) = (relu -> g) via kron(2 | 4)\noutput y = x -> f(s) -> s'),
+    inSpace('shared s = dense(8)\noutput y = x -> s via kron(2) -> (s -> relu) via kron(2)'),
+  ],
+  'E209-no-weights': [through('relu via kron(2)')],
+  'E201-via': [
+    through('dense(4) via 3'),
+    through('dense(4) via kron(2) + 1'),
+    through('dense(4) via kron(2) * kron(2)'),
+    through('dense(4) via (kron(2) | 3)'),
+    through('dense(4) via kron(2){3}'),
+    inSpace('output y = (x -> dense(4)) via kron(2)'),
+    inSpace('output y = x -> kron(2)'),
+  ],
+  'E204-weights': [
+    through('dense(4) via kron(0 | 2)'),
+    through('dense(4) via lowrank(1.5)'),
+    through('dense(4) via tucker(2, "a")'),
+    inSpace('let w = kron(4, algebra: sedenion)\noutput y = x -> dense(4) via w'),
+  ],
+  'E301-weights': [
+    through('dense(5) via kron(2)'),
+    through('dense(4) via tucker(2, 2, 2)'),
+    through('dense(4) via kron(3, algebra: quaternion)'),
+  ],
+  'E302-weights': [
+    through('dense(5 | 8) via kron(2 | 4) -> dense(8)'),
+    through('(dense(8 | 16) -> relu) via (lowrank(2..16 pow2) | tucker(4 | 16))'),
+  ],
   'E201-kinds': [
     'let w = 64 | conv(3)\n',
     through('3'),

@@ -5,7 +5,8 @@ import { Unfit } from '../../src/base/unfit.ts';
 import type { Args, LayerDef } from '../../src/ir/layer.ts';
 import { conv } from '../../src/layers/conv.ts';
 import { dense } from '../../src/layers/dense.ts';
-import { layerArgs, layerCost, layerDepth, measuredCost, weightShapes } from '../../src/space/layer-cost.ts';
+import { argsOf } from '../../src/space/given.ts';
+import { layerCost, layerDepth, measuredCost, weightShapes } from '../../src/space/layer-cost.ts';
 import type { Datum } from '../../src/space/values.ts';
 import { count } from '../../src/space/count.ts';
 import { measures } from '../../src/space/measures.ts';
@@ -20,7 +21,7 @@ import { small } from './examples.ts';
 const costs = suite('costs of layers');
 
 const same = (def: LayerDef, given: Readonly<Record<string, Datum>>, ...shape: number[]): void => {
-  const args: Args = layerArgs(def, new Map(Object.entries(given)));
+  const args: Args = argsOf(def, new Map(Object.entries(given)));
   const type = { dtype: 'f32' as const, shape: [1, ...shape] };
   const direct = measuredCost(def, args, [type]);
   if (direct instanceof Unfit) return assert.throws(() => layerCost(def, args, [type]), direct.message);
@@ -84,7 +85,7 @@ costs('depth counts layers with weights', () => {
   const depthOf = (def: LayerDef, args: Readonly<Record<string, Datum>>, ...shape: number[]): number =>
     layerDepth(
       def,
-      layerCost(def, layerArgs(def, new Map(Object.entries(args))), [{ dtype: 'f32', shape: [1, ...shape] }]),
+      layerCost(def, argsOf(def, new Map(Object.entries(args))), [{ dtype: 'f32', shape: [1, ...shape] }]),
     );
   assert.is(depthOf(dense, { out: 4 }, 8), 1);
   assert.is(depthOf(activations[0]!, {}, 8), 0);

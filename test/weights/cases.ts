@@ -1,0 +1,154 @@
+import { f32, i32, numel } from '../../src/base/tensor-type.ts';
+import type { TensorType } from '../../src/base/tensor-type.ts';
+import { graphBuilder } from '../../src/ir/graph-builder.ts';
+import type { Builder, WeightSpec } from '../../src/ir/builder.ts';
+import type { Value } from '../../src/ir/graph.ts';
+import type { Args, LayerDef } from '../../src/ir/layer.ts';
+import { weighted } from '../../src/ir/weight.ts';
+import type { MadeBy, WeightDef } from '../../src/ir/weight.ts';
+import { makeWeight } from '../../src/space/values.ts';
+import { WEIGHTS } from '../../src/weights/index.ts';
+import { sum } from '../../src/weights/sum.ts';
+import { ALL, filled, layer } from '../layers/support.ts';
+
+export interface LayerUse {
+  readonly name: string;
+  readonly args: Args;
+  readonly input: TensorType;
+}
+
+/** Each layer that asks for weights, in shapes that every expression of `MADE` fits unless it says otherwise. */
+export const USES: readonly LayerUse[] = [
+  { name: 'dense', args: { out: 4 }, input: f32(3, 8) },
+  { name: 'conv', args: { out: 8, k: 3 }, input: f32(2, 5, 4, 4) },
+  { name: 'conv', args: { out: 8, k: [2, 4], stride: 2, groups: 2, bias: false }, input: f32(2, 5, 4, 8) },
+  { name: 'conv', args: { out: 4, k: 2 }, input: f32(2, 5, 4) },
+  { name: 'conv', args: { out: 4, k: 2 }, input: f32(1, 3, 2, 3, 4) },
+  { name: 'dwconv', args: { k: 3, multiplier: 2 }, input: f32(2, 4, 4, 4) },
+  { name: 'embedding', args: { vocab: 8, dim: 4 }, input: i32(2, 3) },
+  { name: 'attention', args: { heads: 2 }, input: f32(2, 3, 8) },
+  { name: 'attention', args: { heads: 2, score: 'wma' }, input: f32(2, 3, 8) },
+  { name: 'project', args: { n: 4 }, input: f32(3, 8) },
+  { name: 'project', args: { to: [2, 2, 4] }, input: f32(2, 4, 4, 8) },
+  { name: 'ffn', args: { hidden: 4 }, input: f32(3, 8) },
+  { name: 'se', args: { ratio: 2 }, input: f32(2, 3, 3, 8) },
+];
+
+export const layerOf = (use: LayerUse): LayerDef =>
+  use.args['to'] ? ALL.find((l) => l.args[0]?.name === 'to')! : layer(use.name);
+
+export const showUse = (use: LayerUse): string => `${use.name}(${JSON.stringify(use.args)})`;
+
+export const build =
+  (use: LayerUse, made: MadeBy | null) =>
+  (b: Builder, inputs: readonly Value[]): Value =>
+    layerOf(use).build(weighted(b, made, null), inputs, filled(layerOf(use), use.args));
+
+/** The weights that a layer asks for. */
+export function specsOf(use: LayerUse): readonly WeightSpec[] {
+  const specs: WeightSpec[] = [];
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const asking: Builder = {
+    ...b,
+    weight: (path, spec) => {
+      specs.push(spec);
+      return b.weight(path, spec);
+    },
+  };
+  layerOf(use).build(asking, [b.input('x', use.input)], filled(layerOf(use), use.args));
+  return specs;
+}
+
+export const weightDef = (name: string): WeightDef => {
+  const found = WEIGHTS.get(name);
+  if (!found) throw new Error(`no weight ${name}`);
+  return found;
+};
+
+export const make = (name: string, args: Args = {}): MadeBy => {
+  const def = weightDef(name);
+  const all = Object.fromEntries(def.args.map((a) => [a.name, args[a.name] ?? a.default ?? null]));
+  return makeWeight(def, all, []);
+};
+
+export const plus = (...parts: readonly MadeBy[]): MadeBy => makeWeight(sum, {}, parts);
+
+export interface Made {
+  readonly made: MadeBy;
+  /** Free numbers of a weight; null where it does not fit. */
+  readonly free: (spec: WeightSpec) => number | null;
+  readonly given?: true;
+}
+
+interface Sides {
+  readonly out: number;
+  readonly inner: number;
+  readonly blocks: number;
+}
+// Read from the layer's own table, not from the code under test.
+function sides({ shape, stacked = false, groups = 1 }: WeightSpec): Sides {
+  const blocks = stacked ? shape[0]! : groups;
+  return { blocks, out: stacked ? shape[1]! : shape[0]! / groups, inner: shape.at(-1)! };
+}
+
+const kron = (n: number, algebra = 'none'): Made => ({
+  made: make('kron', { n, algebra }),
+  free: (spec) => {
+    const { out, inner } = sides(spec);
+    if (out % n !== 0 || inner % n !== 0) return null;
+    return numel(spec.shape) / n + (algebra === 'none' ? n ** 3 : 0);
+  },
+});
+
+const lowrank = (r: number): Made => ({
+  made: make('lowrank', { r }),
+  free: (spec) => {
+    const rows = spec.stacked ? spec.shape[1]! : spec.shape[0]!;
+    const columns = numel(spec.shape) / rows / (spec.stacked ? spec.shape[0]! : 1);
+    if (r > Math.min(rows, columns)) return null;
+    return (rows * r + r * columns) * (spec.stacked ? spec.shape[0]! : 1);
+  },
+});
+
+const tucker = (r: number): Made => ({
+  made: make('tucker', { r }),
+  free: (spec) => {
+    const axes = spec.axes ?? spec.shape;
+    if (axes.some((size) => size < r)) return null;
+    return r ** axes.length + axes.reduce((n, size) => n + size * r, 0);
+  },
+});
+
+const all = (spec: WeightSpec): number => numel(spec.shape);
+const both = (a: Made, b: Made): Made => ({
+  made: plus(a.made, b.made),
+  free: (spec) => {
+    const [x, y] = [a.free(spec), b.free(spec)];
+    return x === null || y === null ? null : x + y;
+  },
+  ...(a.given || b.given ? { given: true } : {}),
+});
+
+const fixed: Made = { made: make('fixed', { seed: 3 }), free: () => 0, given: true };
+const full: Made = { made: make('full'), free: all };
+
+/** Every expression of the table at least once, and sums. */
+export const MADE: readonly Made[] = [
+  full,
+  fixed,
+  kron(1),
+  kron(2),
+  kron(4),
+  kron(2, 'complex'),
+  kron(4, 'quaternion'),
+  lowrank(1),
+  lowrank(3),
+  tucker(1),
+  tucker(2),
+  both(fixed, tucker(2)),
+  both(fixed, lowrank(2)),
+  both(fixed, kron(2)),
+  both(fixed, full),
+  both(lowrank(1), kron(2)),
+  both(lowrank(1), lowrank(2)),
+];

@@ -1,0 +1,199 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { keyOf, Random } from '../../src/base/philox.ts';
+import { numel, showType } from '../../src/base/tensor-type.ts';
+import { Unfit } from '../../src/base/unfit.ts';
+import { evaluate } from '../../src/ir/evaluate.ts';
+import { graphBuilder } from '../../src/ir/graph-builder.ts';
+import type { WeightSpec } from '../../src/ir/builder.ts';
+import type { Leaf } from '../../src/ir/graph.ts';
+import { measure } from '../../src/ir/measure-builder.ts';
+import type { Measurement } from '../../src/ir/measure-builder.ts';
+import type { NdArray } from '../../src/ir/op.ts';
+import { stdOf } from '../../src/ir/start.ts';
+import type { MadeBy } from '../../src/ir/weight.ts';
+import { LAYERS } from '../../src/layers/index.ts';
+import { multiply, structureOf } from '../../src/weights/algebra.ts';
+import { WEIGHTS } from '../../src/weights/index.ts';
+import { centralDifference, differentiated, runNative } from '../layers/run.ts';
+import { filled } from '../layers/support.ts';
+import { build, layerOf, MADE, make, plus, showUse, specsOf, USES } from './cases.ts';
+import type { LayerUse } from './cases.ts';
+
+const weights = suite('weights');
+
+const measured = (use: LayerUse, made: MadeBy | null): Measurement =>
+  measure([use.input], (b, inputs) => [build(use, made)(b, inputs)]);
+
+function tryMeasured(use: LayerUse, made: MadeBy): Measurement | null {
+  try {
+    return measured(use, made);
+  } catch (e) {
+    if (e instanceof Unfit) return null;
+    throw e;
+  }
+}
+
+weights('every layer with weights and every expression stand in the tables', () => {
+  const asks = (name: string): boolean => {
+    const def = LAYERS.get(name)!;
+    return /\bb\.weight\(|affineRows|convolve/.test(def.build.toString());
+  };
+  const used = new Set(USES.map((u) => u.name));
+  assert.equal(
+    [...LAYERS.keys()].filter((name) => asks(name) && !used.has(name)),
+    [],
+  );
+  const made = new Set(MADE.flatMap(({ made: m }) => [m.def.name, ...m.parts.map((p) => p.def.name)]));
+  const apart = new Set(['frozen', ...[...WEIGHTS.values()].filter((w) => w.whole).map((w) => w.name)]);
+  assert.equal(
+    [...WEIGHTS.keys()].filter((name) => !made.has(name) && !apart.has(name)),
+    [],
+  );
+});
+
+weights(
+  'each layer with each expression: shapes, exact parameters, costs of the plain layer, or what does not fit',
+  () => {
+    let fits = 0,
+      unfits = 0;
+    for (const use of USES) {
+      const plain = measured(use, null);
+      const specs = specsOf(use);
+      const others = plain.params - specs.reduce((n, s) => n + numel(s.shape), 0);
+      for (const { made, free } of MADE) {
+        const name = `${showUse(use)} via ${made.text}`;
+        const wanted = specs.map(free);
+        const found = tryMeasured(use, made);
+        assert.is(found === null, wanted.includes(null), name);
+        if (!found) {
+          unfits++;
+          continue;
+        }
+        fits++;
+        assert.is(showType(found.outputs[0]!), showType(plain.outputs[0]!), name);
+        assert.is(found.params, others + wanted.reduce<number>((n, w) => n + w!, 0), `params of ${name}`);
+        assert.equal([found.macs, found.flops], [plain.macs, plain.flops], `costs of ${name}`);
+      }
+    }
+    assert.ok(fits > 150 && unfits >= 10, `${fits} fit, ${unfits} do not`);
+  },
+);
+
+// ---- statistics --------------------------------------------------------------------------------------------------------
+
+/** The starts of all leaves, as a training run draws them, from reference numbers. */
+function started(leaf: Leaf, seed: number): NdArray {
+  if (leaf.kind === 'input' || leaf.kind === 'data') throw new Error('no start');
+  const { init, name, type } = leaf;
+  const random = new Random(keyOf('start', seed, name).join());
+  const next = (): number =>
+    init.kind === 'normal' ? init.std * random.normal() : init.kind === 'constant' ? init.value : NaN;
+  const data =
+    init.kind === 'table' ? Float64Array.from(init.values) : Float64Array.from({ length: numel(type.shape) }, next);
+  return { shape: type.shape, data };
+}
+
+function madeWeight(made: MadeBy, spec: WeightSpec, seed: number): Float64Array {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const w = made.def.make(b, 'weight', spec, made);
+  assert.equal(w.type.shape, spec.shape, made.text);
+  const graph = b.finish([{ name: 'w', value: w }]);
+  return Float64Array.from(evaluate(graph, (leaf) => started(leaf, seed)).outputs.get('w')!.data);
+}
+
+const SPECS: readonly WeightSpec[] = [
+  { shape: [16, 24], fanIn: 24, fanOut: 16, start: 'he' },
+  { shape: [16, 1, 3, 3, 8], axes: [16, 3, 3, 8], fanIn: 72, fanOut: 144, start: 'xavier' },
+  { shape: [4, 8, 8], fanIn: 8, fanOut: 8, start: 0.02, stacked: true },
+];
+
+weights('made weights have the variance that the layer asks for', () => {
+  const RUNS = 400;
+  for (const spec of SPECS) {
+    for (const { made } of MADE) {
+      // On a base the others start at 0.
+      if (made.parts.some((p) => p.def.name === 'fixed')) continue;
+      const wanted = stdOf(spec) ** 2;
+      let mean = 0;
+      // One of each run: the numbers of one weight depend on each other.
+      const ratios = Array.from({ length: RUNS }, (_, seed) => {
+        const w = madeWeight(made, spec, seed);
+        mean += w.reduce((n, v) => n + v, 0) / w.length / RUNS;
+        return w.reduce((n, v) => n + v * v, 0) / w.length / wanted;
+      });
+      const ratio = ratios.reduce((n, r) => n + r, 0) / RUNS;
+      const error = Math.sqrt(ratios.reduce((n, r) => n + (r - ratio) ** 2, 0)) / RUNS;
+      const said = `${made.text} of ${spec.shape.join('x')}: ${ratio.toFixed(3)} ± ${error.toFixed(3)}`;
+      assert.ok(error < 0.25 && Math.abs(ratio - 1) < 4 * error + 0.01, said);
+      assert.ok(Math.abs(mean) < 0.1 * Math.sqrt(wanted), `mean of ${made.text}`);
+    }
+  }
+});
+
+weights('on a base every other part starts at 0, and can leave it', () => {
+  for (const spec of SPECS) {
+    const base = madeWeight(make('fixed', { seed: 3 }), spec, 0);
+    for (const { made } of MADE) {
+      if (made.parts.some((p) => p.def.name === 'fixed')) assert.equal(madeWeight(made, spec, 0), base, made.text);
+    }
+  }
+});
+
+weights('algebras: left products; Hamilton, and the octonions keep norms', () => {
+  assert.equal(multiply([1, 2, 3, 4], [5, 6, 7, 8]), [-60, 12, 30, 24]);
+  const hamilton = [
+    [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+    [0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0],
+    [0, 0, -1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, -1, 0, 0],
+    [0, 0, 0, -1, 0, 0, -1, 0, 0, 1, 0, 0, 1, 0, 0, 0],
+  ];
+  assert.equal(structureOf(4), hamilton.flat());
+  assert.equal(structureOf(2), [1, 0, 0, 1, 0, -1, 1, 0]);
+  const random = new Random('octonions');
+  const draw = (): number[] => Array.from({ length: 8 }, () => random.below(19) - 9);
+  const norm = (x: readonly number[]): number => x.reduce((n, v) => n + v * v, 0);
+  for (let i = 0; i < 50; i++) {
+    const [x, y] = [draw(), draw()];
+    assert.is(norm(multiply(x, y)), norm(x) * norm(y));
+  }
+});
+
+weights.run();
+
+// ---- gradients ---------------------------------------------------------------------------------------------------------
+
+const training = suite('gradients of layers by their free tensors, on the addon against central differences');
+const PROBES = 3;
+
+for (const use of USES) {
+  training(showUse(use), async () => {
+    for (const { made } of MADE) {
+      if (made.def.name === 'full' || !tryMeasured(use, made)) continue;
+      const d = differentiated([use.input], build(use, made), `${showUse(use)} ${made.text}`);
+      const found = await runNative(d.grads, d.values);
+      const random = new Random('probes');
+      for (const name of d.wrt) {
+        const grad = found.get(`d ${name}`)!;
+        const scale = Math.max(1, ...grad.map(Math.abs));
+        for (let i = 0; i < Math.min(PROBES, grad.length); i++) {
+          const at = random.below(grad.length);
+          const expected = centralDifference(d, name, at);
+          const off = Math.abs(grad[at]! - expected);
+          assert.ok(off < 3e-4 * scale, `${made.text}: d ${name}[${at}] is ${grad[at]}, expected ${expected}`);
+        }
+      }
+    }
+  });
+}
+
+training('what is given has no gradient', () => {
+  const use = USES[0]!;
+  const made = plus(make('fixed'), make('lowrank', { r: 2 }));
+  const d = differentiated([use.input], build(use, made), 'given');
+  assert.equal([...d.wrt].sort(), ['bias', 'weight.U', 'weight.V', 'x0']);
+  assert.is(layerOf(use).name, 'dense');
+  assert.ok(filled(layerOf(use), use.args));
+});
+
+training.run();
