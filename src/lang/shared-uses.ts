@@ -95,7 +95,28 @@ function walk(e: AnyExpr, at: Place, w: Walk): void {
       // A wire stands where it is defined.
       if (e.binding.kind === 'wire') walk(e.binding.expr, { ...at, groups: at.wires.get(e.binding) ?? [] }, w);
       break;
-    default:
+    // What they hold has been walked.
+    case 'seq':
+    case 'perm':
+    case 'branches':
+    case 'list':
+    case 'pick':
+    case 'choice':
+    case 'repeat':
+    case 'each':
+    case 'fan':
+    case 'let':
+    case 'if':
+    case 'apply':
+    case 'layerOf':
+    case 'layer':
+    case 'project':
+    case 'loose':
+    case 'const':
+    case 'range':
+    case 'unary':
+    case 'binary':
+    case 'weight':
       break;
   }
 }
@@ -122,7 +143,21 @@ function partsIn(e: AnyExpr): readonly AnyExpr[] {
       return [e.net, e.input];
     case 'layerOf':
       return e.tensors;
-    default:
+    case 'via':
+    case 'shared':
+    case 'once':
+    case 'ref':
+    case 'call':
+    case 'callOf':
+    case 'wire':
+    case 'layer':
+    case 'project':
+    case 'loose':
+    case 'const':
+    case 'range':
+    case 'unary':
+    case 'binary':
+    case 'weight':
       return [];
   }
 }

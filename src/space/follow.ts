@@ -22,7 +22,7 @@ import { textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
 import type { Binding, CallExpr, LayerExpr, NetExpr, Site, Space, TensorExpr, ValueExpr } from './space.ts';
 import { cellOf } from './scope.ts';
-import { madeOf, numberOf, truthOf } from './values.ts';
+import { madeOf, numberOf, showDatum, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
 /** Makes the decisions of one member, and the layers that they lead to. */
@@ -363,7 +363,7 @@ export class Follower<T extends { readonly type: TensorType }> {
         wanted = this.value(d.expr, { ...scope, parent: scope, cells });
       }
       if (wanted !== undefined && wanted !== shape[axis])
-        throw new Unfit(`${name}: axis ${axis} differs from its signature`, String(wanted), String(shape[axis]));
+        throw new Unfit(`${name}: axis ${axis} differs from its signature`, showDatum(wanted), String(shape[axis]));
     });
   }
 

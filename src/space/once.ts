@@ -14,6 +14,7 @@ import { addCosts, indexed, keyOf, placed, product, tableMaker, unitEntry } from
 import type { Entry, Table } from './table.ts';
 import { Unfit } from '../base/unfit.ts';
 import { BUDGET } from './limits.ts';
+import { showDatum } from './values.ts';
 import type { Datum } from './values.ts';
 
 const MAX_LANES = 64;
@@ -143,7 +144,7 @@ function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx:
 
 export function copiesOf(times: Datum): number {
   if (typeof times !== 'number' || !Number.isInteger(times) || times < 0) {
-    throw new Unfit('a repetition takes a whole number from 0', 'a whole number from 0', String(times));
+    throw new Unfit('a repetition takes a whole number from 0', 'a whole number from 0', showDatum(times));
   }
   if (times > BUDGET.copies)
     throw new Unfit('a repetition has too many copies', `at most ${BUDGET.copies}`, String(times));

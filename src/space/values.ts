@@ -13,7 +13,9 @@ export function madeOf(v: Datum): MadeBy {
   throw new Unfit('a weight is needed', 'a weight such as `kron(4)`', showDatum(v));
 }
 
-const showDatum = (v: Datum): string => (isMade(v) ? v.text : String(v));
+/** A value in words. */
+export const showDatum = (v: Datum): string =>
+  isMade(v) ? v.text : typeof v === 'object' ? v.map(showDatum).join() : String(v);
 
 /** A weight expression with decided arguments. */
 export function makeWeight(def: WeightDef, args: Args, parts: readonly MadeBy[]): MadeBy {
