@@ -7,18 +7,10 @@
 // results do not depend on the number of threads; threads choose the groups of rows and columns only.
 #pragma once
 #include "ops/activation.h"
-#include "ops/pack.h"
+#include "ops/gemm_plan.h"
 #include "simd/parallel.h"
 
 namespace tenon::TENON_ISA {
-
-constexpr int64_t kDepth = 512;      // k of a block
-constexpr int64_t kPanelsNear = 16;  // so many panels of a block's depth lie in the second cache
-
-struct GemmShape {
-  int64_t rows = 0, cols = 0, inner = 0;
-  int64_t count = 1;  // products of this shape
-};
 
 // What is done besides the product. c's rows lie c_row apart, its products c_step.
 struct GemmOut {
@@ -28,87 +20,6 @@ struct GemmOut {
   const float* bias = nullptr;  // one a column, or none
   float floor = -__builtin_inff();
 };
-
-enum class LeftMode : uint8_t { kDirect, kByTask };
-enum class RightMode : uint8_t { kDirect, kByTask, kShared };
-
-struct GemmPlan {
-  GemmShape shape;
-  int64_t tiles = 0, panels = 0;
-  int64_t splits = 1;         // of k, each with sums of its own
-  int64_t depth_max = 0;      // deepest block of k
-  int64_t shared_panels = 0;  // panels packed before their tasks start
-  uint32_t row_groups = 1, col_groups = 1;
-  LeftMode left = LeftMode::kDirect;
-  RightMode right = RightMode::kDirect;
-  uint64_t split_bytes = 0, shared_bytes = 0, left_bytes = 0, right_bytes = 0;  // of scratch; the last two a worker
-};
-
-TENON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-TENON_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-TENON_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-TENON_INLINE uint64_t round64(int64_t bytes) { return (static_cast<uint64_t>(bytes) + 63) / 64 * 64; }
-// The start of part i of n, of `total` things, cut at multiples of `grain`.
-TENON_INLINE int64_t part(int64_t total, int64_t i, int64_t n, int64_t grain = 1) {
-  return i == n ? total : total / grain * i / n * grain;
-}
-
-// left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
-// be packed as a whole.
-TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
-                                bool right_shared = true) {
-  GemmPlan p;
-  p.shape = s;
-  p.tiles = ceil_div(s.rows, kTileRows);
-  p.panels = ceil_div(s.cols, kTileCols);
-  const int64_t cells = p.tiles * p.panels;
-  // Long sums of few tiles are split. Nothing here may ask for the number of threads.
-  if (cells * s.count < 32 && s.inner >= 4096)
-    p.splits = least(most(1, 64 / most(1, cells * s.count)), least(32, s.inner / 1024));
-  p.depth_max = kDepth + 64;
-
-  const double work = static_cast<double>(s.rows) * static_cast<double>(s.cols) * static_cast<double>(s.inner);
-  const int64_t pieces = s.count * p.splits;
-  const int64_t useful = static_cast<int64_t>(work / static_cast<double>(p.splits) / 200e3);
-  int64_t want = threads == 1 ? 1 : ceil_div(threads * 4, most(1, pieces));
-  want = most(1, least(want, useful));
-
-  p.left = p.panels <= 2 || left.col == 1 ? LeftMode::kDirect : LeftMode::kByTask;
-  const bool few_rows = p.tiles <= 20;
-  if (right_direct && p.tiles <= 3)
-    p.right = RightMode::kDirect;
-  else if (few_rows && (p.panels >= want || s.inner * s.cols < 65536))
-    p.right = RightMode::kByTask;
-  else
-    p.right = right_shared && pieces == 1 && s.inner <= 65536 ? RightMode::kShared : RightMode::kByTask;
-
-  int64_t rows = 1, cols = 1;
-  if (p.right == RightMode::kShared || p.panels < want) {
-    rows = least(p.tiles, want);
-    cols = least(p.panels, ceil_div(want, most(1, rows)));
-  } else {
-    cols = least(p.panels, want);
-  }
-  rows = most(rows, ceil_div(p.tiles, p.right == RightMode::kByTask ? 32 : 60));
-  if (rows > threads) rows = least(most(1, p.tiles), ceil_div(rows, threads) * threads);
-  p.row_groups = static_cast<uint32_t>(most(1, rows));
-  p.col_groups = static_cast<uint32_t>(most(1, cols));
-
-  if (p.splits > 1) p.split_bytes = round64(pieces * s.rows * s.cols * 4);
-  if (p.right == RightMode::kShared) {
-    p.shared_panels = least(p.panels, most(8, (int64_t{4} << 20) / most(1, s.inner * kTileCols)));
-    p.shared_bytes = round64(p.shared_panels * s.inner * kTileCols * 4);
-  } else {
-    p.right_bytes = round64(p.depth_max * kTileCols * 4);
-  }
-  if (p.left == LeftMode::kByTask)
-    p.left_bytes = round64((ceil_div(p.tiles, p.row_groups) + 1) * p.depth_max * kPackRows * 4);
-  return p;
-}
-
-TENON_INLINE uint64_t gemm_scratch(const GemmPlan& p, int threads) {
-  return p.split_bytes + p.shared_bytes + static_cast<uint64_t>(threads) * (p.left_bytes + p.right_bytes);
-}
 
 // Nothing is done to finished tiles besides bias and floor.
 struct NoAfter {
@@ -203,19 +114,37 @@ struct GemmRun {
 
   // One block of k of it.
   void slice(const Left& a, const Right& b, const Slice& s) const {
-    if (p.left == LeftMode::kByTask)
-      for (int64_t t = s.tile0; t < s.tile1; t++)
-        a.pack(s.packed_left + (t - s.tile0) * s.k * kPackRows, row_of(t), static_cast<int>(row_of(t + 1) - row_of(t)),
-               s.k0, s.k);
-    // A shared panel is deeper in the caches than a row tile: the tile stays, panels pass by. Else the panel stays.
-    const int64_t wide = p.right == RightMode::kShared ? kPanelsNear : 1;
+    if (p.left != LeftMode::kDirect)
+      for (int64_t t = s.tile0; t < s.tile1; t++) bring_left(a, s, t);
+    // Tiles stay in the second cache, panels pass by; where all shared panels fit there, rather the other way around.
+    const bool panels_stay = p.right == RightMode::kShared && s.panel1 - s.panel0 <= kPanelsNear;
+    const int64_t wide = panels_stay ? s.panel1 - s.panel0 : 1;
     for (int64_t from = s.panel0; from < s.panel1; from += wide) {
-      const int64_t to = least(from + wide, s.panel1);
-      if (p.right == RightMode::kByTask || (p.right == RightMode::kDirect && cols_of(from) % kLanes != 0))
+      if (p.right == RightMode::kByTask && !b.direct())
         b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));
       for (int64_t t = s.tile0; t < s.tile1; t++)
-        for (int64_t panel = from; panel < to; panel++) cell(a, b, s, t, panel);
+        for (int64_t panel = from; panel < from + wide; panel++) cell(a, b, s, t, panel);
     }
+  }
+
+  float* left_tile(const Slice& s, int64_t tile) const {
+    return s.packed_left +
+           (tile - s.tile0) * (p.left == LeftMode::kPacked ? s.k * kPackRows : kTileRows * copied_row(s.k));
+  }
+  void bring_left(const Left& a, const Slice& s, int64_t tile) const {
+    const int64_t row = row_of(tile), rows = row_of(tile + 1) - row;
+    if (p.left == LeftMode::kPacked) {
+      a.pack(left_tile(s, tile), row, static_cast<int>(rows), s.k0, s.k);
+    } else {
+      const Matrix m = a.at(row, s.k0);
+      copy_rows(left_tile(s, tile), copied_row(s.k), m.data, m.row, rows, s.k);
+    }
+  }
+
+  // Whether all tiles read a panel of b where it lies. Where its rows are far apart they crowd the second cache, which
+  // packing mends if there are enough tiles; a row's end is not read past.
+  bool reads_in_place(const Right& b, const Slice& s, int cols) const {
+    return cols % kLanes == 0 && (b.at(0, 0).row < kFar || s.tile1 - s.tile0 <= kFewTiles);
   }
 
   // One tile by one panel.
@@ -231,17 +160,21 @@ struct GemmRun {
       call.a_row = m.row;
       call.a_step = m.col;
     } else {
-      call.a = s.packed_left + (tile - s.tile0) * s.k * kPackRows;
-      call.a_row = 1;
-      call.a_step = kPackRows;
+      const bool packed = p.left == LeftMode::kPacked;
+      call.a = left_tile(s, tile);
+      call.a_row = packed ? 1 : copied_row(s.k);
+      call.a_step = packed ? kPackRows : 1;
     }
+    Walk walk = kStep;
     call.b_step = panel_width(call.cols);
     if (p.right == RightMode::kShared) {
       call.b = shared() + (panel - s.shared_first) * p.shape.inner * kTileCols + s.k0 * call.b_step;
-    } else if (p.right == RightMode::kDirect && call.cols % kLanes == 0) {
+    } else if (b.direct() && (tile == s.tile0 || reads_in_place(b, s, call.cols))) {
       const Matrix m = b.at(s.k0, col);
       call.b = m.data;
       call.b_step = m.row;
+      call.copy = s.packed_right;
+      if (!reads_in_place(b, s, call.cols)) walk = kCopy;  // the first tile packs for the others
     } else {
       call.b = s.packed_right;
     }
@@ -250,7 +183,7 @@ struct GemmRun {
     call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
     call.init_row = s.first ? 0 : s.c_row;
     if (s.last) call.floor = s.floor;
-    tile_function(kStep, rows, call.cols)(call);
+    tile_function(walk, rows, call.cols)(call);
     if (s.last && p.splits == 1) after(call.c, call.c_row, row, rows, col, call.cols);
   }
 

@@ -77,6 +77,11 @@ template <int vecs>
 TENON_INLINE void load_row(const float* p, vf (&b)[vecs]) {
   for (int j = 0; j < vecs; j++) b[j] = load(p + j * kLanes);
 }
+// The same of a row that ends `last` elements into its last vector.
+template <bool whole, int vecs>
+TENON_INLINE void load_row(const float* p, vf (&b)[vecs], int last) {
+  for (int j = 0; j < vecs; j++) b[j] = whole || j + 1 < vecs ? load(p + j * kLanes) : load_first(p + j * kLanes, last);
+}
 
 // b of a k some steps ahead, into the first cache; past the end it is a wish that no one grants.
 constexpr int kAhead = 12;
@@ -85,8 +90,32 @@ TENON_INLINE void look_ahead(const float* b, int64_t b_step) {
   for (int j = 0; j < vecs; j++) __builtin_prefetch(b + kAhead * b_step + j * kLanes);
 }
 
+constexpr bool kCutsAreFree = kLanes == 16;  // stores by AVX-512: a mask costs nothing
+
+// The sums of a kCopy tile.
+template <bool whole, int rows, int vecs>
+TENON_INLINE void add_copying(const TileCall& t, Sums<rows, vecs>& s, int last) {
+  Rows a = Rows::at(t.a, t.a_row * 4);
+  const float* pb = t.b;
+  float* to = t.copy;
+  const int64_t a_step = t.a_step * 4;
+  vf b[vecs];
+  for (int64_t k = t.k; k > 0; k--) {
+    load_row<whole>(pb, b, last);
+    look_ahead<vecs>(pb, t.b_step);
+    for (int j = 0; j < vecs; j++) store(to + j * kLanes, b[j]);
+    s.add(a, b);
+    pb += t.b_step;
+    to += vecs * kLanes;
+    a = a.moved(a_step);
+    a.pin();
+  }
+}
+
 template <Walk walk, int rows, int vecs>
 void tile(const TileCall& t) {
+  const int last = t.cols - (vecs - 1) * kLanes;
+  const bool whole = !kCutsAreFree && last == kLanes;
   Sums<rows, vecs> s;
   s.clear(t.c, t.c_row);
   vf b[vecs];
@@ -103,6 +132,11 @@ void tile(const TileCall& t) {
       a = a.moved(a_step);
       a.pin();
     }
+  } else if constexpr (walk == kCopy) {
+    if (whole)
+      add_copying<true>(t, s, last);
+    else
+      add_copying<false>(t, s, last);
   } else if constexpr (walk == kIndexA) {
     const Rows first = Rows::at(t.a, t.a_row * 4);
     const float* pb = t.b;
@@ -123,15 +157,14 @@ void tile(const TileCall& t) {
       a.pin();
     }
   }
-  const int last = t.cols - (vecs - 1) * kLanes;
-  if (kLanes < 16 && last == kLanes)  // AVX-512 cuts for nothing
+  if (whole)
     s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
   else
     s.template finish<false>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
 }
 
 struct Table {
-  TileFn fn[3][kTileVecs][kTileRows];
+  TileFn fn[4][kTileVecs][kTileRows];
   TileFn wide[kTileRows];
 };
 
@@ -144,6 +177,8 @@ constexpr void fill(Table& t) {
     t.fn[kIndexA][1][rows - 1] = tile<kIndexA, rows, 2>;
     t.fn[kIndexB][0][rows - 1] = tile<kIndexB, rows, 1>;
     t.fn[kIndexB][1][rows - 1] = tile<kIndexB, rows, 2>;
+    t.fn[kCopy][0][rows - 1] = tile<kCopy, rows, 1>;
+    t.fn[kCopy][1][rows - 1] = tile<kCopy, rows, 2>;
     t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
     fill<rows + 1>(t);
   }

@@ -18,16 +18,18 @@ constexpr int kTileRows = 5;
 constexpr int kTileVecs = 2;
 constexpr int kTileCols = kTileVecs * kLanes;
 
-// How k walks through a and b: by constant steps, or one of the two to the byte offsets of a table.
-enum Walk : uint32_t { kStep, kIndexA, kIndexB };
+// How k walks through a and b: by constant steps, or one of the two to the byte offsets of a table. kCopy steps too,
+// and packs b on the way, which costs next to nothing beside the products.
+enum Walk : uint32_t { kStep, kIndexA, kIndexB, kCopy };
 
 struct TileCall {
   const float* a = nullptr;
   int64_t a_row = 0;         // elements from a row to the next
   int64_t a_step = 0;        // elements from a k to the next
-  const float* b = nullptr;  // a whole number of vectors is read at each k
+  const float* b = nullptr;  // a whole number of vectors is read at each k; of kCopy, `cols` elements
   int64_t b_step = 0;
   const int64_t* index = nullptr;  // of kIndexA or kIndexB
+  float* copy = nullptr;           // of kCopy: gets b's rows tightly, zeros up to a whole number of vectors
   int64_t k = 0;
   const float* init = nullptr;  // a bias (init_row 0), c itself, or zeros
   int64_t init_row = 0;

@@ -42,6 +42,15 @@ TENON_INLINE void pack_transposed(float* to, int width, const float* from, int64
   }
 }
 
+// Rows of k elements, from_row apart, to to_row apart; to_row is at least k in whole vectors.
+TENON_INLINE void copy_rows(float* to, int64_t to_row, const float* from, int64_t from_row, int64_t rows, int64_t k) {
+  for (; rows > 0; rows--, to += to_row, from += from_row) {
+    int64_t i = 0;
+    for (; i + kLanes <= k; i += kLanes) store(to + i, load(from + i));
+    if (i < k) store(to + i, load_first(from + i, static_cast<int>(k - i)));
+  }
+}
+
 // A matrix in memory: element (i, j) at data[i * row + j * col], one of the two steps being 1.
 struct Matrix {
   const float* data = nullptr;

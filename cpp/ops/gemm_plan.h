@@ -1,0 +1,157 @@
+// How a product is cut into tasks: sizes only, no data.
+#pragma once
+#include "ops/pack.h"
+
+namespace tenon::TENON_ISA {
+
+constexpr int64_t kDepth = 512;              // k of a block
+constexpr int64_t kNear = int64_t{1} << 19;  // bytes of the left side that a task keeps in its second cache
+constexpr int64_t kFar = 1024;               // elements between rows of the right side
+constexpr int64_t kFewTiles = 6;             // by which it is cheaper not to pack
+constexpr int64_t kPanelsNear = 8;           // so many shared panels of a block's depth lie there instead
+
+struct GemmShape {
+  int64_t rows = 0, cols = 0, inner = 0;
+  int64_t count = 1;  // products of this shape
+};
+
+// The left side is read where it lies, from rows copied closer together, or from packed tiles; the last two are a
+// task's own.
+enum class LeftMode : uint8_t { kDirect, kCopied, kPacked };
+// Panels of the right side are packed by each task, or all of them before the tasks start.
+enum class RightMode : uint8_t { kByTask, kShared };
+
+struct GemmPlan {
+  GemmShape shape;
+  int64_t tiles = 0, panels = 0;
+  int64_t splits = 1;         // of k, each with sums of its own
+  int64_t depth_max = 0;      // deepest block of k
+  int64_t shared_panels = 0;  // panels packed before their tasks start
+  uint32_t row_groups = 1, col_groups = 1;
+  LeftMode left = LeftMode::kDirect;
+  RightMode right = RightMode::kByTask;
+  uint64_t split_bytes = 0, shared_bytes = 0, left_bytes = 0, right_bytes = 0;  // of scratch; the last two a worker
+};
+
+TENON_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+TENON_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+TENON_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+TENON_INLINE uint64_t round64(int64_t bytes) { return (static_cast<uint64_t>(bytes) + 63) / 64 * 64; }
+// The start of part i of n, of `total` things, cut at multiples of `grain`.
+TENON_INLINE int64_t part(int64_t total, int64_t i, int64_t n, int64_t grain = 1) {
+  return i == n ? total : total / grain * i / n * grain;
+}
+
+// Whether so many of a tile's rows meet in one set of the first cache that they drive each other out: 64 sets of 64
+// bytes, of 8 ways at least, one of which b and c need.
+TENON_INLINE bool rows_crowd(int64_t rows, int64_t row_bytes) {
+  uint8_t met[64] = {};
+  bool crowd = false;
+  for (int64_t i = 0; i < rows; i++) crowd |= ++met[i * row_bytes / 64 % 64] > 7;
+  return crowd;
+}
+// Elements between copied rows of k: an odd number of lines of 64 bytes, which never crowd.
+TENON_INLINE int64_t copied_row(int64_t k) { return (ceil_div(k, 16) | 1) * 16; }
+
+// Costs, in products of one vector with one number (a cycle on AVX-512).
+struct GemmCosts {
+  double left = 0, right = 0;  // to copy or pack an element of either side
+  double task = 500;           // to start a task
+  double phase = 8000;         // to let tasks wait for one another
+};
+
+struct GemmCut {
+  int64_t rows = 1, cols = 1;  // groups of either
+  bool shared = false;
+  double cost = 0;
+};
+
+// What the slowest thread has to do.
+TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int threads, const GemmCut& c) {
+  const double inner = static_cast<double>(p.shape.inner) / static_cast<double>(p.splits);
+  const double rows = static_cast<double>(p.shape.rows * ceil_div(p.tiles, c.rows)) / static_cast<double>(p.tiles);
+  const int64_t vecs = ceil_div(p.shape.cols, kLanes);
+  const double wide = static_cast<double>(least(vecs, ceil_div(p.panels, c.cols) * kTileVecs));
+  const double right = c.shared ? 0 : costs.right * kLanes;
+  const double task = inner * (rows * wide + rows * costs.left + wide * right) + costs.task;
+  const int64_t tasks = c.rows * c.cols * p.shape.count * p.splits;
+  double all = task * static_cast<double>(ceil_div(tasks, threads));
+  if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
+  return all + (threads > 1 ? task / 20 : 0);  // threads do not start at once
+}
+
+// The cheapest of the cuts into about so many tasks as threads, or a few times that.
+TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int threads, int64_t least_rows,
+                              bool may_share) {
+  GemmCut best;
+  best.cost = __builtin_inf();
+  const int64_t pieces = p.shape.count * p.splits;
+  const int most_rounds = threads == 1 ? 1 : 4;
+  const auto look = [&](GemmCut c) {
+    c.cost = cut_cost(p, costs, threads, c);
+    if (c.cost < best.cost) best = c;
+  };
+  int64_t last = 0;
+  for (int64_t wide = p.panels; wide > 0 && last < int64_t{4} * threads;
+       wide = least(wide - 1, ceil_div(p.panels, last + 1))) {
+    const int64_t cols = ceil_div(p.panels, wide);
+    if (cols == last) continue;
+    last = cols;
+    for (int rounds = 1; rounds <= most_rounds; rounds++) {
+      const int64_t rows = most(least_rows, least(p.tiles, ceil_div(int64_t{rounds} * threads, cols * pieces)));
+      look({rows, cols, false});
+      if (may_share && rows > 1) look({rows, cols, true});
+    }
+  }
+  return best;
+}
+
+// left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
+// be packed as a whole.
+TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
+                                bool right_shared = true) {
+  GemmPlan p;
+  p.shape = s;
+  p.tiles = ceil_div(s.rows, kTileRows);
+  p.panels = ceil_div(s.cols, kTileCols);
+  if (p.tiles == 0 || p.panels == 0) return p;
+  const int64_t cells = p.tiles * p.panels;
+  // Long sums of few tiles are split. Nothing here may ask for the number of threads.
+  if (cells * s.count < 32 && s.inner >= 4096)
+    p.splits = least(most(1, 64 / most(1, cells * s.count)), least(32, s.inner / 1024));
+  p.depth_max = least(s.inner, kDepth + 64);
+
+  if (left.col != 1)
+    p.left = p.panels <= 2 ? LeftMode::kDirect : LeftMode::kPacked;
+  else
+    p.left =
+        p.panels > 1 && rows_crowd(ceil_div(s.rows, p.tiles), left.row * 4) ? LeftMode::kCopied : LeftMode::kDirect;
+  GemmCosts costs;
+  costs.left = p.left == LeftMode::kDirect ? 0 : 0.25;
+  costs.right = right_direct ? 0.06 : 0.4;
+  const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
+  const int64_t least_rows = ceil_div(p.tiles, most(4, kNear / tile_bytes));
+  const GemmCut cut =
+      best_cut(p, costs, threads, least_rows, right_shared && s.count * p.splits == 1 && s.inner <= 65536);
+  p.row_groups = static_cast<uint32_t>(cut.rows);
+  p.col_groups = static_cast<uint32_t>(cut.cols);
+  p.right = cut.shared ? RightMode::kShared : RightMode::kByTask;
+
+  if (p.splits > 1) p.split_bytes = round64(s.count * p.splits * s.rows * s.cols * 4);
+  if (p.right == RightMode::kShared) {
+    p.shared_panels = least(p.panels, most(8, (int64_t{4} << 20) / most(1, s.inner * kTileCols)));
+    p.shared_bytes = round64(p.shared_panels * s.inner * kTileCols * 4);
+  } else {
+    p.right_bytes = round64(p.depth_max * kTileCols * 4);
+  }
+  const int64_t near_tiles = ceil_div(p.tiles, cut.rows);
+  if (p.left == LeftMode::kPacked) p.left_bytes = round64(near_tiles * p.depth_max * kPackRows * 4);
+  if (p.left == LeftMode::kCopied) p.left_bytes = round64(near_tiles * kTileRows * copied_row(p.depth_max) * 4);
+  return p;
+}
+
+TENON_INLINE uint64_t gemm_scratch(const GemmPlan& p, int threads) {
+  return p.split_bytes + p.shared_bytes + static_cast<uint64_t>(threads) * (p.left_bytes + p.right_bytes);
+}
+
+}  // namespace tenon::TENON_ISA
