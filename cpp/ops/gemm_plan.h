@@ -130,7 +130,8 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   costs.left = p.left == LeftMode::kDirect ? 0 : 0.25;
   costs.right = right_direct ? 0.06 : 0.4;
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
-  const int64_t least_rows = ceil_div(p.tiles, most(4, kNear / tile_bytes));
+  // What is dear to pack is packed for more rows at once.
+  const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
   const GemmCut cut =
       best_cut(p, costs, threads, least_rows, right_shared && s.count * p.splits == 1 && s.inner <= 65536);
   p.row_groups = static_cast<uint32_t>(cut.rows);
