@@ -683,6 +683,52 @@ struct TrilAttrs {
   }
 };
 
+struct TuckerConvAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  float scale;
+  __attribute__((always_inline)) static inline TuckerConvAttrs read(const uint64_t* words) {
+    TuckerConvAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 14, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    return a;
+  }
+};
+
+struct TuckerConvGradAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  float scale;
+  __attribute__((always_inline)) static inline TuckerConvGradAttrs read(const uint64_t* words) {
+    TuckerConvGradAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    double scale_word;
+    __builtin_memcpy(&scale_word, words + 14, sizeof scale_word);
+    a.scale = static_cast<float>(scale_word);
+    return a;
+  }
+};
+
 struct TuckerWeightAttrs {
   uint32_t axes_rank;
   uint64_t axes[8];

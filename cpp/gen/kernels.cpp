@@ -95,6 +95,8 @@ extern const Kernel tanh_kernel;
 extern const Kernel tanh_grad_kernel;
 extern const Kernel transpose_kernel;
 extern const Kernel tril_kernel;
+extern const Kernel tucker_conv_kernel;
+extern const Kernel tucker_conv_grad_kernel;
 extern const Kernel tucker_weight_kernel;
 
 static const Kernel* const kKernels[] = {
@@ -187,6 +189,8 @@ static const Kernel* const kKernels[] = {
     &tanh_grad_kernel,  // tanh_grad
     &transpose_kernel,  // transpose
     &tril_kernel,  // tril
+    &tucker_conv_kernel,  // tucker_conv
+    &tucker_conv_grad_kernel,  // tucker_conv_grad
     &tucker_weight_kernel,  // tucker_weight
 };
 

@@ -979,6 +979,51 @@ const AttrSpec k_tril_attrs[] = {
     {"value", AttrKind::kF32, 1},
 };
 
+const ArgSpec k_tucker_conv_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"u_in", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 4}, {kSymbol, 5}}},
+    {"core", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 5}}},
+    {"u_out", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 10}, {kSymbol, 6}}},
+    {"base", DType::kF32, false, true, false, kNoLead, 5, {{kSymbol, 10}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 4}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 10}}},
+};
+const ArgSpec k_tucker_conv_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 10}}},
+};
+const AttrSpec k_tucker_conv_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+    {"scale", AttrKind::kF32, 1},
+};
+
+const ArgSpec k_tucker_conv_grad_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"u_in", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 4}, {kSymbol, 5}}},
+    {"core", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 5}}},
+    {"u_out", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 10}, {kSymbol, 6}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 10}}},
+    {"base", DType::kF32, false, true, false, kNoLead, 5, {{kSymbol, 10}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 4}}},
+};
+const ArgSpec k_tucker_conv_grad_out[] = {
+    {"dx", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"du_in", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 4}, {kSymbol, 5}}},
+    {"dcore", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 5}}},
+    {"du_out", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 10}, {kSymbol, 6}}},
+};
+const AttrSpec k_tucker_conv_grad_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+    {"scale", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_tucker_weight_in[] = {
     {"core", DType::kF32, false, false, false, 0, 0, {}},
     {"factors", DType::kF32, false, false, true, 1, 0, {}},
@@ -1083,10 +1128,12 @@ const OpInfo kOps[] = {
     {"tanh_grad", k_tanh_grad_in, 2, k_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"transpose", k_transpose_in, 1, k_transpose_out, 1, k_transpose_attrs, 1, 8, {-1, -1, -1, -1}, false, true},
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
+    {"tucker_conv", k_tucker_conv_in, 6, k_tucker_conv_out, 1, k_tucker_conv_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
+    {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 90;
-const uint64_t kOpTableHash = 0xfafec7275071d056u;
+const uint32_t kOpCount = 92;
+const uint64_t kOpTableHash = 0x0ec31855c4f98977u;
 // clang-format on
 
 }  // namespace tenon

@@ -55,6 +55,7 @@ import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from './subspace.ts';
 import { tril } from './tril.ts';
+import { tuckerConv, tuckerConvGrad } from './tucker-conv.ts';
 import { tuckerWeight } from './tucker-weight.ts';
 
 /** Every op in the order of its number in a plan. */
@@ -148,5 +149,7 @@ export const OPS: readonly OpDef[] = [
   tanhGrad,
   transpose,
   tril,
+  tuckerConv,
+  tuckerConvGrad,
   tuckerWeight,
 ];

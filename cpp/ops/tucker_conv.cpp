@@ -1,0 +1,306 @@
+// y = conv(x, base) + bias + scale * conv(x, core x_out uOut x_in uIn), and its gradients, without that weight: 1x1
+// into the rank, the core, 1x1 out of it. What lies between has as many channels as the rank.
+#include "gen/attrs.h"
+#include "ops/checks.h"
+#include "ops/rows.h"
+#include "ops/sweep.h"
+#include "ops/thin.h"
+
+namespace tenon::TENON_ISA {
+
+extern const Kernel conv_kernel, conv_act_kernel, conv_input_grad_kernel, conv_weight_grad_kernel;
+
+namespace {
+
+// The words that conv and its relatives share come first among ours, and are all u32.
+constexpr size_t kConvWords = sizeof(ConvAttrs) / sizeof(uint32_t);
+
+View tensor(float* data, uint64_t n0, const uint64_t* space, uint64_t n4) {
+  View v;
+  v.data = data;
+  v.rank = 5;
+  v.present = true;
+  v.dims[0] = n0;
+  for (int i = 0; i < 3; i++) v.dims[1 + i] = space[i];
+  v.dims[4] = n4;
+  return v;
+}
+
+// A step of another kernel.
+struct Inner {
+  uint64_t words[kConvWords + 3] = {};
+  View in[3], out;
+  uint32_t inputs = 2;
+
+  static Inner of(const Step& s, const View& first, const View& second, const View& result) {
+    Inner n;
+    for (size_t i = 0; i < kConvWords; i++) n.words[i] = s.attrs[i];
+    n.in[0] = first;
+    n.in[1] = second;
+    n.out = result;
+    return n;
+  }
+  // size, kernel of the adjoints.
+  Inner& with(const uint64_t* space) {
+    for (int i = 0; i < 3; i++) words[kConvWords + i] = space[i];
+    return *this;
+  }
+  Step step() const { return {words, in, &out, inputs, 1}; }
+  Status check(const Kernel& k) const { return k.check(step()); }
+  uint64_t scratch(const Kernel& k, int threads) const { return k.scratch ? k.scratch(step(), threads) : 0; }
+  void run(const Kernel& k, Runtime rt, uint8_t* own) const {
+    rt.scratch = own;
+    k.run(step(), rt);
+  }
+};
+
+struct Tucker {
+  View x, u_in, core, u_out, y, base, bias;  // y or dy
+  View into, out;                            // between the products: [.., rank in], [.., rank out]
+  float scale = 1;
+
+  uint64_t rank_in() const { return u_in.dims[1]; }
+  uint64_t rank_out() const { return u_out.dims[1]; }
+  int64_t positions_in() const { return static_cast<int64_t>(span_of(x, 0, 4)); }
+  int64_t positions_out() const { return static_cast<int64_t>(span_of(y, 0, 4)); }
+  int64_t channels() const { return static_cast<int64_t>(x.dims[4]); }
+  int64_t outputs() const { return static_cast<int64_t>(y.dims[4]); }
+};
+
+Tucker tucker_of(const Step& s, float scale, const View& y, uint32_t base, uint32_t bias) {
+  Tucker t;
+  t.x = s.in[0];
+  t.u_in = s.in[1];
+  t.core = s.in[2];
+  t.u_out = s.in[3];
+  t.y = y;
+  if (base < s.inputs) t.base = s.in[base];
+  if (bias < s.inputs) t.bias = s.in[bias];
+  t.scale = scale;
+  t.into = tensor(nullptr, t.x.dims[0], t.x.dims + 1, t.rank_in());
+  t.out = tensor(nullptr, t.y.dims[0], t.y.dims + 1, t.rank_out());
+  return t;
+}
+
+bool fits(const View& v) {
+  uint64_t bytes = 4;
+  for (uint32_t i = 0; i < v.rank; i++)
+    if (__builtin_mul_overflow(bytes, v.dims[i] == 0 ? 1 : v.dims[i], &bytes) || bytes > uint64_t{1} << 46)
+      return false;
+  return true;
+}
+
+Inner small_conv(const Step& s, const Tucker& t) { return Inner::of(s, t.into, t.core, t.out); }
+Inner small_input_grad(const Step& s, const Tucker& t) {
+  return Inner::of(s, t.out, t.core, t.into).with(t.x.dims + 1);
+}
+Inner small_weight_grad(const Step& s, const Tucker& t) {
+  return Inner::of(s, t.into, t.out, t.core).with(t.core.dims + 1);
+}
+Inner base_conv(const Step& s, const Tucker& t) {
+  Inner n = Inner::of(s, t.x, t.base, t.y);
+  n.in[2] = t.bias;  // activation: none
+  n.inputs = 3;
+  return n;
+}
+Inner base_input_grad(const Step& s, const Tucker& t) { return Inner::of(s, t.y, t.base, t.x).with(t.x.dims + 1); }
+
+Status check_tucker(const Step& s, const Tucker& t) {
+  if (ConvAttrs::read(s.attrs).groups != 1) return bad_plan("a Tucker convolution has one group", "groups");
+  if (t.u_in.rank != 2 || t.u_out.rank != 2 || t.x.rank != 5 || t.y.rank != 5 || t.core.rank != 5)
+    return bad_plan("the ranks do not fit", "rank");
+  if (t.u_in.dims[0] != t.x.dims[4] || t.u_out.dims[0] != t.y.dims[4])
+    return bad_plan("the factors do not fit the channels", "dims");
+  if (t.bias.present && (t.bias.rank != 1 || t.bias.dims[0] != t.y.dims[4]))
+    return bad_plan("the bias is not [out]", "dims");
+  if (!fits(t.into) || !fits(t.out)) return bad_plan("what lies between the products is too large", "dims");
+  const Status status = small_conv(s, t).check(conv_kernel);
+  if (!status.ok() || !t.base.present) return status;
+  return base_conv(s, t).check(conv_kernel);
+}
+
+// Scratch: floats that are kept, one after the other, then what a stage needs.
+struct Layout {
+  uint64_t at = 0;
+  uint64_t take(uint64_t bytes) {
+    const uint64_t here = at;
+    at += (bytes + 63) / 64 * 64;
+    return here;
+  }
+  uint64_t floats(uint64_t n) { return take(n * 4); }
+};
+
+struct ForwardLayout {
+  uint64_t core, into, out, narrow, widen, rest;
+};
+ForwardLayout forward_layout(const Tucker& t) {
+  Layout l;
+  ForwardLayout f;
+  f.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
+  f.into = l.floats(numel(t.into));
+  f.out = l.floats(numel(t.out));
+  f.narrow = l.take(Thin::bytes(t.channels(), static_cast<int64_t>(t.rank_in())));
+  f.widen = l.take(Thin::bytes(static_cast<int64_t>(t.rank_out()), t.outputs()));
+  f.rest = l.at;
+  return f;
+}
+
+float* floats_at(const Runtime& rt, uint64_t at) { return reinterpret_cast<float*>(rt.scratch + at); }
+
+// The core times scale.
+void scale_core(Tucker& t, float* to) {
+  if (t.scale == 1.0f) return;
+  const vf s = splat(t.scale);
+  map_row(to, f32(t.core), numel(t.core), [s](vf v) { return v * s; });
+  t.core.data = to;
+}
+
+// c[rows, cols] (+)= x[rows, inner] * right.
+void thin_product(const Runtime& rt, const Thin& thin, const RightMatrix& right, int64_t rows, const float* x, float* c,
+                  bool more, const float* bias) {
+  thin.pack(right);
+  for_thin_rows(rt, rows, [&](int64_t first, int64_t count) {
+    float* to = c + first * thin.cols;
+    thin.rows(to, thin.cols, x + first * thin.inner, thin.inner, count, more ? to : bias, more ? thin.cols : 0,
+              !more && !bias);
+  });
+}
+
+// into = x * uIn, out = conv(into, scaled core).
+void narrow_and_convolve(const Runtime& rt, const Step& s, Tucker& t, const ForwardLayout& f) {
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in());
+  scale_core(t, floats_at(rt, f.core));
+  t.into.data = floats_at(rt, f.into);
+  t.out.data = floats_at(rt, f.out);
+  thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
+               f32(t.x), f32(t.into), false, nullptr);
+  small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
+}
+
+Tucker forward_of(const Step& s) { return tucker_of(s, TuckerConvAttrs::read(s.attrs).scale, s.out[0], 4, 5); }
+
+Status check(const Step& s) { return check_tucker(s, forward_of(s)); }
+
+uint64_t scratch(const Step& s, int threads) {
+  const Tucker t = forward_of(s);
+  const uint64_t small = small_conv(s, t).scratch(conv_kernel, threads);
+  const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads) : 0;
+  return forward_layout(t).rest + (small > base ? small : base);
+}
+
+Status run(const Step& s, const Runtime& rt) {
+  Tucker t = forward_of(s);
+  if (numel(t.y) == 0) return {};
+  const ForwardLayout f = forward_layout(t);
+  narrow_and_convolve(rt, s, t, f);
+  if (t.base.present) base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
+  const int64_t rank_out = static_cast<int64_t>(t.rank_out());
+  thin_product(rt, {rank_out, t.outputs(), floats_at(rt, f.widen)}, {{f32(t.u_out), 1, rank_out}}, t.positions_out(),
+               f32(t.out), f32(t.y), t.base.present, t.bias.present ? f32(t.bias) : nullptr);
+  return {};
+}
+
+// ---- gradients
+
+Tucker grad_of(const Step& s) { return tucker_of(s, TuckerConvGradAttrs::read(s.attrs).scale, s.in[4], 5, 6); }
+
+Status grad_check(const Step& s) {
+  const Tucker t = grad_of(s);
+  const Status status = check_tucker(s, t);
+  if (!status.ok()) return status;
+  for (uint32_t i = 0; i < 4; i++)
+    if (!same_dims(s.out[i], s.in[i])) return bad_plan("a gradient has not the shape of its input", "dims");
+  const Status small = small_input_grad(s, t).check(conv_input_grad_kernel);
+  if (!small.ok()) return small;
+  return small_weight_grad(s, t).check(conv_weight_grad_kernel);
+}
+
+// [rank, channels] = thinᵀ wide, then turned over into [channels, rank].
+struct FactorGrad {
+  int64_t rank, channels, positions;
+  GemmShape shape() const { return {rank, channels, positions}; }
+  LeftMatrix left(const float* thin) const { return {{thin, 1, rank}}; }
+  RightMatrix right(const float* wide) const { return {{wide, channels, 1}}; }
+  GemmPlan plan(int threads) const { return plan_gemm(shape(), threads, left(nullptr).m, true); }
+  uint64_t turned_bytes() const { return round64(rank * channels * 4); }
+  uint64_t scratch(int threads) const { return turned_bytes() + gemm_scratch(plan(threads), threads); }
+  void run(const Runtime& rt, uint8_t* own, const float* thin, const float* wide, float* to) const {
+    float* turned = reinterpret_cast<float*>(own);
+    gemm(rt, own + turned_bytes(), plan(rt.threads), left(thin), right(wide), GemmOut{turned, channels}, NoAfter{});
+    for (int64_t r = 0; r < rank; r++)
+      for (int64_t c = 0; c < channels; c++) to[c * rank + r] = turned[r * channels + c];
+  }
+};
+
+FactorGrad in_grad(const Tucker& t) { return {static_cast<int64_t>(t.rank_in()), t.channels(), t.positions_in()}; }
+FactorGrad out_grad(const Tucker& t) { return {static_cast<int64_t>(t.rank_out()), t.outputs(), t.positions_out()}; }
+
+struct GradLayout {
+  ForwardLayout forward;
+  uint64_t d_out, d_into, back, wide, rest;
+};
+GradLayout grad_layout(const Tucker& t) {
+  GradLayout g;
+  g.forward = forward_layout(t);
+  Layout l{g.forward.rest};
+  g.d_out = l.floats(numel(t.out));
+  g.d_into = l.floats(numel(t.into));
+  g.back = l.take(Thin::bytes(t.outputs(), static_cast<int64_t>(t.rank_out())));
+  g.wide = l.take(Thin::bytes(static_cast<int64_t>(t.rank_in()), t.channels()));
+  g.rest = l.at;
+  g.forward.rest = l.at;
+  return g;
+}
+
+uint64_t grad_scratch(const Step& s, int threads) {
+  const Tucker t = grad_of(s);
+  uint64_t most_bytes = 0;
+  const auto need = [&](uint64_t bytes) { most_bytes = bytes > most_bytes ? bytes : most_bytes; };
+  need(small_conv(s, t).scratch(conv_kernel, threads));
+  need(small_input_grad(s, t).scratch(conv_input_grad_kernel, threads));
+  need(small_weight_grad(s, t).scratch(conv_weight_grad_kernel, threads));
+  if (t.base.present) need(base_input_grad(s, t).scratch(conv_input_grad_kernel, threads));
+  need(in_grad(t).scratch(threads));
+  need(out_grad(t).scratch(threads));
+  return grad_layout(t).rest + most_bytes;
+}
+
+Status grad_run(const Step& s, const Runtime& rt) {
+  Tucker t = grad_of(s);
+  const GradLayout g = grad_layout(t);
+  const View core = t.core;
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
+  uint8_t* rest = rt.scratch + g.rest;
+  narrow_and_convolve(rt, s, t, g.forward);
+  out_grad(t).run(rt, rest, f32(t.out), f32(t.y), f32(s.out[3]));
+  Tucker d = t;  // gradients of what lies between
+  d.into.data = floats_at(rt, g.d_into);
+  d.out.data = floats_at(rt, g.d_out);
+  thin_product(rt, {t.outputs(), rank_out, floats_at(rt, g.back)}, {{f32(t.u_out), rank_out, 1}}, t.positions_out(),
+               f32(t.y), f32(d.out), false, nullptr);
+  Inner weights = small_weight_grad(s, t);
+  weights.in[1] = d.out;
+  weights.out = s.out[2];
+  weights.run(conv_weight_grad_kernel, rt, rest);
+  if (t.scale != 1.0f) {
+    const vf scale = splat(t.scale);
+    map_row(f32(s.out[2]), f32(s.out[2]), numel(core), [scale](vf v) { return v * scale; });
+  }
+  small_input_grad(s, d).run(conv_input_grad_kernel, rt, rest);
+  in_grad(t).run(rt, rest, f32(d.into), f32(t.x), f32(s.out[1]));
+  if (t.base.present) {
+    Inner base = base_input_grad(s, t);
+    base.out = s.out[0];
+    base.run(conv_input_grad_kernel, rt, rest);
+  }
+  thin_product(rt, {rank_in, t.channels(), floats_at(rt, g.wide)}, {{f32(t.u_in), 1, rank_in}}, t.positions_in(),
+               f32(d.into), f32(s.out[0]), t.base.present, nullptr);
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel tucker_conv_kernel = {check, scratch, run};
+extern const Kernel tucker_conv_grad_kernel = {grad_check, grad_scratch, grad_run};
+
+}  // namespace tenon::TENON_ISA

@@ -1,0 +1,152 @@
+import { f32 } from '../base/tensor-type.ts';
+import type { TensorType } from '../base/tensor-type.ts';
+import { Unfit } from '../base/unfit.ts';
+import type { Builder } from '../ir/builder.ts';
+import { defineOp } from '../ir/define-op.ts';
+import type { Value } from '../ir/graph.ts';
+import type { AttrKind, Attrs, Cost } from '../ir/op.ts';
+import { conv, convInputGrad, convWeightGrad } from './conv.ts';
+import { add, affine } from './elementwise.ts';
+import { numberOf } from './lib/attrs.ts';
+import { CONV_CASES } from './lib/conv-cases.ts';
+import { CONV_ATTRS, geometry, macs, shared, yShape } from './lib/convolution.ts';
+import type { Geometry } from './lib/convolution.ts';
+import { products } from './lib/cost.ts';
+import { checkSpatial } from './lib/spatial.ts';
+import { dim, numelAt, shapeAt, typeAt } from './lib/types.ts';
+import { modeGram, modeProduct } from './mode-product.ts';
+import { sumTo } from './reduce.ts';
+
+const ATTRS: Readonly<Record<string, AttrKind>> = { ...CONV_ATTRS, scale: 'f32' };
+const CHANNELS = 4;
+const INPUTS = {
+  x: 'f32[batch, d, h, w, channels]',
+  uIn: 'f32[channels, rankIn]',
+  core: 'f32[rankOut, kd, kh, kw, rankIn]',
+  uOut: 'f32[out, rankOut]',
+};
+
+type Types = readonly (TensorType | null)[];
+
+/** The small convolution between the ranks. Throws Unfit. */
+function smallGeometry(inputs: Types, attrs: Attrs): Geometry {
+  const groups = numberOf(attrs, 'groups');
+  if (groups !== 1) throw new Unfit('a Tucker convolution has one group', '1', String(groups));
+  const [x, core] = [shapeAt(inputs, 0), shapeAt(inputs, 2)];
+  return geometry([...x.slice(0, CHANNELS), dim(core, CHANNELS)], core, attrs);
+}
+
+const outShape = (inputs: Types, g: Geometry): number[] => [
+  ...yShape(g).slice(0, CHANNELS),
+  dim(shapeAt(inputs, 3), 0),
+];
+
+/** Multiply-adds of each part of the forward pass. */
+function parts(
+  inputs: Types,
+  attrs: Attrs,
+): { readonly into: number; readonly small: number; readonly out: number; readonly base: number } {
+  const g = smallGeometry(inputs, attrs);
+  const [ranks, out] = [g.out, dim(shapeAt(inputs, 3), 0)];
+  const positions = macs(g) === 0 ? 0 : numelOf(yShape(g)) / ranks;
+  return {
+    into: numelAt(inputs, 0) * g.channels,
+    small: macs(g),
+    out: positions * ranks * out,
+    base: positions * out * dim(shapeAt(inputs, 0), CHANNELS) * g.window.kernel.reduce((n, k) => n * k, 1),
+  };
+}
+const numelOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+
+function forwardCost(inputs: Types, attrs: Attrs, outputs: Types): Cost {
+  const { into, small, out, base } = parts(inputs, attrs);
+  return products(into + small + out + (inputs[4] ? base : 0), inputs[5] ? numelAt(outputs, 0) : 0);
+}
+
+const narrow = (b: Builder, x: Value, u: Value): Value => b.one(modeProduct, [x, u], { axis: CHANNELS, transposed: 1 });
+const widen = (b: Builder, x: Value, u: Value): Value => b.one(modeProduct, [x, u], { axis: CHANNELS, transposed: 0 });
+const scaled = (b: Builder, x: Value, attrs: Attrs): Value => {
+  const scale = numberOf(attrs, 'scale');
+  return scale === 1 ? x : b.one(affine, [x], { scale, shift: 0 });
+};
+
+const CASES = CONV_CASES.filter(({ attrs }) => attrs['groups'] === 1).map((c, i) => {
+  const [rankIn, rankOut] = [1 + (i % 3) + (i % 5 === 4 ? 15 : 0), 1 + ((i + 1) % 4)];
+  const [channels, out] = [dim(c.x.shape, CHANNELS), dim(c.w.shape, 0)];
+  const types = [c.x, f32(channels, rankIn), f32(rankOut, ...c.kernel, rankIn), f32(out, rankOut)];
+  return {
+    types,
+    y: c.y,
+    base: i % 2 === 0 ? c.w : null,
+    bias: i % 3 === 0 ? f32(out) : null,
+    attrs: { ...c.attrs, scale: i % 4 === 0 ? 0.5 : 1 },
+  };
+});
+
+/** y = conv(x, base) + bias + scale · conv(x, core ×_out uOut ×_in uIn), the product as three small convolutions (Kim et al. 2016; FLoRA 2024). */
+export const tuckerConv = defineOp({
+  name: 'tucker_conv',
+  doc: 'conv(x, base + scale · (core ×_out uOut ×_in uIn)) + bias without making that weight: 1x1 into the rank, the core, 1x1 out of it.',
+  inputs: { ...INPUTS, 'base?': 'f32[out, kd, kh, kw, channels]', 'bias?': 'f32[out]' },
+  outputs: { y: 'f32[batch, yd, yh, yw, out]' },
+  attrs: ATTRS,
+  infer: (inputs, attrs) => [f32(...outShape(inputs, smallGeometry(inputs, attrs)))],
+  grad: (g) => {
+    const dy = g.dOutput(0);
+    if (!dy) return Array.from({ length: g.inputCount }, () => null);
+    const [x, uIn, core, uOut] = [g.input(0), g.input(1), g.input(2), g.input(3)];
+    // Where x's gradient is not wanted, neither is the base's part of it.
+    const base = g.wants(0) && g.hasInput(4) ? g.input(4) : null;
+    const small = g.builder.apply(tuckerConvGrad, [x, uIn, core, uOut, dy, base], g.attrs);
+    const kernel = g.inputType(2).shape.slice(1, CHANNELS);
+    return [
+      ...small.map((value, i) => (g.wants(i) ? value : null)),
+      g.wants(4) ? g.builder.one(convWeightGrad, [x, dy], { ...shared(g.attrs), kernel }) : null,
+      g.wants(5) ? sumTo(g.builder, dy, g.inputType(5).shape) : null,
+    ].slice(0, g.inputCount);
+  },
+  decompose: (b, [x, uIn, core, uOut, base, bias], attrs) => {
+    const small = b.one(conv, [narrow(b, x!, uIn!), core!], shared(attrs));
+    const product = widen(b, scaled(b, small, attrs), uOut!);
+    const whole = base ? b.one(add, [b.one(conv, [x!, base], shared(attrs)), product]) : product;
+    return [bias ? b.one(add, [whole, bias]) : whole];
+  },
+  cost: (inputs, outputs, attrs) => forwardCost(inputs, attrs, outputs),
+  samples: CASES.map(({ types, base, bias, attrs }) => ({ inputs: [...types, base, bias], attrs })),
+});
+
+export const tuckerConvGrad = defineOp({
+  name: 'tucker_conv_grad',
+  doc: 'The gradients of tucker_conv in x, uIn, core and uOut, given that of y.',
+  inputs: { ...INPUTS, dy: 'f32[batch, yd, yh, yw, out]', 'base?': 'f32[out, kd, kh, kw, channels]' },
+  outputs: {
+    dx: 'f32[batch, d, h, w, channels]',
+    duIn: 'f32[channels, rankIn]',
+    dcore: 'f32[rankOut, kd, kh, kw, rankIn]',
+    duOut: 'f32[out, rankOut]',
+  },
+  attrs: ATTRS,
+  infer: (inputs, attrs) => {
+    checkSpatial('dy', shapeAt(inputs, 4), smallGeometry(inputs, attrs).outputs);
+    return [0, 1, 2, 3].map((i) => typeAt(inputs, i));
+  },
+  decompose: (b, [x, uIn, core, uOut, dy, base], attrs) => {
+    const [kernel, size] = [core!.type.shape.slice(1, CHANNELS), x!.type.shape.slice(1, CHANNELS)];
+    const into = narrow(b, x!, uIn!);
+    const out = scaled(b, b.one(conv, [into, core!], shared(attrs)), attrs);
+    const dOut = scaled(b, narrow(b, dy!, uOut!), attrs);
+    const dInto = b.one(convInputGrad, [dOut, core!], { ...shared(attrs), size });
+    const dx = widen(b, dInto, uIn!);
+    return [
+      base ? b.one(add, [b.one(convInputGrad, [dy!, base], { ...shared(attrs), size }), dx]) : dx,
+      b.one(modeGram, [x!, dInto], { axis: CHANNELS }),
+      b.one(convWeightGrad, [into, dOut], { ...shared(attrs), kernel }),
+      b.one(modeGram, [dy!, out], { axis: CHANNELS }),
+    ];
+  },
+  cost: (inputs, _outputs, attrs) => {
+    const { into, small, out, base } = parts(inputs, attrs);
+    return products(3 * into + 3 * small + 2 * out + (inputs[5] ? base : 0));
+  },
+  samples: CASES.map(({ types, y, base, attrs }) => ({ inputs: [...types, y, base], attrs })),
+});
