@@ -12,8 +12,10 @@ import { conv, convAct, convInputGrad } from '../src/ops/conv.ts';
 import { OPS } from '../src/ops/index.ts';
 import { moeFfnGrad } from '../src/ops/moe-ffn.ts';
 import { moeRouteGrad } from '../src/ops/moe-route.ts';
+import { kronConv, kronConvAct, kronConvGrad } from '../src/ops/kron-conv.ts';
 import { maxpoolGrad } from '../src/ops/pool.ts';
 import { randomNormal } from '../src/ops/random.ts';
+import { tuckerConv, tuckerConvGrad } from '../src/ops/tucker-conv.ts';
 import { hashText, opTable } from '../src/plan/op-table.ts';
 import { drawInputs } from './support/draw.ts';
 import { gradientError, scalarOf } from './support/gradient.ts';
@@ -178,6 +180,12 @@ const LOOSE: ReadonlyMap<OpDef, number> = new Map([
   // Winograd's transforms
   [conv, 2],
   [convAct, 2],
+  [kronConv, 2],
+  [kronConvAct, 2],
+  [kronConvGrad, 2],
+  // Several products, of whose roundings the last one's number does not tell.
+  [tuckerConv, 5],
+  [tuckerConvGrad, 5],
 ]);
 
 // Every further run must give the same bits, however many threads share the work and wherever the arrays lie.

@@ -289,6 +289,65 @@ struct KronAlgebraGradAttrs {
   }
 };
 
+struct KronConvAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  __attribute__((always_inline)) static inline KronConvAttrs read(const uint64_t* words) {
+    KronConvAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    return a;
+  }
+};
+
+struct KronConvActAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  __attribute__((always_inline)) static inline KronConvActAttrs read(const uint64_t* words) {
+    KronConvActAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    a.activation = static_cast<uint32_t>(words[14]);
+    return a;
+  }
+};
+
+struct KronConvGradAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  __attribute__((always_inline)) static inline KronConvGradAttrs read(const uint64_t* words) {
+    KronConvGradAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    return a;
+  }
+};
+
 struct KronFactorGradAttrs {
   uint32_t groups;
   __attribute__((always_inline)) static inline KronFactorGradAttrs read(const uint64_t* words) {

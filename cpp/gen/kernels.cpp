@@ -40,6 +40,9 @@ extern const Kernel gelu_tanh_kernel;
 extern const Kernel gelu_tanh_grad_kernel;
 extern const Kernel hadamard_kernel;
 extern const Kernel kron_algebra_grad_kernel;
+extern const Kernel kron_conv_kernel;
+extern const Kernel kron_conv_act_kernel;
+extern const Kernel kron_conv_grad_kernel;
 extern const Kernel kron_factor_grad_kernel;
 extern const Kernel kron_linear_kernel;
 extern const Kernel kron_linear_act_kernel;
@@ -133,6 +136,9 @@ static const Kernel* const kKernels[] = {
     &gelu_tanh_grad_kernel,  // gelu_tanh_grad
     &hadamard_kernel,  // hadamard
     &kron_algebra_grad_kernel,  // kron_algebra_grad
+    &kron_conv_kernel,  // kron_conv
+    &kron_conv_act_kernel,  // kron_conv_act
+    &kron_conv_grad_kernel,  // kron_conv_grad
     &kron_factor_grad_kernel,  // kron_factor_grad
     &kron_linear_kernel,  // kron_linear
     &kron_linear_act_kernel,  // kron_linear_act

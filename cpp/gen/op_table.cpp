@@ -382,6 +382,62 @@ const AttrSpec k_kron_algebra_grad_attrs[] = {
     {"groups", AttrKind::kU32, 1},
 };
 
+const ArgSpec k_kron_conv_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 5}, {kSymbol, 5}, {kSymbol, 5}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 6, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 10}, {kSymbol, 11}}},
+};
+const ArgSpec k_kron_conv_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 14}, {kSymbol, 15}}},
+};
+const AttrSpec k_kron_conv_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+};
+
+const ArgSpec k_kron_conv_act_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 5}, {kSymbol, 5}, {kSymbol, 5}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 6, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 10}, {kSymbol, 11}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 12}}},
+};
+const ArgSpec k_kron_conv_act_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 13}, {kSymbol, 14}, {kSymbol, 15}, {kSymbol, 12}}},
+};
+const AttrSpec k_kron_conv_act_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+    {"activation", AttrKind::kChoice, 7},
+};
+
+const ArgSpec k_kron_conv_grad_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 5}, {kSymbol, 5}, {kSymbol, 5}}},
+    {"f", DType::kF32, false, false, false, kNoLead, 6, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 10}, {kSymbol, 11}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 14}, {kSymbol, 15}}},
+};
+const ArgSpec k_kron_conv_grad_out[] = {
+    {"dx", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"da", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 5}, {kSymbol, 5}, {kSymbol, 5}}},
+    {"df", DType::kF32, false, false, false, kNoLead, 6, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 10}, {kSymbol, 11}}},
+};
+const AttrSpec k_kron_conv_grad_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+};
+
 const ArgSpec k_kron_factor_grad_in[] = {
     {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 0}, {kSymbol, 0}}},
     {"dw", DType::kF32, false, false, false, 1, 0, {}},
@@ -1072,6 +1128,9 @@ const OpInfo kOps[] = {
     {"gelu_tanh_grad", k_gelu_tanh_grad_in, 2, k_gelu_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"hadamard", k_hadamard_in, 1, k_hadamard_out, 1, k_hadamard_attrs, 1, 1, {0, -1, -1, -1}, false, false},
     {"kron_algebra_grad", k_kron_algebra_grad_in, 2, k_kron_algebra_grad_out, 1, k_kron_algebra_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
+    {"kron_conv", k_kron_conv_in, 3, k_kron_conv_out, 1, k_kron_conv_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
+    {"kron_conv_act", k_kron_conv_act_in, 4, k_kron_conv_act_out, 1, k_kron_conv_act_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
+    {"kron_conv_grad", k_kron_conv_grad_in, 4, k_kron_conv_grad_out, 3, k_kron_conv_grad_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
     {"kron_factor_grad", k_kron_factor_grad_in, 2, k_kron_factor_grad_out, 1, k_kron_factor_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"kron_linear", k_kron_linear_in, 3, k_kron_linear_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, true},
     {"kron_linear_act", k_kron_linear_act_in, 4, k_kron_linear_act_out, 1, k_kron_linear_act_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
@@ -1132,8 +1191,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 92;
-const uint64_t kOpTableHash = 0x0ec31855c4f98977u;
+const uint32_t kOpCount = 95;
+const uint64_t kOpTableHash = 0x95a07ab5b6af2d48u;
 // clang-format on
 
 }  // namespace tenon

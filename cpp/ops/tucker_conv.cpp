@@ -2,57 +2,14 @@
 // into the rank, the core, 1x1 out of it. What lies between has as many channels as the rank.
 #include "gen/attrs.h"
 #include "ops/checks.h"
+#include "ops/conv_steps.h"
 #include "ops/rows.h"
 #include "ops/sweep.h"
 #include "ops/thin.h"
 
 namespace tenon::TENON_ISA {
 
-extern const Kernel conv_kernel, conv_act_kernel, conv_input_grad_kernel, conv_weight_grad_kernel;
-
 namespace {
-
-// The words that conv and its relatives share come first among ours, and are all u32.
-constexpr size_t kConvWords = sizeof(ConvAttrs) / sizeof(uint32_t);
-
-View tensor(float* data, uint64_t n0, const uint64_t* space, uint64_t n4) {
-  View v;
-  v.data = data;
-  v.rank = 5;
-  v.present = true;
-  v.dims[0] = n0;
-  for (int i = 0; i < 3; i++) v.dims[1 + i] = space[i];
-  v.dims[4] = n4;
-  return v;
-}
-
-// A step of another kernel.
-struct Inner {
-  uint64_t words[kConvWords + 3] = {};
-  View in[3], out;
-  uint32_t inputs = 2;
-
-  static Inner of(const Step& s, const View& first, const View& second, const View& result) {
-    Inner n;
-    for (size_t i = 0; i < kConvWords; i++) n.words[i] = s.attrs[i];
-    n.in[0] = first;
-    n.in[1] = second;
-    n.out = result;
-    return n;
-  }
-  // size, kernel of the adjoints.
-  Inner& with(const uint64_t* space) {
-    for (int i = 0; i < 3; i++) words[kConvWords + i] = space[i];
-    return *this;
-  }
-  Step step() const { return {words, in, &out, inputs, 1}; }
-  Status check(const Kernel& k) const { return k.check(step()); }
-  uint64_t scratch(const Kernel& k, int threads) const { return k.scratch ? k.scratch(step(), threads) : 0; }
-  void run(const Kernel& k, Runtime rt, uint8_t* own) const {
-    rt.scratch = own;
-    k.run(step(), rt);
-  }
-};
 
 struct Tucker {
   View x, u_in, core, u_out, y, base, bias;  // y or dy
@@ -77,33 +34,24 @@ Tucker tucker_of(const Step& s, float scale, const View& y, uint32_t base, uint3
   if (base < s.inputs) t.base = s.in[base];
   if (bias < s.inputs) t.bias = s.in[bias];
   t.scale = scale;
-  t.into = tensor(nullptr, t.x.dims[0], t.x.dims + 1, t.rank_in());
-  t.out = tensor(nullptr, t.y.dims[0], t.y.dims + 1, t.rank_out());
+  t.into = f32_view(nullptr, 5, t.x.dims);
+  t.into.dims[4] = t.rank_in();
+  t.out = f32_view(nullptr, 5, t.y.dims);
+  t.out.dims[4] = t.rank_out();
   return t;
 }
 
-bool fits(const View& v) {
-  uint64_t bytes = 4;
-  for (uint32_t i = 0; i < v.rank; i++)
-    if (__builtin_mul_overflow(bytes, v.dims[i] == 0 ? 1 : v.dims[i], &bytes) || bytes > uint64_t{1} << 46)
-      return false;
-  return true;
+InnerStep small_conv(const Step& s, const Tucker& t) { return conv_step(s.attrs, t.into, t.core, t.out); }
+InnerStep small_input_grad(const Step& s, const Tucker& t) {
+  return conv_input_grad_step(s.attrs, t.out, t.core, t.into);
 }
-
-Inner small_conv(const Step& s, const Tucker& t) { return Inner::of(s, t.into, t.core, t.out); }
-Inner small_input_grad(const Step& s, const Tucker& t) {
-  return Inner::of(s, t.out, t.core, t.into).with(t.x.dims + 1);
+InnerStep small_weight_grad(const Step& s, const Tucker& t, const View& d_out, const View& dcore) {
+  return conv_weight_grad_step(s.attrs, t.into, d_out, dcore);
 }
-Inner small_weight_grad(const Step& s, const Tucker& t) {
-  return Inner::of(s, t.into, t.out, t.core).with(t.core.dims + 1);
+InnerStep base_conv(const Step& s, const Tucker& t) { return conv_act_step(s.attrs, t.x, t.base, t.bias, t.y, 0); }
+InnerStep base_input_grad(const Step& s, const Tucker& t, const View& dx) {
+  return conv_input_grad_step(s.attrs, t.y, t.base, dx);
 }
-Inner base_conv(const Step& s, const Tucker& t) {
-  Inner n = Inner::of(s, t.x, t.base, t.y);
-  n.in[2] = t.bias;  // activation: none
-  n.inputs = 3;
-  return n;
-}
-Inner base_input_grad(const Step& s, const Tucker& t) { return Inner::of(s, t.y, t.base, t.x).with(t.x.dims + 1); }
 
 Status check_tucker(const Step& s, const Tucker& t) {
   if (ConvAttrs::read(s.attrs).groups != 1) return bad_plan("a Tucker convolution has one group", "groups");
@@ -113,23 +61,13 @@ Status check_tucker(const Step& s, const Tucker& t) {
     return bad_plan("the factors do not fit the channels", "dims");
   if (t.bias.present && (t.bias.rank != 1 || t.bias.dims[0] != t.y.dims[4]))
     return bad_plan("the bias is not [out]", "dims");
-  if (!fits(t.into) || !fits(t.out)) return bad_plan("what lies between the products is too large", "dims");
+  if (!is_sound(t.into) || !is_sound(t.out)) return bad_plan("what lies between the products is too large", "dims");
   const Status status = small_conv(s, t).check(conv_kernel);
   if (!status.ok() || !t.base.present) return status;
-  return base_conv(s, t).check(conv_kernel);
+  return base_conv(s, t).check(conv_act_kernel);
 }
 
-// Scratch: floats that are kept, one after the other, then what a stage needs.
-struct Layout {
-  uint64_t at = 0;
-  uint64_t take(uint64_t bytes) {
-    const uint64_t here = at;
-    at += (bytes + 63) / 64 * 64;
-    return here;
-  }
-  uint64_t floats(uint64_t n) { return take(n * 4); }
-};
-
+// What is kept, then what a stage needs.
 struct ForwardLayout {
   uint64_t core, into, out, narrow, widen, rest;
 };
@@ -167,14 +105,14 @@ void thin_product(const Runtime& rt, const Thin& thin, const RightMatrix& right,
 }
 
 // into = x * uIn, out = conv(into, scaled core).
-void narrow_and_convolve(const Runtime& rt, const Step& s, Tucker& t, const ForwardLayout& f) {
+Status narrow_and_convolve(const Runtime& rt, const Step& s, Tucker& t, const ForwardLayout& f) {
   const int64_t rank_in = static_cast<int64_t>(t.rank_in());
   scale_core(t, floats_at(rt, f.core));
   t.into.data = floats_at(rt, f.into);
   t.out.data = floats_at(rt, f.out);
   thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
                f32(t.x), f32(t.into), false, nullptr);
-  small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
+  return small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
 }
 
 Tucker forward_of(const Step& s) { return tucker_of(s, TuckerConvAttrs::read(s.attrs).scale, s.out[0], 4, 5); }
@@ -192,8 +130,9 @@ Status run(const Step& s, const Runtime& rt) {
   Tucker t = forward_of(s);
   if (numel(t.y) == 0) return {};
   const ForwardLayout f = forward_layout(t);
-  narrow_and_convolve(rt, s, t, f);
-  if (t.base.present) base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
+  Status status = narrow_and_convolve(rt, s, t, f);
+  if (status.ok() && t.base.present) status = base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
+  if (!status.ok()) return status;
   const int64_t rank_out = static_cast<int64_t>(t.rank_out());
   thin_product(rt, {rank_out, t.outputs(), floats_at(rt, f.widen)}, {{f32(t.u_out), 1, rank_out}}, t.positions_out(),
                f32(t.out), f32(t.y), t.base.present, t.bias.present ? f32(t.bias) : nullptr);
@@ -212,7 +151,8 @@ Status grad_check(const Step& s) {
     if (!same_dims(s.out[i], s.in[i])) return bad_plan("a gradient has not the shape of its input", "dims");
   const Status small = small_input_grad(s, t).check(conv_input_grad_kernel);
   if (!small.ok()) return small;
-  return small_weight_grad(s, t).check(conv_weight_grad_kernel);
+  const Status base = t.base.present ? base_input_grad(s, t, s.out[0]).check(conv_input_grad_kernel) : Status{};
+  return base.ok() ? small_weight_grad(s, t, t.out, s.out[2]).check(conv_weight_grad_kernel) : base;
 }
 
 // [rank, channels] = thinᵀ wide, then turned over into [channels, rank].
@@ -258,41 +198,43 @@ uint64_t grad_scratch(const Step& s, int threads) {
   const auto need = [&](uint64_t bytes) { most_bytes = bytes > most_bytes ? bytes : most_bytes; };
   need(small_conv(s, t).scratch(conv_kernel, threads));
   need(small_input_grad(s, t).scratch(conv_input_grad_kernel, threads));
-  need(small_weight_grad(s, t).scratch(conv_weight_grad_kernel, threads));
-  if (t.base.present) need(base_input_grad(s, t).scratch(conv_input_grad_kernel, threads));
+  need(small_weight_grad(s, t, t.out, s.out[2]).scratch(conv_weight_grad_kernel, threads));
+  if (t.base.present) need(base_input_grad(s, t, s.out[0]).scratch(conv_input_grad_kernel, threads));
   need(in_grad(t).scratch(threads));
   need(out_grad(t).scratch(threads));
   return grad_layout(t).rest + most_bytes;
 }
 
-Status grad_run(const Step& s, const Runtime& rt) {
-  Tucker t = grad_of(s);
-  const GradLayout g = grad_layout(t);
-  const View core = t.core;
-  const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
+// duOut, dcore and duIn; the gradient of `into` stays in d.
+Status factor_grads(const Step& s, const Runtime& rt, const Tucker& t, Tucker& d, const GradLayout& g) {
+  const int64_t rank_out = static_cast<int64_t>(t.rank_out());
   uint8_t* rest = rt.scratch + g.rest;
-  narrow_and_convolve(rt, s, t, g.forward);
   out_grad(t).run(rt, rest, f32(t.out), f32(t.y), f32(s.out[3]));
-  Tucker d = t;  // gradients of what lies between
   d.into.data = floats_at(rt, g.d_into);
   d.out.data = floats_at(rt, g.d_out);
   thin_product(rt, {t.outputs(), rank_out, floats_at(rt, g.back)}, {{f32(t.u_out), rank_out, 1}}, t.positions_out(),
                f32(t.y), f32(d.out), false, nullptr);
-  Inner weights = small_weight_grad(s, t);
-  weights.in[1] = d.out;
-  weights.out = s.out[2];
-  weights.run(conv_weight_grad_kernel, rt, rest);
+  Status status = small_weight_grad(s, t, d.out, s.out[2]).run(conv_weight_grad_kernel, rt, rest);
+  if (status.ok()) status = small_input_grad(s, d).run(conv_input_grad_kernel, rt, rest);
+  if (!status.ok()) return status;
   if (t.scale != 1.0f) {
     const vf scale = splat(t.scale);
-    map_row(f32(s.out[2]), f32(s.out[2]), numel(core), [scale](vf v) { return v * scale; });
+    map_row(f32(s.out[2]), f32(s.out[2]), numel(s.out[2]), [scale](vf v) { return v * scale; });
   }
-  small_input_grad(s, d).run(conv_input_grad_kernel, rt, rest);
   in_grad(t).run(rt, rest, f32(d.into), f32(t.x), f32(s.out[1]));
-  if (t.base.present) {
-    Inner base = base_input_grad(s, t);
-    base.out = s.out[0];
-    base.run(conv_input_grad_kernel, rt, rest);
-  }
+  return {};
+}
+
+Status grad_run(const Step& s, const Runtime& rt) {
+  Tucker t = grad_of(s);
+  const GradLayout g = grad_layout(t);
+  uint8_t* rest = rt.scratch + g.rest;
+  Status status = narrow_and_convolve(rt, s, t, g.forward);
+  Tucker d = t;
+  if (status.ok()) status = factor_grads(s, rt, t, d, g);
+  if (status.ok() && t.base.present) status = base_input_grad(s, t, s.out[0]).run(conv_input_grad_kernel, rt, rest);
+  if (!status.ok()) return status;
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in());
   thin_product(rt, {rank_in, t.channels(), floats_at(rt, g.wide)}, {{f32(t.u_in), 1, rank_in}}, t.positions_in(),
                f32(d.into), f32(s.out[0]), t.base.present, nullptr);
   return {};

@@ -1,12 +1,13 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { conv } from './cases/conv.ts';
 import { gemm } from './cases/gemm.ts';
-import { phm } from './cases/kron.ts';
+import { phc, phm } from './cases/kron.ts';
 import { moe } from './cases/moe.ts';
 import { train } from './cases/train.ts';
+import { flora, tucker } from './cases/tucker.ts';
 
 /** Every kind of work that is timed. */
-export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, train];
+export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, phc, flora, tucker, train];
 
 const kindOf = new Map(KINDS.map((k) => [k.kind, k]));
 

@@ -37,6 +37,7 @@ import {
 } from './elementwise.ts';
 import { gatherRows, loadI32, loadU8, scatterRows } from './gather.ts';
 import { hadamard } from './hadamard.ts';
+import { kronConv, kronConvAct, kronConvGrad } from './kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
 import { linear } from './linear.ts';
@@ -93,6 +94,9 @@ export const OPS: readonly OpDef[] = [
   geluTanhGrad,
   hadamard,
   kronAlgebraGrad,
+  kronConv,
+  kronConvAct,
+  kronConvGrad,
   kronFactorGrad,
   kronLinear,
   kronLinearAct,

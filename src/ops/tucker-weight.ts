@@ -164,3 +164,13 @@ export function makeTucker(b: Builder, core: Value, factors: readonly (Value | n
   const ordered = bestOrder(core.type.shape, modes, false).map((i) => given[i]!);
   return b.one(tuckerWeight, [core, ...ordered.map((m) => m.factor)], { axes: ordered.map((m) => m.axis), scale });
 }
+
+/** The core of a tensor under factors, one [I, r] or null an axis: mode products with their transposes, by the best order. */
+export function compress(b: Builder, x: Value, factors: readonly (Value | null)[]): Value {
+  const given = factors.flatMap((factor, axis) => (factor ? [{ axis, factor }] : []));
+  const modes = given.map(({ axis, factor }) => ({ axis, factor: factor.type.shape }));
+  return bestOrder(x.type.shape, modes, true).reduce<Value>((value, i) => {
+    const { axis, factor } = given[i]!;
+    return b.one(modeProduct, [value, factor], { axis, transposed: 1 });
+  }, x);
+}

@@ -5,6 +5,7 @@ import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
+import { kronConv, kronConvAct, kronConvGrad } from '../../src/ops/kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { hadamard } from '../../src/ops/hadamard.ts';
@@ -24,6 +25,7 @@ import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from '../../src/ops/subspace.ts';
 import { tril } from '../../src/ops/tril.ts';
+import { tuckerConv, tuckerConvGrad } from '../../src/ops/tucker-conv.ts';
 import { tuckerWeight } from '../../src/ops/tucker-weight.ts';
 
 /** An application that does not fit, and what its message must say. */
@@ -182,6 +184,45 @@ export const OP_ERRORS: readonly OpError[] = [
     [kronFactorGrad, [f32(4, 4, 4), f32(8)], one, /the weight \[8\] is not \[out, …kernel, in\]/],
     [kronAlgebraGrad, [f32(2, 4, 5), f32(8, 11)], one, /factor \[2, 4, 5\] makes \[8, 10\], not \[8, 11\]/],
   ]),
+  [kronConv, [image, f32(2, 2, 2), f32(3, 3, 1, 3, 3, 2)], convolution, /algebra has n = 2, but the factor/],
+  [kronConv, [image, f32(2, 2, 2), f32(2, 3, 1, 3, 3, 3)], convolution, /weight has the wrong width/],
+  [
+    kronConvAct,
+    [image, f32(2, 2, 2), f32(2, 3, 1, 3, 3, 2), f32(5)],
+    { ...convolution, activation: 'relu' },
+    /bias has 5/,
+  ],
+  [
+    kronConvGrad,
+    [image, f32(2, 2, 2), f32(2, 3, 1, 3, 3, 2), f32(2, 1, 4, 3, 6)],
+    convolution,
+    /dy does not have the size/,
+  ],
+  [kronConvGrad, [image, f32(2, 2, 2), f32(2, 3, 1, 3, 3, 2), f32(2, 1, 3, 3, 5)], convolution, /dy has 5 channels/],
+  [
+    tuckerConv,
+    [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 3), null, null],
+    { ...convolution, groups: 2, scale: 1 },
+    /has one group/,
+  ],
+  [
+    tuckerConv,
+    [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 2), null, null],
+    { ...convolution, scale: 1 },
+    /rankOut is 3/,
+  ],
+  [
+    tuckerConv,
+    [image, f32(5, 2), f32(3, 1, 3, 3, 2), f32(6, 3), null, null],
+    { ...convolution, scale: 1 },
+    /channels is 4/,
+  ],
+  [
+    tuckerConvGrad,
+    [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 3), f32(2, 1, 3, 4, 6), null],
+    { ...convolution, scale: 1 },
+    /dy does not have/,
+  ],
   [kronLinear, [f32(3, 6), f32(2, 2, 2), f32(2, 4, 2)], {}, /x has 6 columns, but n·C\/n = 4/],
   [kronLinear, [f32(3, 6), f32(3, 3, 3), f32(2, 4, 3)], {}, /algebra has n = 3/],
   [kronLinearGrad, [f32(3, 6), f32(2, 2, 2), f32(2, 4, 3), f32(3, 7)], {}, /dy has 7 columns, but O is 8/],

@@ -6,32 +6,43 @@ import { add } from '../../ops/elementwise.ts';
 import type { CaseKind } from '../case.ts';
 import { forwardAndBackward } from '../runner.ts';
 
-/** BATCH CIN H W COUT KERNEL PAD, stride 1, with bias: forward, and forward with the gradients of input, weight and bias. */
-export const conv: CaseKind = {
-  kind: 'conv',
-  lines: ['conv/b64_1x28x28_to32_k3 64 1 28 28 32 3 1', 'conv/b64_64x16x16_to64_k3 64 64 16 16 64 3 1'],
-  cases: ({ name, words }, threads) => {
-    const [batch, cin, h, w, cout, k, pad] = words.map(Number) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const types = [f32(batch, 1, h, w, cin), f32(cout, 1, k, k, cin), f32(cout)];
-    const attrs = {
+/** A square convolution of stride 1 on the plane from its first seven words, BATCH CIN H W COUT KERNEL PAD. */
+export function planeConv(words: readonly string[]) {
+  const [batch, cin, h, w, cout, k, pad] = words.map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return {
+    x: f32(batch, 1, h, w, cin),
+    weight: f32(cout, 1, k, k, cin),
+    cin,
+    cout,
+    k,
+    attrs: {
       stride: [1, 1, 1],
       padBefore: [0, pad, pad],
       padAfter: [0, pad, pad],
       dilation: [1, 1, 1],
       groups: 1,
       winograd: 'on',
-    };
+    },
+    flop: 2 * batch * cout * cin * k * k * (h + 2 * pad - k + 1) * (w + 2 * pad - k + 1),
+  };
+}
+
+/** BATCH CIN H W COUT KERNEL PAD, stride 1, with bias: forward, and forward with the gradients of input, weight and bias. */
+export const conv: CaseKind = {
+  kind: 'conv',
+  lines: ['conv/b64_1x28x28_to32_k3 64 1 28 28 32 3 1', 'conv/b64_64x16x16_to64_k3 64 64 16 16 64 3 1'],
+  cases: ({ name, words }, threads) => {
+    const { x, weight, cout, attrs, flop } = planeConv(words);
     const build = (b: Builder, [x, wt, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(convOp, [x!, wt!], attrs), bias!]);
-    const flop = 2 * batch * cout * cin * k * k * (h + 2 * pad - k + 1) * (w + 2 * pad - k + 1);
-    return forwardAndBackward(name, flop, types, build, threads);
+    return forwardAndBackward(name, flop, [x, weight, f32(cout)], build, threads);
   },
 };

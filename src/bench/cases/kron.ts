@@ -2,8 +2,10 @@ import { f32 } from '../../base/tensor-type.ts';
 import type { Builder } from '../../ir/builder.ts';
 import type { Value } from '../../ir/graph.ts';
 import { add } from '../../ops/elementwise.ts';
+import { kronConv } from '../../ops/kron-conv.ts';
 import { kronLinear } from '../../ops/kron-linear.ts';
 import type { CaseKind } from '../case.ts';
+import { planeConv } from './conv.ts';
 import { forwardAndBackward } from '../runner.ts';
 
 /** BATCH IN OUT N: a Kronecker linear layer with bias; FLOPs are those of the plain layer. */
@@ -16,5 +18,19 @@ export const phm: CaseKind = {
     const build = (b: Builder, [x, a, f, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(kronLinear, [x!, a!, f!]), bias!]);
     return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
+  },
+};
+
+/** BATCH CIN H W COUT KERNEL PAD N: a Kronecker convolution with bias, stride 1; FLOPs are those of the plain layer. */
+export const phc: CaseKind = {
+  kind: 'phc',
+  lines: ['phc/b64_64x16x16_to64_k3_n4 64 64 16 16 64 3 1 4'],
+  cases: ({ name, words }, threads) => {
+    const { x, cin, cout, k, attrs, flop } = planeConv(words);
+    const n = Number(words[7]);
+    const types = [x, f32(n, n, n), f32(n, cout / n, 1, k, k, cin / n), f32(cout)];
+    const build = (b: Builder, [x, a, f, bias]: readonly Value[]): Value =>
+      b.one(add, [b.one(kronConv, [x!, a!, f!], attrs), bias!]);
+    return forwardAndBackward(name, flop, types, build, threads);
   },
 };

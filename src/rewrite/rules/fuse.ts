@@ -4,6 +4,7 @@ import type { Attrs, OpDef } from '../../ir/op.ts';
 import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
 import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
+import { kronConv, kronConvAct } from '../../ops/kron-conv.ts';
 import { kronLinear, kronLinearAct } from '../../ops/kron-linear.ts';
 import { linear } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
@@ -48,6 +49,7 @@ export const FUSE: readonly Rule[] = [
 const FUSED: ReadonlyMap<OpDef, OpDef> = new Map([
   [conv, convAct],
   [kronLinear, kronLinearAct],
+  [kronConv, kronConvAct],
 ]);
 
 // One of them, or x·wᵀ over rows.

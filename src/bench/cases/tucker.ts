@@ -1,0 +1,47 @@
+import { f32 } from '../../base/tensor-type.ts';
+import type { Builder } from '../../ir/builder.ts';
+import type { Value } from '../../ir/graph.ts';
+import { conv } from '../../ops/conv.ts';
+import { tuckerConv } from '../../ops/tucker-conv.ts';
+import { compress, makeTucker } from '../../ops/tucker-weight.ts';
+import type { CaseKind } from '../case.ts';
+import { forwardAndBackward } from '../runner.ts';
+import { planeConv } from './conv.ts';
+
+/** BATCH CIN H W COUT KERNEL PAD R1 R2 R3 R4: a frozen convolution and a Tucker delta of its weight; /base is the convolution alone. */
+export const flora: CaseKind = {
+  kind: 'flora',
+  lines: ['flora/b32_256x14x14_to256_k3_r16 32 256 14 14 256 3 1 16 16 3 3'],
+  cases: ({ name, words }, threads) => {
+    const { x, weight, cin, cout, k, attrs, flop } = planeConv(words);
+    const [rOut, rIn, rH, rW] = words.slice(7).map(Number) as [number, number, number, number];
+    const factors = [f32(cout, rOut), f32(cin, rIn), f32(k, rH), f32(k, rW)];
+    const build = (b: Builder, [v, core, uOut, uIn, uH, uW, base]: readonly Value[]): Value => {
+      const small = makeTucker(b, core!, [null, null, uH!, uW!, null]);
+      return b.one(tuckerConv, [v!, uIn!, small, uOut!, base!, null], { ...attrs, scale: 1 });
+    };
+    const alone = (b: Builder, [v, base]: readonly Value[]): Value => b.one(conv, [v!, base!], attrs);
+    return [
+      ...forwardAndBackward(name, flop, [x, f32(rOut, 1, rH, rW, rIn), ...factors, weight], build, threads, 6),
+      ...forwardAndBackward(`${name}/base`, flop, [x, weight], alone, threads, 1),
+    ];
+  },
+};
+
+/** SIDE RANK: four mode products, SIDE^4 -> RANK^4 and back. */
+export const tucker: CaseKind = {
+  kind: 'tucker',
+  lines: ['tucker/64p4_r16 64 16'],
+  cases: ({ name, words }, threads) => {
+    const [side, rank] = words.map(Number) as [number, number];
+    const four = (n: number) => f32(n, n, n, n);
+    const factors = [0, 1, 2, 3].map(() => f32(side, rank));
+    const flop = [0, 1, 2, 3].reduce((sum, i) => sum + 2 * rank * side ** 4 * (rank / side) ** i, 0);
+    const down = (b: Builder, [x, ...us]: readonly Value[]): Value => compress(b, x!, us);
+    const up = (b: Builder, [core, ...us]: readonly Value[]): Value => makeTucker(b, core!, us);
+    return [
+      ...forwardAndBackward(`${name}/compress`, flop, [four(side), ...factors], down, threads),
+      ...forwardAndBackward(`${name}/expand`, flop, [four(rank), ...factors], up, threads),
+    ];
+  },
+};
