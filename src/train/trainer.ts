@@ -30,7 +30,9 @@ export interface EpochReport {
   readonly step: number;
   /** On the validation split, and `train_loss`. */
   readonly figures: Figures;
+  /** Of the epoch, validation included; of its training steps alone. */
   readonly seconds: number;
+  readonly trainSeconds: number;
 }
 
 export interface TrainerOptions {
@@ -153,13 +155,15 @@ export class Trainer {
     for (let epoch = Math.floor(this.stepsDone / this.epochSteps) + 1; epoch <= epochs; epoch++) {
       const started = performance.now();
       const trainLoss = await this.trainEpoch(epoch);
+      const trainSeconds = (performance.now() - started) / 1000;
       const figures = await this.evaluate('validation');
       // The last update of an epoch can spoil the weights after the last loss of training was still finite.
       if (!Number.isFinite(figures['loss'])) {
         throw new TrainError('nan', `the loss on the validation split is ${figures['loss']} after epoch ${epoch}`);
       }
       const seconds = (performance.now() - started) / 1000;
-      yield { epoch, epochs, step: this.stepsDone, figures: { ...figures, train_loss: trainLoss }, seconds };
+      const all = { ...figures, train_loss: trainLoss };
+      yield { epoch, epochs, step: this.stepsDone, figures: all, seconds, trainSeconds };
     }
   }
 
