@@ -46,18 +46,21 @@ struct Block {
   int64_t row0, row1, length;
   float *packed, *values, *scores, *sums;
   int64_t sums_row;
-  float largest[kQueryBlock];
-  double total[kQueryBlock];
+  float largest[kQueryBlock + kLanes];  // a row each, and room for a whole vector at the last
+  float total[kQueryBlock + kLanes];
 
-  // Turns a row of scores of n keys into e^(score - largest), zeros up to `wide`; tells by what sums so far shrink.
-  float weigh(float* p, int64_t i, int64_t n, int64_t wide) {
-    const vf low = splat(-__builtin_inff());
-    vf most = low;
+  // Largest scaled score of n.
+  vf largest_of(const float* p, int64_t n) const {
+    vf most = splat(-__builtin_inff());
     for_lanes(static_cast<uint64_t>(n), [&](uint64_t j, int count) {
       const vf x = load(p + j) * a.scale;
       most = max(most, count == kLanes ? x : first_lanes_of(x, count, -__builtin_inff()));
     });
-    const float old = largest[i], now = __builtin_fmaxf(old, max_lanes(most));
+    return most;
+  }
+
+  // Scores become e^(score - now), zeros from n up to `wide`; gives their sum, lane by lane.
+  vf weigh(float* p, float now, int64_t n, int64_t wide) const {
     vf sum = zero();
     for_lanes(static_cast<uint64_t>(n), [&](uint64_t j, int count) {
       vf e = exp(muladd(load(p + j), splat(a.scale), splat(-now)));
@@ -66,10 +69,46 @@ struct Block {
       sum += e;
     });
     for (int64_t j = ceil_div(n, kLanes) * kLanes; j < wide; j += kLanes) store(p + j, zero());
-    const float shrunk = old == -__builtin_inff() ? 0.0f : exp(splat(old - now))[0];
-    total[i] = total[i] * static_cast<double>(shrunk) + static_cast<double>(hsum(sum));
-    largest[i] = now;
-    return shrunk;
+    return sum;
+  }
+
+  // The weights of `rows` rows, at most kLanes of them, and by what their sums so far shrink: a row a lane.
+  void weigh_rows(int64_t row, int64_t rows, int64_t from, int64_t to, int64_t wide) {
+    float* p = scores + (row - row0) * kScoreRow;
+    vf across[kLanes];
+    int64_t n[kLanes];
+    for (int i = 0; i < kLanes; i++) {
+      n[i] = i < rows ? most(0, least(to, a.seen(row + i, length)) - from) : 0;
+      across[i] = largest_of(p + i * kScoreRow, n[i]);
+    }
+    float* top = largest + (row - row0);
+    float* sum = total + (row - row0);
+    const vf old = load(top), now = max(old, largest_lanes(across));
+    store(top, now);
+    for (int i = 0; i < kLanes; i++) across[i] = i < rows ? weigh(p + i * kScoreRow, now[i], n[i], wide) : zero();
+    const vf added = summed_lanes(across);
+    const vf less = select(old == now, splat(1.0f), exp(old - now));
+    store(sum, load(sum) * less + added);
+    if (from > 0)
+      for (int64_t i = 0; i < rows; i++) shrink(sums + (row - row0 + i) * sums_row, less[i]);
+  }
+
+  void shrink(float* sum, float by) const {
+    if (by != 1.0f) map_row(sum, sum, static_cast<uint64_t>(a.depth), [&](vf x) { return x * by; });
+  }
+
+  // Lane i: the largest, or the sum, of the lanes of v[i].
+  static vf largest_lanes(vf (&v)[kLanes]) {
+    transpose(v);
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; i++) v[i] = max(v[i], v[i + half]);
+    return v[0];
+  }
+  static vf summed_lanes(vf (&v)[kLanes]) {
+    transpose(v);
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; i++) v[i] += v[i + half];
+    return v[0];
   }
 
   // Keys [from, to), for the rows [row, row + rows), a tile.
@@ -77,37 +116,31 @@ struct Block {
     const int64_t wide = least(to, a.seen(row + rows - 1, length)) - from;
     if (wide <= 0) return;
     float* p = scores + (row - row0) * kScoreRow;
-    float* sum = sums + (row - row0) * sums_row;
     key_products(p, q.at(row), q.row, packed, rows, wide, a.width);
-    for (int64_t i = 0; i < rows; i++) {
-      const int64_t n = most(0, least(to, a.seen(row + i, length)) - from);
-      const float shrunk = n > 0 ? weigh(p + i * kScoreRow, row - row0 + i, n, wide) : 1.0f;
-      if (n == 0) fill_row(p + i * kScoreRow, 0.0f, static_cast<uint64_t>(wide));
-      if (from > 0 && shrunk != 1.0f)
-        map_row(sum + i * sums_row, sum + i * sums_row, static_cast<uint64_t>(a.depth),
-                [&](vf x) { return x * shrunk; });
-    }
-    add_product(sum, sums_row, from == 0, p, kScoreRow, 1, right, rows, a.depth, wide);
+    for (int64_t i = 0; i < rows; i += kLanes) weigh_rows(row + i, least(kLanes, rows - i), from, to, wide);
+    add_product(sums + (row - row0) * sums_row, sums_row, from == 0, p, kScoreRow, 1, right, rows, a.depth, wide);
   }
 
   void finish() {
+    for (int64_t i = 0; i < row1 - row0; i += kLanes) {
+      const int count = static_cast<int>(least(kLanes, row1 - row0 - i));
+      const vf sum = load(total + i), none = splat(0.0f);
+      store_first(lse + row0 + i, select(sum == 0.0f, none, load(largest + i) + log(sum)), count);
+      store(total + i, select(sum == 0.0f, none, 1.0f / sum));
+    }
     for (int64_t i = row0; i < row1; i++) {
-      const double all = total[i - row0];
-      const bool sees = a.seen(i, length) > 0;
-      lse[i] = sees ? static_cast<float>(static_cast<double>(largest[i - row0]) + __builtin_log(all)) : 0.0f;
-      const float share = static_cast<float>(1 / all);
-      if (sees)
-        map_row(y.at(i), sums + (i - row0) * sums_row, static_cast<uint64_t>(a.depth), [&](vf x) { return x * share; });
+      const float share = total[i - row0];
+      const float* sum = sums + (i - row0) * sums_row;
+      if (a.seen(i, length) > 0)
+        map_row(y.at(i), sum, static_cast<uint64_t>(a.depth), [&](vf x) { return x * share; });
       else
         fill_row(y.at(i), 0.0f, static_cast<uint64_t>(a.depth));
     }
   }
 
   void run() {
-    for (int64_t i = 0; i < row1 - row0; i++) {
-      largest[i] = -__builtin_inff();
-      total[i] = 0;
-    }
+    fill_row(largest, -__builtin_inff(), kQueryBlock + kLanes);
+    fill_row(total, 0.0f, kQueryBlock + kLanes);
     const int64_t seen = a.seen(row1 - 1, length), blocks = a.key_blocks();
     for (int64_t b = 0; b < blocks; b++) {
       const int64_t from = part(a.keys, b, blocks), to = least(seen, part(a.keys, b + 1, blocks));

@@ -36,6 +36,9 @@ TENON_INLINE vf sqrt(vf v) {
   return vf{__builtin_sqrtf(v[0]), __builtin_sqrtf(v[1]), __builtin_sqrtf(v[2]), __builtin_sqrtf(v[3])};
 }
 #endif
+// x, or the bound where x is beyond it; NaN stays NaN.
+TENON_INLINE vf at_most(vf x, float bound) { return select(x > bound, splat(bound), x); }
+TENON_INLINE vf at_least(vf x, float bound) { return select(x < bound, splat(bound), x); }
 // Sums in a fixed order.
 TENON_INLINE float hsum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 

@@ -14,6 +14,9 @@ TENON_INLINE void stream(float* p, vf v) { _mm256_stream_ps(p, (__m256)v); }
 TENON_INLINE void stream_fence() { _mm_sfence(); }
 
 TENON_INLINE vf sqrt(vf v) { return (vf)_mm256_sqrt_ps((__m256)v); }
+// x, or the bound where x is beyond it; NaN stays NaN.
+TENON_INLINE vf at_most(vf x, float bound) { return (vf)_mm256_min_ps(_mm256_set1_ps(bound), (__m256)x); }
+TENON_INLINE vf at_least(vf x, float bound) { return (vf)_mm256_max_ps(_mm256_set1_ps(bound), (__m256)x); }
 // Sums in a fixed order.
 TENON_INLINE float hsum(vf v) {
   __m128 t = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));

@@ -24,6 +24,9 @@ TENON_INLINE void stream(float* p, vf v) { _mm512_stream_ps(p, (__m512)v); }
 TENON_INLINE void stream_fence() { _mm_sfence(); }
 
 TENON_INLINE vf sqrt(vf v) { return (vf)_mm512_sqrt_ps((__m512)v); }
+// x, or the bound where x is beyond it; NaN stays NaN.
+TENON_INLINE vf at_most(vf x, float bound) { return (vf)_mm512_min_ps(_mm512_set1_ps(bound), (__m512)x); }
+TENON_INLINE vf at_least(vf x, float bound) { return (vf)_mm512_max_ps(_mm512_set1_ps(bound), (__m512)x); }
 // Sums in a fixed order.
 TENON_INLINE float hsum(vf v) {
   const __m256 lo = _mm512_castps512_ps256((__m512)v), hi = _mm512_extractf32x8_ps((__m512)v, 1);

@@ -21,10 +21,16 @@ TENON_INLINE vf round_small(vf x, vi& whole) {
   return moved - shift;
 }
 
-// p * 2^n for |n| <= 252, rounded once.
-TENON_INLINE vf scale_by_power(vf p, vi n) {
+// p * 2^n for n = whole, |n| <= 252, rounded once.
+TENON_INLINE vf scale_by_power(vf p, vf whole, vi n) {
+#if TENON_VBYTES == 64
+  (void)n;
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)whole);
+#else
+  (void)whole;
   const vi half = n >> 1;
   return p * from_bits((half + 127) << 23) * from_bits((n - half + 127) << 23);
+#endif
 }
 
 constexpr float kExpTail[] = {
@@ -32,13 +38,12 @@ constexpr float kExpTail[] = {
 
 // 0 below -104, infinity above 88.73; results below 2^-126 are rounded to subnormals.
 TENON_INLINE vf exp(vf x) {
-  x = select(x > 89.0f, splat(89.0f), x);
-  x = select(x < -104.0f, splat(-104.0f), x);
+  x = at_least(at_most(x, 89.0f), -104.0f);
   vi n;
   const vf k = round_small(x * 1.44269504088896f, n);
   vf r = muladd(k, splat(-0.693359375f), x);  // log 2 in two parts, the first exact in products with k
   r = muladd(k, splat(2.12194440e-4f), r);
-  return scale_by_power(1.0f + muladd(polynomial(r, kExpTail), r * r, r), n);
+  return scale_by_power(1.0f + muladd(polynomial(r, kExpTail), r * r, r), k, n);
 }
 
 constexpr float kLogTail[] = {0.33333310484886f,  -0.24999986588955f, 0.20002149045467f,
