@@ -395,6 +395,15 @@ struct LinearAttrs {
   }
 };
 
+struct LinearInputGradAttrs {
+  uint32_t slope;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  __attribute__((always_inline)) static inline LinearInputGradAttrs read(const uint64_t* words) {
+    LinearInputGradAttrs a;
+    a.slope = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
 struct LoadU8Attrs {
   float scale;
   float shift;

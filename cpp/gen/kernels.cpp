@@ -51,6 +51,7 @@ extern const Kernel kron_weight_kernel;
 extern const Kernel layernorm_kernel;
 extern const Kernel layernorm_grad_kernel;
 extern const Kernel linear_kernel;
+extern const Kernel linear_input_grad_kernel;
 extern const Kernel load_i32_kernel;
 extern const Kernel load_u8_kernel;
 extern const Kernel log_kernel;
@@ -147,6 +148,7 @@ static const Kernel* const kKernels[] = {
     &layernorm_kernel,  // layernorm
     &layernorm_grad_kernel,  // layernorm_grad
     &linear_kernel,  // linear
+    &linear_input_grad_kernel,  // linear_input_grad
     &load_i32_kernel,  // load_i32
     &load_u8_kernel,  // load_u8
     &log_kernel,  // log

@@ -42,6 +42,18 @@ TENON_INLINE void activate_each(float* p, int64_t n) {
   if (i < n) store_first(p + i, activate<kind>(load_first(p + i, static_cast<int>(n - i))), static_cast<int>(n - i));
 }
 
+// dy times the slope at z: the output of relu, tanh and sigmoid, the input of the others.
+template <uint32_t kind>
+TENON_INLINE vf sloped(vf z, vf dy) {
+  if constexpr (kind == kRelu) return select(z > 0.0f, dy, zero());
+  if constexpr (kind == kGelu) return dy * gelu_slope(z);
+  if constexpr (kind == kGeluTanh) return dy * gelu_tanh_slope(z);
+  if constexpr (kind == kSilu) return dy * silu_slope(z);
+  if constexpr (kind == kTanh) return dy * (1.0f - z * z);
+  if constexpr (kind == kSigmoid) return dy * (z * (1.0f - z));
+  return dy;
+}
+
 // In place over n numbers in a row.
 static inline void activate_run(uint32_t kind, float* p, int64_t n) {
   switch (kind) {
@@ -57,6 +69,48 @@ static inline void activate_run(uint32_t kind, float* p, int64_t n) {
       return activate_each<kTanh>(p, n);
     case kSigmoid:
       return activate_each<kSigmoid>(p, n);
+    default:
+      return;
+  }
+}
+
+// Rows of n numbers, in place: p[i] times the slope at z[i].
+struct SlopeRows {
+  float* p;
+  int64_t p_row;
+  const float* z;
+  int64_t z_row;
+  int rows;
+  int64_t n;
+};
+
+template <uint32_t kind>
+TENON_INLINE void slope_each(const SlopeRows& s) {
+  for (int r = 0; r < s.rows; r++) {
+    float* p = s.p + r * s.p_row;
+    const float* z = s.z + r * s.z_row;
+    int64_t i = 0;
+    for (; i + kLanes <= s.n; i += kLanes) store(p + i, sloped<kind>(load(z + i), load(p + i)));
+    if (i == s.n) continue;
+    const int rest = static_cast<int>(s.n - i);
+    store_first(p + i, sloped<kind>(load_first(z + i, rest), load_first(p + i, rest)), rest);
+  }
+}
+
+static inline void slope_rows(uint32_t kind, const SlopeRows& s) {
+  switch (kind) {
+    case kRelu:
+      return slope_each<kRelu>(s);
+    case kGelu:
+      return slope_each<kGelu>(s);
+    case kGeluTanh:
+      return slope_each<kGeluTanh>(s);
+    case kSilu:
+      return slope_each<kSilu>(s);
+    case kTanh:
+      return slope_each<kTanh>(s);
+    case kSigmoid:
+      return slope_each<kSigmoid>(s);
     default:
       return;
   }

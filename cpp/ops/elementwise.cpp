@@ -48,15 +48,6 @@ Status run_affine(const Step& step, const Runtime& rt) {
   return run_map(step, rt, [=](vf x) { return muladd(x, scale, shift); });
 }
 
-// ---- two inputs of one shape: (y or x, dy) -> dx
-
-vf op_relu_grad(vf y, vf dy) { return select(y > 0.0f, dy, zero()); }
-vf op_tanh_grad(vf y, vf dy) { return dy * (1.0f - y * y); }
-vf op_sigmoid_grad(vf y, vf dy) { return dy * (y * (1.0f - y)); }
-vf op_gelu_grad(vf x, vf dy) { return dy * gelu_slope(x); }
-vf op_gelu_tanh_grad(vf x, vf dy) { return dy * gelu_tanh_slope(x); }
-vf op_silu_grad(vf x, vf dy) { return dy * silu_slope(x); }
-
 // ---- two inputs, broadcast
 
 vf op_add(vf a, vf b) { return a + b; }
@@ -171,12 +162,12 @@ extern const Kernel sign_kernel = unary<op_sign>;
 extern const Kernel abs_kernel = unary<op_abs>;
 extern const Kernel affine_kernel = {nullptr, nullptr, run_affine};
 
-extern const Kernel relu_grad_kernel = grad<op_relu_grad>;
-extern const Kernel tanh_grad_kernel = grad<op_tanh_grad>;
-extern const Kernel sigmoid_grad_kernel = grad<op_sigmoid_grad>;
-extern const Kernel gelu_grad_kernel = grad<op_gelu_grad>;
-extern const Kernel gelu_tanh_grad_kernel = grad<op_gelu_tanh_grad>;
-extern const Kernel silu_grad_kernel = grad<op_silu_grad>;
+extern const Kernel relu_grad_kernel = grad<sloped<kRelu>>;
+extern const Kernel tanh_grad_kernel = grad<sloped<kTanh>>;
+extern const Kernel sigmoid_grad_kernel = grad<sloped<kSigmoid>>;
+extern const Kernel gelu_grad_kernel = grad<sloped<kGelu>>;
+extern const Kernel gelu_tanh_grad_kernel = grad<sloped<kGeluTanh>>;
+extern const Kernel silu_grad_kernel = grad<sloped<kSilu>>;
 
 extern const Kernel add_kernel = binary<op_add>;
 extern const Kernel sub_kernel = binary<op_sub>;

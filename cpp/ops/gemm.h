@@ -122,8 +122,10 @@ struct GemmRun {
     for (int64_t from = s.panel0; from < s.panel1; from += wide) {
       if (p.right == RightMode::kByTask && !b.direct())
         b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));
-      for (int64_t t = s.tile0; t < s.tile1; t++)
+      for (int64_t t = s.tile0; t < s.tile1; t++) {
         for (int64_t panel = from; panel < from + wide; panel++) cell(a, b, s, t, panel);
+        if (s.last && p.splits == 1) finish(s, t, from * kTileCols, least((from + wide) * kTileCols, p.shape.cols));
+      }
     }
   }
 
@@ -184,7 +186,12 @@ struct GemmRun {
     call.init_row = s.first ? 0 : s.c_row;
     if (s.last) call.floor = s.floor;
     tile_function(walk, rows, call.cols)(call);
-    if (s.last && p.splits == 1) after(call.c, call.c_row, row, rows, col, call.cols);
+  }
+
+  // Columns [from, to) of a row tile are done but for what comes after.
+  void finish(const Slice& s, int64_t tile, int64_t from, int64_t to) const {
+    const int64_t row = row_of(tile);
+    after(s.c + row * s.c_row + from, s.c_row, row, static_cast<int>(row_of(tile + 1) - row), from, to - from);
   }
 
   // Adds the splits of product n up, in order, over some rows.

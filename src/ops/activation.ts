@@ -32,6 +32,17 @@ export const ACTIVATION_OPS: Readonly<Record<Activation, OpDef | null>> = {
   sigmoid,
 };
 
+/** The gradient of each, from its input or its output and from dy. */
+export const ACTIVATION_GRADS: Readonly<Record<Activation, OpDef | null>> = {
+  none: null,
+  relu: reluGrad,
+  gelu: geluGrad,
+  gelu_tanh: geluTanhGrad,
+  silu: siluGrad,
+  tanh: tanhGrad,
+  sigmoid: sigmoidGrad,
+};
+
 function opOf(name: string): OpDef | null {
   const op = ACTIVATION_OPS[name as Activation];
   if (op === undefined) throw new Error(`bug: no activation ${name}`);

@@ -40,7 +40,7 @@ import { hadamard } from './hadamard.ts';
 import { kronConv, kronConvAct, kronConvGrad } from './kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
-import { linear } from './linear.ts';
+import { linear, linearInputGrad } from './linear.ts';
 import { matmul } from './matmul.ts';
 import { maxReduce } from './max-reduce.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
@@ -105,6 +105,7 @@ export const OPS: readonly OpDef[] = [
   layernorm,
   layernormGrad,
   linear,
+  linearInputGrad,
   loadI32,
   loadU8,
   log,

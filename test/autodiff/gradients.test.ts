@@ -114,16 +114,16 @@ differentiating('a value between is differentiated too, with all that follows fr
 differentiating('a fused op without a rule is differentiated through its decomposition', () => {
   const b = builder();
   const [x, w, bias] = [b.param('x', [4, 3], normal), b.param('w', [4, 3], normal), b.param('b', [4], normal)];
-  checkGradients(b, b.one(linear, [x, w, bias], { activation: 'gelu' }), [x, w, bias]);
+  checkGradients(b, b.one(linear, [x, w, bias, null], { activation: 'gelu' }), [x, w, bias]);
   const c = builder();
   const same = c.param('x', [3, 3], normal);
-  checkGradients(c, c.one(linear, [same, same, null], { activation: 'tanh' }), [same]);
+  checkGradients(c, c.one(linear, [same, same, null, null], { activation: 'tanh' }), [same]);
 });
 
 differentiating('inputs of a decomposition that follow from each other are kept apart', () => {
   const b = builder();
   const x = b.param('x', [3, 3], normal);
-  checkGradients(b, b.one(linear, [x, b.one(sigmoid, [x]), null], { activation: 'sigmoid' }), [x]);
+  checkGradients(b, b.one(linear, [x, b.one(sigmoid, [x]), null, null], { activation: 'sigmoid' }), [x]);
 });
 
 differentiating('second derivatives', () => {

@@ -102,7 +102,7 @@ keeping('a value that two gradients read counts once, whatever its shape', () =>
 keeping('a fused op without a gradient rule keeps what its decomposition keeps', () => {
   const m = measure([f32(1, 6)], (b, [x]) => {
     const w = b.param('w', [4, 6], { kind: 'constant', value: 1 });
-    return [b.one(linear, [x!, w, null], { activation: 'gelu' })];
+    return [b.one(linear, [x!, w, null, null], { activation: 'gelu' })];
   });
   assert.equal([m.kept, m.keptInputs, m.keptOutputs], [4, [true], [false]]);
 });

@@ -44,7 +44,7 @@ const INSTRUCTIONS: readonly Instruction[] = [
   (b, x, y) => b.apply(sub, [x, y]),
   (b, x, y) => b.apply(matmul, [x, y], { transA: 0, transB: 1 }),
   (b, x, y, k) => b.apply(matmul, [x, y], { transA: k & 1, transB: (k >> 1) & 1 }),
-  (b, x, y, k) => b.apply(linear, [x, y, null], { activation: k & 1 ? 'relu' : 'none' }),
+  (b, x, y, k) => b.apply(linear, [x, y, null, null], { activation: k & 1 ? 'relu' : 'none' }),
   (b, x) => b.apply(reshape, [x], { dims: [numel(x.type.shape)] }),
   (b, x) => b.apply(reshape, [x], { dims: [...x.type.shape].reverse() }),
   (b, x) => b.apply(transpose, [x], { perm: permutation(...x.type.shape.map((_, i) => x.type.shape.length - 1 - i)) }),

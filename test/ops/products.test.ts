@@ -63,7 +63,12 @@ function randomMatmul(random: Random): Case {
 
 function randomLinear(random: Random): Case {
   const [rows, width, out] = [oneOf(random, SIZES), oneOf(random, SIZES), oneOf(random, SIZES)];
-  const types = [f32(rows, width), f32(out, width), between(random, 0, 1) ? f32(out) : null];
+  const types = [
+    f32(rows, width),
+    f32(out, width),
+    between(random, 0, 1) ? f32(out) : null,
+    between(random, 0, 1) ? f32(rows, out) : null,
+  ];
   return { op: linear, types, attrs: { activation: oneOf(random, ['none', 'relu']) } };
 }
 

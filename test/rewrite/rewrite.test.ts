@@ -12,6 +12,7 @@ import { lower } from '../../src/ir/rebuild.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { conv } from '../../src/ops/conv.ts';
 import { add, affine, gelu, geluTanh, mul, neg, relu, silu, square, sub, tanh } from '../../src/ops/elementwise.ts';
+import { linearInputGrad } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxpool } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
@@ -153,7 +154,7 @@ const dense = (b: GraphBuilder, x: Value, name: string, out: number): Value => {
 rewriting('bias and activation go into the product, whatever the shape between them', () => {
   assert.is(
     optimized((b, x) => b.one(relu, [dense(b, x, 'a', 4)])),
-    'f32[2, 4] = linear(x, a.weight, a.bias) {activation: relu}',
+    'f32[2, 4] = linear(x, a.weight, a.bias, -) {activation: relu}',
   );
   const rows = (b: GraphBuilder, x: Value): Value => {
     const flat = b.one(reshape, [x], { dims: [4, 3] });
@@ -164,7 +165,7 @@ rewriting('bias and activation go into the product, whatever the shape between t
   assert.is(
     optimized(rows, f32(2, 2, 3)),
     `f32[4, 3] = reshape(x) {dims: [4, 3]}
-f32[4, 5] = linear(%0, w, b) {activation: gelu}
+f32[4, 5] = linear(%0, w, b, -) {activation: gelu}
 f32[2, 2, 5] = reshape(%1) {dims: [2, 2, 5]}`,
   );
   const attrs = {
@@ -207,12 +208,34 @@ rewriting('nothing is fused that something else reads', () => {
     const z = dense(b, x, 'a', 4);
     return b.one(mul, [z, b.one(relu, [z])]);
   });
-  assert.match(both, /linear\(x, a.weight, a.bias\) \{activation: none\}/);
+  assert.match(both, /linear\(x, a.weight, a.bias, -\) \{activation: none\}/);
   const product = optimized((b, x) => {
     const y = b.one(matmul, [x, b.param('w', [4, 3], zero)], { transA: 0, transB: 1 });
     return b.one(mul, [y, b.one(add, [y, b.param('b', [4], zero)])]);
   });
   assert.not.match(product, /linear/);
+});
+
+rewriting('a residual and sums of gradients go into the product, and slopes before it', () => {
+  const block = (b: GraphBuilder, x: Value): Value => b.one(add, [x, dense(b, b.one(square, [x]), 'a', 3)]);
+  assert.is(
+    optimized(block),
+    `f32[2, 3] = square(x)
+f32[2, 3] = linear(%0, a.weight, a.bias, x) {activation: none}`,
+  );
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const x = b.param('x', [2, 3], { kind: 'normal', std: 1 });
+  const h = b.one(gelu, [dense(b, x, 'a', 4)]);
+  const y = b.one(add, [dense(b, h, 'b', 3), dense(b, x, 'c', 3)]);
+  gradients(b, b.one(square, [y]), [x], { add, fill }).forEach((g) => b.update(x, b.one(sub, [x, g!])));
+  const graph = b.finish([]);
+  const after = optimize(graph);
+  checkSame(graph, after);
+  const found = after.nodes.filter((n) => n.op === linearInputGrad);
+  assert.equal(found.map((n) => [n.attrs['slope'], n.inputs.map((v) => v !== null)]).sort(), [
+    ['gelu', [true, true, true, false]],
+    ['none', [true, true, false, true]],
+  ]);
 });
 
 rewriting('relu, tanh and sigmoid fuse in training, gelu up to the bias', () => {

@@ -9,7 +9,7 @@ import { kronConv, kronConvAct, kronConvGrad } from '../../src/ops/kron-conv.ts'
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { hadamard } from '../../src/ops/hadamard.ts';
-import { linear } from '../../src/ops/linear.ts';
+import { linear, linearInputGrad } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
 import { modeGram, modeProduct } from '../../src/ops/mode-product.ts';
@@ -70,9 +70,10 @@ export const OP_ERRORS: readonly OpError[] = [
   [matmul, [f32(2, 3), f32(3, 2)], { transA: 1, transB: 0 }, /inner sizes differ/],
   [matmul, [f32(2, 3), f32(3, 2)], { transA: 2, transB: 0 }, /transA is 2/],
   [matmul, [f32(2, 3), f32(3, 2)], { transA: 0, transB: 7 }, /transB is 7/],
-  [linear, [f32(2, 3), f32(4, 5), null], { activation: 'none' }, /width is 3 in x f32\[2, 3\], but 5 in weight/],
-  [linear, [f32(2, 3), f32(4, 3), f32(3)], { activation: 'none' }, /out is 4/],
-  [linear, [f32(2, 3), f32(4, 3), null], { activation: 'swish' }, /activation must be one of none, relu/],
+  [linear, [f32(2, 3), f32(4, 5), null, null], { activation: 'none' }, /width is 3 in x f32\[2, 3\], but 5 in weight/],
+  [linear, [f32(2, 3), f32(4, 3), f32(3), null], { activation: 'none' }, /out is 4/],
+  [linear, [f32(2, 3), f32(4, 3), null, null], { activation: 'swish' }, /activation must be one of none, relu/],
+  [linearInputGrad, [f32(2, 4), f32(4, 3), null, null], { slope: 'relu' }, /z must be there exactly where slope/],
   ...convErrors(conv),
   ...convErrors(convAct, { activation: 'relu' }).map(([op, t, a, m]) => [op, [...t, null], a, m] as const),
   [convAct, [image, weight, f32(5)], { ...convolution, activation: 'relu' }, /out is 6/],

@@ -1,12 +1,12 @@
-import { sameShape } from '../../base/tensor-type.ts';
+import { sameShape, sameType } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { Attrs, OpDef } from '../../ir/op.ts';
-import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
+import { ACTIVATION_GRADS, ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
 import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
 import { kronConv, kronConvAct } from '../../ops/kron-conv.ts';
 import { kronLinear, kronLinearAct } from '../../ops/kron-linear.ts';
-import { linear } from '../../ops/linear.ts';
+import { linear, linearInputGrad } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
 import type { Match, Rule } from '../rewrite.ts';
 import { inputOf, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
@@ -43,7 +43,44 @@ export const FUSE: readonly Rule[] = [
       return [reshaped(m.one(product.fused, product.inputs, { ...product.attrs, activation }), node, m)];
     },
   },
+  {
+    name: 'sum into product',
+    apply: (node, m) => {
+      if (node.op !== add) return null;
+      const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
+      return sameType(x.type, y.type) ? (withMore(node, x, y, m) ?? withMore(node, y, x, m)) : null;
+    },
+  },
+  {
+    name: 'slope into product',
+    apply: (node, m) => {
+      const slope = ACTIVATIONS.find((name) => ACTIVATION_GRADS[name] === node.op);
+      const made = slope && onlyUse(inputOf(node, 1), m);
+      if (!made || !isBackward(made)) return null;
+      const z = reshaped(inputOf(node, 0), made, m);
+      return [reshaped(m.one(linearInputGrad, [...made.inputs, z, null], { slope }), node, m)];
+    },
+  },
 ];
+
+// dy·weight, the gradient of the x of x·weightᵀ.
+const isBackward = (node: Node): boolean =>
+  node.op === matmul &&
+  typeOf(node).shape.length === 2 &&
+  numberAttr(node.attrs, 'transA') === 0 &&
+  numberAttr(node.attrs, 'transB') === 0;
+
+function withMore(node: Node, y: Value, more: Value, m: Match): readonly Value[] | null {
+  const made = onlyUse(y, m);
+  if (!made) return null;
+  const like = (): Value => reshaped(more, made, m);
+  if (isBackward(made))
+    return [reshaped(m.one(linearInputGrad, [...made.inputs, null, like()], { slope: 'none' }), node, m)];
+  if (made.op !== linear && made.op !== linearInputGrad) return null;
+  const [first, second, third, last] = made.inputs;
+  if (last) return null;
+  return [reshaped(m.one(made.op, [first!, second!, third!, like()], made.attrs), node, m)];
+}
 
 /** Products and what they become with bias (their last input) and activation. */
 const FUSED: ReadonlyMap<OpDef, OpDef> = new Map([
@@ -58,13 +95,14 @@ function plain(node: Node): Product | null {
   if (fused) return { fused, inputs: [...node.inputs, null], attrs: node.attrs };
   const isLinear = node.op === matmul && typeOf(node).shape.length === 2 && numberAttr(node.attrs, 'transA') === 0;
   if (!isLinear || numberAttr(node.attrs, 'transB') === 0) return null;
-  return { fused: linear, inputs: [...node.inputs, null], attrs: {} };
+  return { fused: linear, inputs: [...node.inputs, null, null], attrs: {} };
 }
 
 const UNACTIVATED: ReadonlySet<OpDef> = new Set([linear, ...FUSED.values()]);
 
 function unactivated(node: Node): Product | null {
   if (!UNACTIVATED.has(node.op)) return null;
+  if (node.op === linear && node.inputs[3]) return null;
   return node.attrs['activation'] === 'none' ? { fused: node.op, inputs: node.inputs, attrs: node.attrs } : null;
 }
 
@@ -76,5 +114,8 @@ function withBias(node: Node, y: Value, bias: Value, m: Match): readonly Value[]
   const isBias = sameShape(bias.type.shape, [features]) && y.type.shape.at(-1) === features;
   if (!isBias || !sameShape(y.type.shape, typeOf(node).shape)) return null;
   const attrs = { ...product.attrs, activation: 'none' };
-  return [reshaped(m.one(product.fused, [...product.inputs.slice(0, -1), bias], attrs), node, m)];
+  // The first that is absent is the bias.
+  const place = product.inputs.indexOf(null);
+  const inputs = product.inputs.map((v, i) => (i === place ? bias : v));
+  return [reshaped(m.one(product.fused, inputs, attrs), node, m)];
 }
