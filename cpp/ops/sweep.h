@@ -4,6 +4,7 @@
 // table of offsets that all tiles share. A band is what one task makes: some output rows of one image.
 #pragma once
 #include "ops/gemm.h"
+#include "ops/short_sums.h"
 
 namespace tenon::TENON_ISA {
 
@@ -252,6 +253,15 @@ struct SweepRun {
 
   // n positions of an output row.
   void line(TileCall& call, int64_t n, const float* src, float* dst, const float* bias, bool first, bool last) const {
+    if (call.k >= 1 && p.inner <= kShortSum) {
+      call.a = src;
+      call.c = dst;
+      call.init = bias;
+      short_line(call, n);
+      if (s.activation > kRelu)
+        for (int64_t i = 0; i < n; i++) activate_run(s.activation, dst + i * call.c_row, call.cols);
+      return;
+    }
     const int64_t tiles = ceil_div(n, kTileRows);
     for (int64_t t = 0; t < tiles; t++) {
       const int64_t x = part(n, t, tiles);
