@@ -3,12 +3,15 @@ import { measure } from '../ir/measure-builder.ts';
 import { LOSSES } from '../recipes/losses.ts';
 import { count } from '../space/count.ts';
 import { instantiate } from '../space/instantiate.ts';
+import { Beyond } from '../space/limits.ts';
+import { measures } from '../space/measures.ts';
 import { sample } from '../space/sample.ts';
 import type { Program, RangeExpr, Space } from '../space/space.ts';
 import type { Statement } from '../../grammar/syntax.ts';
 import { report } from './context.ts';
 import { reportFindings } from './findings.ts';
 import { partsOf } from './parts.ts';
+import { PRELUDE } from './prelude.ts';
 import { runCheck } from './self-tests.ts';
 import type { CheckedSpace } from './spaces.ts';
 import type { Context } from './model.ts';
@@ -38,9 +41,34 @@ function testFit(checked: CheckedSpace, cx: Context): void {
   const { space } = checked;
   const errors = cx.checker.errorCount();
   reportFindings(checked, cx.checker);
-  if (cx.checker.errorCount() !== errors || count(space).high > 0n) return;
+  if (cx.checker.errorCount() !== errors) return;
+  if (count(space).high > 0n) return testSize(space, cx);
   cx.checker.report('E301', space.span.source, space.span, `no member of \`${space.name}\` fits`, {
     expected: 'shapes and requirements that some member satisfies',
+  });
+}
+
+const SAMPLES = 2;
+
+/** E605: members of more layers than can be followed. */
+function testSize(space: Space, cx: Context): void {
+  const limits: Beyond[] = [];
+  const samples = count(space).exact === 1n ? 1 : SAMPLES;
+  for (let seed = 0; seed < samples; seed++) {
+    try {
+      measures(space, sample(space, { seed }));
+    } catch (e) {
+      if (!(e instanceof Beyond)) throw e;
+      if (e.span) limits.push(e);
+    }
+  }
+  const [limit] = limits;
+  if (!limit) return;
+  const at = limit.span!.source === PRELUDE ? space.span : limit.span!;
+  const all = limits.length === samples;
+  cx.checker.report('E605', at.source, at, `${all ? '' : 'some members: '}${limit.message}`, {
+    severity: all ? 'error' : 'warning',
+    hint: 'repeat less: such members can be counted, but neither measured nor trained',
   });
 }
 

@@ -1,17 +1,32 @@
+import { describe, fits } from '../ir/arg-type.ts';
 import type { ArgDef, ArgType } from '../ir/layer.ts';
 import type { ValueExpr } from '../space/space.ts';
 import type { Checker } from './model.ts';
 import { domainOf, pointsOf } from './domain.ts';
 import type { Datum, DomainEnv } from './domain.ts';
-import { didYouMean, oneOf } from '../base/nearest.ts';
+import { didYouMean } from '../base/nearest.ts';
 
-/** Tests an argument over every value that it can take: E204. */
-export function testArgument(checker: Checker, callee: string, def: ArgDef, value: ValueExpr, env: DomainEnv): void {
-  testValue(checker, `the argument \`${def.name}\` of \`${callee}\``, def.type, value, env);
+/** Tests an argument over every value that it can take: E204. `some`: as for `testValue`. */
+export function testArgument(
+  checker: Checker,
+  callee: string,
+  def: ArgDef,
+  value: ValueExpr,
+  env: DomainEnv,
+  some = false,
+): void {
+  testValue(checker, `the argument \`${def.name}\` of \`${callee}\``, def.type, value, env, some);
 }
 
-/** Tests a value of which `what` is the subject in messages. */
-export function testValue(checker: Checker, what: string, type: ArgType, value: ValueExpr, env: DomainEnv): void {
+/** Tests a value of which `what` is the subject in messages. `some`: of what is computed it is enough that some fits; counting says which members do not. */
+export function testValue(
+  checker: Checker,
+  what: string,
+  type: ArgType,
+  value: ValueExpr,
+  env: DomainEnv,
+  some = false,
+): void {
   const domain = domainOf(value, env);
   const wrong = (at: ValueExpr, found: string): void => {
     const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
@@ -27,7 +42,7 @@ export function testValue(checker: Checker, what: string, type: ArgType, value: 
     if (bad.length === 0) return;
     const stands = find(value, bad[0]!);
     if (stands) wrong(stands, show(bad[0]!));
-    else wrong(value, badPoints(type, value, env) || show(bad[0]!));
+    else if (!some || bad.length === domain.values.length) wrong(value, badPoints(type, value, env) || show(bad[0]!));
     return;
   }
   const { low, high } = domain;
@@ -59,29 +74,6 @@ function badPoints(type: ArgType, value: ValueExpr, env: DomainEnv): string {
   return found.length > MAX_SHOWN ? `${shown}, …` : shown;
 }
 
-function fits(type: ArgType, v: Datum): boolean {
-  switch (type.kind) {
-    case 'whole':
-      return isWhole(v) && v >= type.min && v <= (type.max ?? Infinity);
-    case 'real':
-      return typeof v === 'number' && aboveMin(type, v) && (type.openMax ? v < type.max : v <= type.max);
-    case 'truth':
-      return typeof v === 'boolean';
-    case 'name':
-      return typeof v === 'string' && (type.oneOf.length === 0 || type.oneOf.includes(v));
-    case 'wholes':
-      if (typeof v === 'string') return type.names?.includes(v) ?? false;
-      return Array.isArray(v)
-        ? v.length > 0 && v.every((x: Datum) => isWhole(x) && x >= type.min)
-        : isWhole(v) && v >= type.min;
-    case 'axes':
-      return Array.isArray(v) && v.length === 2 && v.every((x: Datum) => isWhole(x) && x >= 1) && v[0]! <= v[1]!;
-  }
-}
-
-const isWhole = (v: Datum): v is number => typeof v === 'number' && Number.isSafeInteger(v);
-const aboveMin = (type: Extract<ArgType, { kind: 'real' }>, v: number): boolean =>
-  type.openMin ? v > type.min : v >= type.min;
 const fitsSome = (type: Extract<ArgType, { kind: 'real' }>, low: number, high: number): boolean =>
   high >= type.min && low <= type.max;
 
@@ -98,28 +90,4 @@ function find(e: ValueExpr, v: Datum): ValueExpr | null {
     if (found) return found;
   }
   return null;
-}
-
-/** What an argument may be, in words. */
-export function describe(type: ArgType): string {
-  switch (type.kind) {
-    case 'whole':
-      return type.max === undefined
-        ? `a whole number from ${type.min}`
-        : `a whole number from ${type.min} to ${type.max}`;
-    case 'real': {
-      const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
-      return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
-    }
-    case 'truth':
-      return 'true or false';
-    case 'name':
-      return type.oneOf.length === 0 ? 'a text such as "file.csv"' : oneOf(type.oneOf);
-    case 'wholes': {
-      const numbers = `a whole number from ${type.min}, or a list of them`;
-      return type.names ? `${oneOf(type.names)}, ${numbers}` : numbers;
-    }
-    case 'axes':
-      return 'axes such as `1..2`';
-  }
 }

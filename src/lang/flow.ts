@@ -151,7 +151,7 @@ function walkNet(e: NetExpr, env: DomainEnv, w: Walk): void {
   if (++w.steps > MAX_STEPS) return;
   switch (e.kind) {
     case 'layer':
-      for (const a of e.args) testArgument(w.checker, e.layer.name, argDef(e.layer.args, a.name), a.value, env);
+      for (const a of e.args) testArgument(w.checker, e.layer.name, argDef(e.layer.args, a.name), a.value, env, true);
       if (e.via) walkWeight(e.via, env, w);
       break;
     case 'via':

@@ -4,7 +4,8 @@ import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/spa
 import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
 import { inner, labelled, quote, report, spanOf, useName, want } from './context.ts';
 import { elaborateValue } from './values.ts';
-import { describe, testArgument } from './arguments.ts';
+import { describe } from '../ir/arg-type.ts';
+import { testArgument } from './arguments.ts';
 import { EMPTY_ENV } from './domain.ts';
 import { didYouMean, oneOf } from '../base/nearest.ts';
 import { newScope } from './scope.ts';

@@ -91,11 +91,24 @@ export function applyLayer(
         )!,
       ];
   }
-  try {
+  return orBroken(ev, expr, inputs, ctx, () => {
     const lanes = inputs.map((input) => applyOne(ev, expr, layer, args, input, out, ctx.mode));
     const entry = settled(ev, lanes, ctx);
     if (entry) return [entry];
     throw new Unfit(`${layer.name}: uses of shared weights differ in shape`, 'weights of one shape', 'several');
+  });
+}
+
+/** What does not fit makes nothing; in analyses it is kept as broken. */
+export function orBroken(
+  ev: Evaluator,
+  expr: AnyExpr,
+  inputs: readonly number[],
+  ctx: Context,
+  make: () => Table,
+): Table {
+  try {
+    return make();
   } catch (e) {
     if (!(e instanceof Unfit)) throw e;
     const broken = ev.broken(expr, e);

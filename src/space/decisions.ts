@@ -114,6 +114,8 @@ const domains = new WeakMap<RangeExpr, Map<string, readonly Option[] | Interval>
 function makeDomain(range: RangeExpr, ends: RangeEnds): readonly Option[] | Interval {
   const { low, high, step, centre } = ends;
   const log = range.spacing === 'log';
+  if (![low, high, step ?? 0].every(Number.isFinite))
+    throw new Unfit('the range is endless', 'finite ends', `${low}..${high}`);
   if (!(low <= high)) throw new Unfit('the range is empty', 'a low end below the high one', `${low}..${high}`);
   if ((log || range.spacing === 'pow2') && low <= 0)
     throw new Unfit('the range touches 0', 'a low end above 0', `${low}`);

@@ -1,5 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
-import { applyLayer } from './apply-layer.ts';
+import { applyLayer, orBroken } from './apply-layer.ts';
 import { evaluateCall } from './call.ts';
 import { choiceOptions, orderOptions, siteSuffix } from './decisions.ts';
 import { underVia } from './evaluate-via.ts';
@@ -116,7 +116,7 @@ export function layer(ev: Evaluator, e: LayerExpr, inputs: readonly number[], ct
     return withValues(ev, [...exprs, ...(e.via ? [e.via] : [])], inner, (values) => {
       const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.values[0]!]));
       const apply = (ins: readonly number[]): Table =>
-        applyLayer(ev, e, e.layer, argsOf(e.layer, given), ins, ctx, wide);
+        orBroken(ev, e, ins, ctx, () => applyLayer(ev, e, e.layer, argsOf(e.layer, given), ins, ctx, wide));
       return e.via ? underVia(ev, e, madeOf(values.at(-1)!), inputs, ctx, apply) : apply(inputs);
     });
   };

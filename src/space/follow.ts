@@ -260,7 +260,7 @@ export class Follower<T extends { readonly type: TensorType }> {
   }
 
   private apply(expr: AnyExpr, layer: LayerDef, args: Args, input: Flow<T>, scope: Scope<T>): T {
-    if (++this.layers > BUDGET.layers) throw new Beyond(`more than ${BUDGET.layers} layers in one member`);
+    if (++this.layers > BUDGET.layers) throw new Beyond(`more than ${BUDGET.layers} layers in one member`, expr.span);
     return this.guide.layer(scope.weights, layer, args, layerInputs(layer, input as T | readonly T[]), expr, scope.way);
   }
 

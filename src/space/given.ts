@@ -1,4 +1,6 @@
 import { Unfit } from '../base/unfit.ts';
+import { describe, fits } from '../ir/arg-type.ts';
+import type { AnyValue } from '../ir/arg-type.ts';
 import type { ArgDef, ArgValue, Args } from '../ir/layer.ts';
 import type { WeightExpr } from './space.ts';
 import { madeOf, makeWeight } from './values.ts';
@@ -12,8 +14,15 @@ export function argsOf(
   const args: Record<string, ArgValue> = {};
   for (const def of callee.args) {
     const value = given.get(def.name);
-    if (value !== undefined) args[def.name] = value as ArgValue;
-    else if (def.default !== undefined) args[def.name] = def.default;
+    if (value !== undefined) {
+      if (!fits(def.type, value as AnyValue))
+        throw new Unfit(
+          `${def.name} of ${callee.name} cannot be this`,
+          describe(def.type),
+          typeof value === 'number' ? `${value}` : JSON.stringify(value),
+        );
+      args[def.name] = value as ArgValue;
+    } else if (def.default !== undefined) args[def.name] = def.default;
     else throw new Unfit(`${callee.name} needs ${def.name}`, `${def.name}: …`, 'nothing');
   }
   return args;

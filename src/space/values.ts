@@ -41,30 +41,28 @@ export function sameDatum(a: Datum, b: Datum): boolean {
   return typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b);
 }
 
-function finite(n: number): number {
-  if (Number.isFinite(n)) return n === 0 ? 0 : n;
-  throw new Unfit('the value is not a finite number', 'a finite number', String(n));
-}
+// There is one zero. A quotient by 0 is a number, too: no argument may have it.
+const plain = (n: number): number => (n === 0 ? 0 : n);
 
 export function applyUnary(op: '-' | 'not', v: Datum): Datum {
-  return op === '-' ? finite(-numberOf(v)) : !truthOf(v);
+  return op === '-' ? plain(-numberOf(v)) : !truthOf(v);
 }
 
 /** `and`, `or` and `in` over a set are for the caller: they do not evaluate all of their operands. */
 export function applyBinary(op: BinaryOp, a: Datum, b: Datum): Datum {
   switch (op) {
     case '+':
-      return finite(numberOf(a) + numberOf(b));
+      return plain(numberOf(a) + numberOf(b));
     case '-':
-      return finite(numberOf(a) - numberOf(b));
+      return plain(numberOf(a) - numberOf(b));
     case '*':
-      return finite(numberOf(a) * numberOf(b));
+      return plain(numberOf(a) * numberOf(b));
     case '/':
-      return finite(numberOf(a) / numberOf(b));
+      return plain(numberOf(a) / numberOf(b));
     case '%':
-      return finite(numberOf(a) % numberOf(b));
+      return plain(numberOf(a) % numberOf(b));
     case '^':
-      return finite(numberOf(a) ** numberOf(b));
+      return plain(numberOf(a) ** numberOf(b));
     case '==':
       return sameDatum(a, b);
     case '!=':

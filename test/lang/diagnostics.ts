@@ -117,7 +117,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dense(0.5..8)'),
     through('relu{-1..2}'),
     through('relu{0.5}'),
-    inSpace('let n = 0..3\noutput y = x -> dense(8 / n)'),
+    inSpace('let n = 3..5\noutput y = x -> dense(2 / n)'),
     `def f(n) = dense(n - 4)\n${through('f(4 | 8)')}`,
     through('mean(axis: 0)'),
     through('flatten(3..1)'),
@@ -156,6 +156,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E302-some-shapes': [
     through('dense(6 | 8) -> flatten(1..2) -> attention(heads: 2 | 4)'),
     inSpace('def f = res(dense(8 | 9))\noutput y = x -> f{1..2}'),
+    inSpace('let n = 0..3\noutput y = x -> dense(8 / n)'),
   ],
   'E401-ranges': [
     through('dense(8..4)'),
@@ -197,7 +198,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('dense(3 | 4)').replace('}', '  check count == 3\n}'),
     through('dense(3 | 4)').replace('}', '  check params <= 30, params >= 27, depth < 1 or count > 5\n}'),
   ],
-  'E605-limits': [through('dense(1..100000000)'), through('relu{1..200000}')],
+  'E605-limits': [through('dense(1..100000000)'), through('relu{1..200000}'), through('(relu{400}){400}')],
   'E701-unused-tensors': ['space S {\n  input x: f32[B, 3], z: f32[B, 3]\n  h = x -> relu\n  output y = x\n}\n'],
   'E702-loss': ['space S { input x: f32[B, 28, 28, 1] output y = x -> dense(10) }\ntrain { data mnist }\n'],
   'E703-objectives': ['search { maximize acuracy, latency }\n', 'train { loss mse }\nsearch { maximize accuracy }\n'],
