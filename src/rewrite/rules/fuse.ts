@@ -1,7 +1,7 @@
 import { sameShape, sameType } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { Attrs, OpDef } from '../../ir/op.ts';
-import { ACTIVATION_GRADS, ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
+import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
 import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
 import { kronConv, kronConvAct } from '../../ops/kron-conv.ts';
@@ -49,16 +49,6 @@ export const FUSE: readonly Rule[] = [
       if (node.op !== add) return null;
       const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
       return sameType(x.type, y.type) ? (withMore(node, x, y, m) ?? withMore(node, y, x, m)) : null;
-    },
-  },
-  {
-    name: 'slope into product',
-    apply: (node, m) => {
-      const slope = ACTIVATIONS.find((name) => ACTIVATION_GRADS[name] === node.op);
-      const made = slope && onlyUse(inputOf(node, 1), m);
-      if (!made || !isBackward(made)) return null;
-      const z = reshaped(inputOf(node, 0), made, m);
-      return [reshaped(m.one(linearInputGrad, [...made.inputs, z, null], { slope }), node, m)];
     },
   },
 ];
