@@ -280,6 +280,38 @@ struct HadamardAttrs {
   }
 };
 
+struct HashedAttrs {
+  uint32_t dims_rank;
+  uint64_t dims[8];
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  __attribute__((always_inline)) static inline HashedAttrs read(const uint64_t* words) {
+    HashedAttrs a;
+    a.dims_rank = static_cast<uint32_t>(words[0]);
+    for (int i = 0; i < 8; i++) a.dims[i] = words[1 + i];
+    a.key0 = static_cast<uint32_t>(words[9]);
+    a.key1 = static_cast<uint32_t>(words[10]);
+    a.stream = static_cast<uint32_t>(words[11]);
+    return a;
+  }
+};
+
+struct HashedGradAttrs {
+  uint32_t m;
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  __attribute__((always_inline)) static inline HashedGradAttrs read(const uint64_t* words) {
+    HashedGradAttrs a;
+    a.m = static_cast<uint32_t>(words[0]);
+    a.key0 = static_cast<uint32_t>(words[1]);
+    a.key1 = static_cast<uint32_t>(words[2]);
+    a.stream = static_cast<uint32_t>(words[3]);
+    return a;
+  }
+};
+
 struct KronAlgebraGradAttrs {
   uint32_t groups;
   __attribute__((always_inline)) static inline KronAlgebraGradAttrs read(const uint64_t* words) {

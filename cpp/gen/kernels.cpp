@@ -39,6 +39,8 @@ extern const Kernel gelu_grad_kernel;
 extern const Kernel gelu_tanh_kernel;
 extern const Kernel gelu_tanh_grad_kernel;
 extern const Kernel hadamard_kernel;
+extern const Kernel hashed_kernel;
+extern const Kernel hashed_grad_kernel;
 extern const Kernel kron_algebra_grad_kernel;
 extern const Kernel kron_conv_kernel;
 extern const Kernel kron_conv_act_kernel;
@@ -136,6 +138,8 @@ static const Kernel* const kKernels[] = {
     &gelu_tanh_kernel,  // gelu_tanh
     &gelu_tanh_grad_kernel,  // gelu_tanh_grad
     &hadamard_kernel,  // hadamard
+    &hashed_kernel,  // hashed
+    &hashed_grad_kernel,  // hashed_grad
     &kron_algebra_grad_kernel,  // kron_algebra_grad
     &kron_conv_kernel,  // kron_conv
     &kron_conv_act_kernel,  // kron_conv_act

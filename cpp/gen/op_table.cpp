@@ -371,6 +371,32 @@ const AttrSpec k_hadamard_attrs[] = {
     {"scale", AttrKind::kF32, 1},
 };
 
+const ArgSpec k_hashed_in[] = {
+    {"v", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+};
+const ArgSpec k_hashed_out[] = {
+    {"w", DType::kF32, false, false, false, 1, 0, {}},
+};
+const AttrSpec k_hashed_attrs[] = {
+    {"dims", AttrKind::kDims, 1},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_hashed_grad_in[] = {
+    {"dw", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_hashed_grad_out[] = {
+    {"dv", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 1}}},
+};
+const AttrSpec k_hashed_grad_attrs[] = {
+    {"m", AttrKind::kU32, 1},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+};
+
 const ArgSpec k_kron_algebra_grad_in[] = {
     {"f", DType::kF32, false, false, false, 0, 0, {}},
     {"dw", DType::kF32, false, false, false, 1, 0, {}},
@@ -1141,6 +1167,8 @@ const OpInfo kOps[] = {
     {"gelu_tanh", k_gelu_tanh_in, 1, k_gelu_tanh_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"gelu_tanh_grad", k_gelu_tanh_grad_in, 2, k_gelu_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"hadamard", k_hadamard_in, 1, k_hadamard_out, 1, k_hadamard_attrs, 1, 1, {0, -1, -1, -1}, false, false},
+    {"hashed", k_hashed_in, 1, k_hashed_out, 1, k_hashed_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
+    {"hashed_grad", k_hashed_grad_in, 1, k_hashed_grad_out, 1, k_hashed_grad_attrs, 4, 4, {-1, -1, -1, -1}, false, false},
     {"kron_algebra_grad", k_kron_algebra_grad_in, 2, k_kron_algebra_grad_out, 1, k_kron_algebra_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"kron_conv", k_kron_conv_in, 3, k_kron_conv_out, 1, k_kron_conv_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
     {"kron_conv_act", k_kron_conv_act_in, 4, k_kron_conv_act_out, 1, k_kron_conv_act_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
@@ -1206,8 +1234,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 96;
-const uint64_t kOpTableHash = 0x83a9cb6d7530688eu;
+const uint32_t kOpCount = 98;
+const uint64_t kOpTableHash = 0x90e1b0c17b8c5781u;
 // clang-format on
 
 }  // namespace tenon

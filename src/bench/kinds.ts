@@ -3,11 +3,12 @@ import { conv } from './cases/conv.ts';
 import { gemm } from './cases/gemm.ts';
 import { phc, phm } from './cases/kron.ts';
 import { moe } from './cases/moe.ts';
+import { fwht, sub } from './cases/subspace.ts';
 import { train } from './cases/train.ts';
 import { flora, tucker } from './cases/tucker.ts';
 
 /** Every kind of work that is timed. */
-export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, phc, flora, tucker, train];
+export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, phc, flora, tucker, sub, fwht, train];
 
 const kindOf = new Map(KINDS.map((k) => [k.kind, k]));
 

@@ -37,6 +37,7 @@ import {
 } from './elementwise.ts';
 import { gatherRows, loadI32, loadU8, scatterRows } from './gather.ts';
 import { hadamard } from './hadamard.ts';
+import { hashed, hashedGrad } from './hashed.ts';
 import { kronConv, kronConvAct, kronConvGrad } from './kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
@@ -93,6 +94,8 @@ export const OPS: readonly OpDef[] = [
   geluTanh,
   geluTanhGrad,
   hadamard,
+  hashed,
+  hashedGrad,
   kronAlgebraGrad,
   kronConv,
   kronConvAct,

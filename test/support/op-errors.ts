@@ -6,6 +6,7 @@ import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
 import { kronConv, kronConvAct, kronConvGrad } from '../../src/ops/kron-conv.ts';
+import { hashed, hashedGrad } from '../../src/ops/hashed.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { hadamard } from '../../src/ops/hadamard.ts';
@@ -126,6 +127,8 @@ export const OP_ERRORS: readonly OpError[] = [
   [subspaceTranspose, [f32(6)], { ...projection, d: 1, stream: 2 ** 30 }, /stream 1073741824 is not below 2\^30/],
   [subspaceTranspose, [f32(6)], { ...projection, d: 1, stratum: 32769 }, /strata of 32769 rows/],
   [subspaceTranspose, [f32(2 ** 31 + 1)], { ...projection, d: 1, stratum: 1 }, /more than 2\^31/],
+  [hashed, [f32(0)], { dims: [3], key0: 0, key1: 0, stream: 0 }, /m is 0/],
+  [hashedGrad, [f32(3)], { m: 0, key0: 0, key1: 0, stream: 0 }, /m is 0/],
   [subspaceNorms, [], { rows: 3, d: 4, key0: 0, key1: 0, stream: 0 }, /4 dimensions does not fit 3 numbers/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
