@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFunction } from 'node:vm';
+import { transformSync } from 'esbuild';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Column, Dataset, Table } from '../src/data/dataset.ts';
 import * as tenon from '../src/index.ts';
+import * as kernels from '../src/kernels/index.ts';
 
 const root = join(import.meta.dirname, '..');
 const FILES = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
@@ -53,7 +55,7 @@ const CLAIM = /^(\S.*?);\s*\/\/\s*(\d+n)$/gm;
 docs('the code of README runs, and gives what it says', async () => {
   const source = blocks('space').find((b) => b.place.startsWith('README'))!.text;
   const images = new Float32Array(28 * 28 * 3);
-  const [code] = blocks('ts').filter((b) => b.place.startsWith('README'));
+  const [code] = blocks('ts').filter((b) => b.place.startsWith('README') && b.text.includes("from 'tenon'"));
   const body = code!.text
     .replace(/^import \{([^}]*)\} from 'tenon';$/gm, 'const {$1} = tenon;')
     .replace(CLAIM, '$&\nclaim($1, $2);');
@@ -83,6 +85,29 @@ docs('the code of README runs, and gives what it says', async () => {
     epochs.map(([epoch]) => epoch),
     [1, 2],
   );
+});
+
+const shown = (value: unknown): string => (Array.isArray(value) ? `[${value.join(', ')}]` : String(value));
+
+// `console.log(…); // text` claims what is printed.
+docs('scripts over tenon/kernels run, and print what they say', async () => {
+  const scripts = blocks('ts').filter((b) => b.text.includes("from 'tenon/kernels'"));
+  assert.ok(scripts.length > 5);
+  for (const { place, text } of scripts) {
+    const body = text.replace(/^import \{([^}]*)\} from 'tenon\/kernels';$/gm, 'const {$1} = kernels;');
+    const { code } = transformSync(`async function script() {${body}}`, { loader: 'ts' });
+    const lines: string[] = [];
+    const console = { log: (...args: unknown[]): void => void lines.push(args.map(shown).join(' ')) };
+    const run = compileFunction(`${code}\nreturn script();`, ['kernels', 'console']) as (
+      ...args: readonly unknown[]
+    ) => Promise<void>;
+    await run(kernels, console);
+    assert.equal(
+      lines,
+      [...text.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((m) => m[1]),
+      place,
+    );
+  }
 });
 
 docs.run();

@@ -697,6 +697,44 @@ struct SliceAttrs {
   }
 };
 
+struct SparseProjectAttrs {
+  uint32_t k;
+  float sparsity;
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  __attribute__((always_inline)) static inline SparseProjectAttrs read(const uint64_t* words) {
+    SparseProjectAttrs a;
+    a.k = static_cast<uint32_t>(words[0]);
+    double sparsity_word;
+    __builtin_memcpy(&sparsity_word, words + 1, sizeof sparsity_word);
+    a.sparsity = static_cast<float>(sparsity_word);
+    a.key0 = static_cast<uint32_t>(words[2]);
+    a.key1 = static_cast<uint32_t>(words[3]);
+    a.stream = static_cast<uint32_t>(words[4]);
+    return a;
+  }
+};
+
+struct SparseProjectCsrAttrs {
+  uint32_t k;
+  float sparsity;
+  uint32_t key0;
+  uint32_t key1;
+  uint32_t stream;
+  __attribute__((always_inline)) static inline SparseProjectCsrAttrs read(const uint64_t* words) {
+    SparseProjectCsrAttrs a;
+    a.k = static_cast<uint32_t>(words[0]);
+    double sparsity_word;
+    __builtin_memcpy(&sparsity_word, words + 1, sizeof sparsity_word);
+    a.sparsity = static_cast<float>(sparsity_word);
+    a.key0 = static_cast<uint32_t>(words[2]);
+    a.key1 = static_cast<uint32_t>(words[3]);
+    a.stream = static_cast<uint32_t>(words[4]);
+    return a;
+  }
+};
+
 struct SubspaceNormsAttrs {
   uint32_t d;
   uint32_t rows;

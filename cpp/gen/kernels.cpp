@@ -89,6 +89,8 @@ extern const Kernel silu_grad_kernel;
 extern const Kernel slice_kernel;
 extern const Kernel softmax_kernel;
 extern const Kernel softmax_grad_kernel;
+extern const Kernel sparse_project_kernel;
+extern const Kernel sparse_project_csr_kernel;
 extern const Kernel sqrt_kernel;
 extern const Kernel square_kernel;
 extern const Kernel step_kernel;
@@ -189,6 +191,8 @@ static const Kernel* const kKernels[] = {
     &slice_kernel,  // slice
     &softmax_kernel,  // softmax
     &softmax_grad_kernel,  // softmax_grad
+    &sparse_project_kernel,  // sparse_project
+    &sparse_project_csr_kernel,  // sparse_project_csr
     &sqrt_kernel,  // sqrt
     &square_kernel,  // square
     &step_kernel,  // step

@@ -959,6 +959,36 @@ const ArgSpec k_softmax_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
 };
 
+const ArgSpec k_sparse_project_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+};
+const ArgSpec k_sparse_project_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+};
+const AttrSpec k_sparse_project_attrs[] = {
+    {"k", AttrKind::kU32, 1},
+    {"sparsity", AttrKind::kF32, 1},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_sparse_project_csr_in[] = {
+    {"values", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"indices", DType::kI32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"offsets", DType::kI32, false, false, false, kNoLead, 1, {{kSymbol, 1}}},
+};
+const ArgSpec k_sparse_project_csr_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 2}, {kSymbol, 3}}},
+};
+const AttrSpec k_sparse_project_csr_attrs[] = {
+    {"k", AttrKind::kU32, 1},
+    {"sparsity", AttrKind::kF32, 1},
+    {"key0", AttrKind::kU32, 1},
+    {"key1", AttrKind::kU32, 1},
+    {"stream", AttrKind::kU32, 1},
+};
+
 const ArgSpec k_sqrt_in[] = {
     {"x", DType::kF32, false, false, false, 0, 0, {}},
 };
@@ -1218,6 +1248,8 @@ const OpInfo kOps[] = {
     {"slice", k_slice_in, 1, k_slice_out, 1, k_slice_attrs, 3, 3, {-1, -1, -1, -1}, false, true},
     {"softmax", k_softmax_in, 1, k_softmax_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"softmax_grad", k_softmax_grad_in, 2, k_softmax_grad_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
+    {"sparse_project", k_sparse_project_in, 1, k_sparse_project_out, 1, k_sparse_project_attrs, 5, 5, {-1, -1, -1, -1}, false, false},
+    {"sparse_project_csr", k_sparse_project_csr_in, 3, k_sparse_project_csr_out, 1, k_sparse_project_csr_attrs, 5, 5, {-1, -1, -1, -1}, false, true},
     {"sqrt", k_sqrt_in, 1, k_sqrt_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"square", k_square_in, 1, k_square_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"step", k_step_in, 1, k_step_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
@@ -1234,8 +1266,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 98;
-const uint64_t kOpTableHash = 0x90e1b0c17b8c5781u;
+const uint32_t kOpCount = 100;
+const uint64_t kOpTableHash = 0x7744cefb911a3de0u;
 // clang-format on
 
 }  // namespace tenon

@@ -3,5 +3,6 @@ export { TenonError } from './error.ts';
 export { hadamard, hadamardSync } from './hadamard.ts';
 export { philox, philoxSync } from './philox.ts';
 export { johnsonLindenstrauss, subspace } from './subspace.ts';
+export { sparseProjection } from './sparse-projection.ts';
 export { tensor } from './tensor.ts';
 export type { Nested, Tensor, TensorLike } from './tensor.ts';

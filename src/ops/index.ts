@@ -55,6 +55,7 @@ import { broadcastTo, sum } from './reduce.ts';
 import { repeatAffine } from './repeat.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
+import { sparseProject, sparseProjectCsr } from './sparse-project.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from './subspace.ts';
 import { tril } from './tril.ts';
 import { tuckerConv, tuckerConvGrad } from './tucker-conv.ts';
@@ -145,6 +146,8 @@ export const OPS: readonly OpDef[] = [
   slice,
   softmax,
   softmaxGrad,
+  sparseProject,
+  sparseProjectCsr,
   sqrt,
   square,
   step,

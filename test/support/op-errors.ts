@@ -24,6 +24,7 @@ import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { repeatAffine } from '../../src/ops/repeat.ts';
 import { concat, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { crossEntropy, softmax, softmaxGrad } from '../../src/ops/softmax.ts';
+import { sparseProject, sparseProjectCsr } from '../../src/ops/sparse-project.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from '../../src/ops/subspace.ts';
 import { tril } from '../../src/ops/tril.ts';
 import { tuckerConv, tuckerConvGrad } from '../../src/ops/tucker-conv.ts';
@@ -35,6 +36,7 @@ export type OpError = readonly [OpDef, readonly (TensorType | null)[], Attrs, Re
 const window: Attrs = { stride: [1, 1, 1], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
 const convolution: Attrs = { ...window, dilation: [1, 1, 1], groups: 1, winograd: 'on' };
 const pool: Attrs = { ...window, kernel: [1, 2, 2] };
+const sketch: Attrs = { k: 2, sparsity: 3, key0: 0, key1: 0, stream: 0 };
 const projection: Attrs = { kind: 'sparse', key0: 0, key1: 0, stream: 0, stratum: 0 };
 const image = f32(2, 1, 5, 5, 4);
 const weight = f32(6, 1, 3, 3, 4);
@@ -129,6 +131,9 @@ export const OP_ERRORS: readonly OpError[] = [
   [subspaceTranspose, [f32(2 ** 31 + 1)], { ...projection, d: 1, stratum: 1 }, /more than 2\^31/],
   [hashed, [f32(0)], { dims: [3], key0: 0, key1: 0, stream: 0 }, /m is 0/],
   [hashedGrad, [f32(3)], { m: 0, key0: 0, key1: 0, stream: 0 }, /m is 0/],
+  [sparseProject, [f32(2, 3)], { ...sketch, sparsity: 0.5 }, /sparsity must be from 1/],
+  [sparseProject, [f32(2, 3)], { ...sketch, k: 65537 }, /k is 65537/],
+  [sparseProjectCsr, [f32(2), i32(2), i32(0)], sketch, /offsets is empty/],
   [subspaceNorms, [], { rows: 3, d: 4, key0: 0, key1: 0, stream: 0 }, /4 dimensions does not fit 3 numbers/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
