@@ -6,7 +6,7 @@ namespace tenon::TENON_ISA {
 
 constexpr int64_t kDepth = 512;              // k of a block
 constexpr int64_t kNear = int64_t{1} << 19;  // bytes of the left side that a task keeps in its second cache
-constexpr int64_t kFar = 512;               // elements between rows of the right side
+constexpr int64_t kFar = 512;                // elements between rows of the right side
 constexpr int64_t kFewTiles = 6;             // by which it is cheaper not to pack
 constexpr int64_t kPanelsNear = 8;           // so many shared panels of a block's depth lie there instead
 
@@ -69,7 +69,7 @@ struct GemmCut {
 // What the slowest thread has to do.
 TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int threads, const GemmCut& c) {
   const double inner = static_cast<double>(p.shape.inner) / static_cast<double>(p.splits);
-  const double rows = static_cast<double>(p.shape.rows * ceil_div(p.tiles, c.rows)) / static_cast<double>(p.tiles);
+  const double rows = static_cast<double>(ceil_div(p.shape.rows, c.rows));
   const int64_t vecs = ceil_div(p.shape.cols, kLanes);
   const double wide = static_cast<double>(least(vecs, ceil_div(p.panels, c.cols) * kTileVecs));
   const double right = c.shared ? 0 : costs.right * kLanes;
@@ -134,6 +134,8 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
   const GemmCut cut =
       best_cut(p, costs, threads, least_rows, right_shared && s.count * p.splits == 1 && s.inner <= 65536);
+  // Heights of tiles are evened out, and groups have the same number of tiles.
+  p.tiles = cut.rows * ceil_div(ceil_div(s.rows, cut.rows), kTileRows);
   p.row_groups = static_cast<uint32_t>(cut.rows);
   p.col_groups = static_cast<uint32_t>(cut.cols);
   p.right = cut.shared ? RightMode::kShared : RightMode::kByTask;
