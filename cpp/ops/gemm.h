@@ -116,9 +116,12 @@ struct GemmRun {
   void slice(const Left& a, const Right& b, const Slice& s) const {
     if (p.left != LeftMode::kDirect)
       for (int64_t t = s.tile0; t < s.tile1; t++) bring_left(a, s, t);
-    // Tiles stay in the second cache, panels pass by; where all shared panels fit there, rather the other way around.
-    const bool panels_stay = p.right == RightMode::kShared && s.panel1 - s.panel0 <= kPanelsNear;
-    const int64_t wide = panels_stay ? s.panel1 - s.panel0 : 1;
+    // Tiles stay in the second cache, panels pass by; where few panels need no packing, rather the other way around.
+    const int64_t panels = s.panel1 - s.panel0;
+    const bool ready = p.right == RightMode::kShared ||
+                       (b.direct() && panels > 0 && panels * 2 < s.tile1 - s.tile0 && reads_in_place(b, s, kTileCols) &&
+                        reads_in_place(b, s, cols_of(s.panel1 - 1)));
+    const int64_t wide = ready && panels <= kPanelsNear ? panels : 1;
     for (int64_t from = s.panel0; from < s.panel1; from += wide) {
       if (p.right == RightMode::kByTask && !b.direct())
         b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));

@@ -71,11 +71,20 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
   const double inner = static_cast<double>(p.shape.inner) / static_cast<double>(p.splits);
   const double rows = static_cast<double>(ceil_div(p.shape.rows, c.rows));
   const int64_t vecs = ceil_div(p.shape.cols, kLanes);
-  const double wide = static_cast<double>(least(vecs, ceil_div(p.panels, c.cols) * kTileVecs));
   const double right = c.shared ? 0 : costs.right * kLanes;
-  const double task = inner * (rows * wide + rows * costs.left + wide * right) + costs.task;
-  const int64_t tasks = c.rows * c.cols * p.shape.count * p.splits;
+  const auto task_of = [&](int64_t wide) {
+    return inner * (rows * static_cast<double>(wide) + rows * costs.left + static_cast<double>(wide) * right) +
+           costs.task;
+  };
+  const int64_t wide = least(vecs, ceil_div(p.panels, c.cols) * kTileVecs);
+  const int64_t pieces = p.shape.count * p.splits, tasks = c.rows * c.cols * pieces;
+  const double task = task_of(wide);
   double all = task * static_cast<double>(ceil_div(tasks, threads));
+  // The group with the last panel is narrower, which counts where it is a round of its own.
+  const int64_t whole = c.rows * (c.cols - 1) * pieces;
+  if (p.panels % c.cols == 0 && whole % threads == 0)
+    all = task * static_cast<double>(whole / threads) +
+          task_of(vecs - wide * (c.cols - 1)) * static_cast<double>(ceil_div(c.rows * pieces, threads));
   if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
   return all + (threads > 1 ? task / 20 : 0);  // threads do not start at once
 }
@@ -98,7 +107,9 @@ TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int thr
     if (cols == last) continue;
     last = cols;
     for (int rounds = 1; rounds <= most_rounds; rounds++) {
-      const int64_t rows = most(least_rows, least(p.tiles, ceil_div(int64_t{rounds} * threads, cols * pieces)));
+      int64_t rows = most(least_rows, ceil_div(int64_t{rounds} * threads, cols * pieces));
+      if (rows > threads) rows = ceil_div(rows, threads) * threads;
+      rows = least(rows, p.tiles);
       look({rows, cols, false});
       if (may_share && rows > 1) look({rows, cols, true});
     }
