@@ -16,6 +16,7 @@ import { checkSpatial } from './lib/spatial.ts';
 import { dim, numelAt, shapeAt, typeAt } from './lib/types.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
 import { sumTo } from './reduce.ts';
+import { makeTucker } from './tucker-weight.ts';
 
 const ATTRS: Readonly<Record<string, AttrKind>> = { ...CONV_ATTRS, scale: 'f32' };
 const CHANNELS = 4;
@@ -150,3 +151,30 @@ export const tuckerConvGrad = defineOp({
   },
   samples: CASES.map(({ types, y, base, attrs }) => ({ inputs: [...types, y, base], attrs })),
 });
+
+export interface TuckerWeight {
+  /** [C, rank], [rankOut, kd, kh, kw, rankIn], [O, rank]; a factor that is absent is the identity. */
+  readonly uIn: Value | null;
+  readonly core: Value;
+  readonly uOut: Value | null;
+  readonly scale: number;
+  /** [O, kd, kh, kw, C]: a weight that the product is added to. */
+  readonly base: Value | null;
+}
+
+/** conv of x [B, d, h, w, C]: by three small convolutions while that is less work at each position than the made weight's, else by that weight. */
+export function convolveTucker(b: Builder, x: Value, weight: TuckerWeight, attrs: Attrs): Value {
+  const { uIn, core, uOut, scale, base } = weight;
+  if (uIn && uOut && staysFactored(uIn, core, uOut)) {
+    return b.one(tuckerConv, [x, uIn, core, uOut, base, null], { ...attrs, scale });
+  }
+  const made = makeTucker(b, core, [uOut, null, null, null, uIn], scale);
+  return b.one(conv, [x, base ? b.one(add, [base, made]) : made], attrs);
+}
+
+/** For a matrix and equal ranks this is r < I·O / (I + O), up to the core's r². */
+function staysFactored(uIn: Value, core: Value, uOut: Value): boolean {
+  const [[channels, rankIn], [out, rankOut]] = [uIn.type.shape, uOut.type.shape] as [number[], number[]];
+  const taps = numelOf(core.type.shape.slice(1, CHANNELS));
+  return channels! * rankIn! + rankIn! * taps * rankOut! + rankOut! * out! < channels! * taps * out!;
+}

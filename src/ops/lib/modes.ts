@@ -22,15 +22,16 @@ export function aroundAxis(shape: Shape, axis: number): readonly [number, number
 
 /**
  * The order of mode products of a tensor with the fewest multiply-adds, exact by dynamic programming over sets of modes: a product costs the
- * size of its result times what it sums over, and sizes depend on the set alone. Of equals the one that takes the last modes first: they lie
- * densest in memory.
+ * size of its result times what it sums over, and sizes depend on the set alone. Of equals the one whose largest tensors meet the last modes, whose
+ * rows lie dense in memory: these come first where sizes shrink, last where they grow.
  */
 export function bestOrder(shape: Shape, modes: readonly Mode[], transposed: boolean): readonly number[] {
   const all = 2 ** modes.length - 1;
   const best: { readonly cost: number; readonly order: readonly number[] }[] = [{ cost: 0, order: [] }];
   for (let set = 1; set <= all; set++) {
     let found: { readonly cost: number; readonly order: readonly number[] } | null = null;
-    for (let last = 0; last < modes.length; last++) {
+    for (let i = 0; i < modes.length; i++) {
+      const last = transposed ? i : modes.length - 1 - i;
       if (!(set & (1 << last))) continue;
       const before = set & ~(1 << last);
       const { cost, order } = best[before]!;

@@ -1,0 +1,78 @@
+import { showType } from '../base/tensor-type.ts';
+import type { Value } from '../ir/graph.ts';
+import { add } from '../ops/elementwise.ts';
+import { kronConv } from '../ops/kron-conv.ts';
+import { kronLinear } from '../ops/kron-linear.ts';
+import { ALGEBRAS, algebraTable } from '../ops/lib/algebras.ts';
+import type { AlgebraName } from '../ops/lib/algebras.ts';
+import { maybe, readChoice, tensorOf } from './args.ts';
+import { badShape } from './error.ts';
+import { backwardOf, defineKernel } from './kernel.ts';
+import { convAttrs, fromThree, GROUPS, spatialAxes, toThree, WINDOW } from './spatial.ts';
+import { tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
+
+const A = tensorOf('f32[n, n, n]', 'the algebra');
+const BIAS = maybe('f32[out]', 'bias');
+
+function checkSize(argument: string, what: string, value: Value, axis: number, size: number): void {
+  const found = value.type.shape.at(axis)!;
+  if (found !== size) throw badShape(argument, what, showType(value.type));
+}
+
+const linearKernel = defineKernel({
+  name: 'kronecker.linear',
+  args: { x: tensorOf('f32[rows, width]', 'rows'), A, F: tensorOf('f32[n, outs, ins]', 'the factors'), bias: BIAS },
+  outputs: { y: 'dy' },
+  build: (b, { x, A, F, bias }, { n, outs, ins }) => {
+    checkSize('x', `f32[P, C] with C = n·${ins} = ${n! * ins!}`, x, 1, n! * ins!);
+    if (bias) checkSize('bias', `f32[O] with O = n·${outs} = ${n! * outs!}`, bias, 0, n! * outs!);
+    const y = b.one(kronLinear, [x, A, F]);
+    return { y: bias ? b.one(add, [y, bias]) : y };
+  },
+});
+
+const convKernel = defineKernel({
+  name: 'kronecker.conv',
+  args: {
+    x: tensorOf('f32[...image, width]', 'images [B, …S, C]'),
+    A,
+    F: tensorOf('f32[...factor, ins]', 'the factors [n, O/n, …K, C/(g·n)]'),
+    bias: BIAS,
+    ...WINDOW,
+    groups: GROUPS,
+  },
+  outputs: { y: 'dy' },
+  build: (b, { x, A, F, bias, groups, ...window }, { n, ins }) => {
+    const axes = spatialAxes(x);
+    const shape = F.type.shape;
+    const fits = shape.length === axes + 3 && shape[0] === n;
+    if (!fits) throw badShape('F', `f32[n, O/n, …K, C/n] with n = ${n} and ${axes} axes K`, showType(F.type));
+    checkSize('x', `f32[B, …S, C] with C = n·groups·${ins} = ${n! * groups * ins!}`, x, -1, n! * groups * ins!);
+    if (bias) checkSize('bias', `f32[O] with O = n·${shape[1]} = ${n! * shape[1]!}`, bias, 0, n! * shape[1]!);
+    const attrs = convAttrs(window, axes, groups);
+    const y = b.one(kronConv, [toThree(b, x, 1, axes), A, toThree(b, F, 2, axes)], attrs);
+    return { y: fromThree(b, bias ? b.one(add, [y, bias]) : y, axes) };
+  },
+});
+
+/** The table a [n, n, n] of a fixed algebra, for left products: 'real', 'complex', 'quaternion' or 'octonion'. */
+function algebra(name: AlgebraName): Tensor {
+  const known = readChoice(Object.keys(ALGEBRAS) as AlgebraName[])(name, 'name');
+  const n = ALGEBRAS[known];
+  return tensor(algebraTable(known), [n, n, n]);
+}
+
+/**
+ * Hypercomplex layers, whose weight is a sum of Kronecker products: W[p·O/n + o, …κ, q·C/n + c] = Σ_i A[i, p, q]·F[i, o, κ, c].
+ * `linear`: x [P, C], A [n, n, n], F [n, O/n, C/n]; `conv`: x [B, …S, C], F [n, O/n, …K, C/(g·n)]; both give `{ y, ctx }`.
+ * (Zhang et al. 2021, "Beyond fully-connected layers with quaternions"; Grassucci et al. 2022.)
+ */
+export const kronecker = {
+  linear: linearKernel.call,
+  linearSync: linearKernel.callSync,
+  conv: convKernel.call,
+  convSync: convKernel.callSync,
+  algebra,
+  ...backwardOf(linearKernel, convKernel),
+};

@@ -1,0 +1,52 @@
+import { showType } from '../base/tensor-type.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Value } from '../ir/graph.ts';
+import type { Attrs } from '../ir/op.ts';
+import { reshape } from '../ops/shape.ts';
+import { option, readWhole, readWholes } from './args.ts';
+import { badShape } from './error.ts';
+
+/** Options of a convolution: a whole number, or one per spatial axis. */
+const perAxis = (doc: string, fallback: number) =>
+  option({ doc, read: (value: unknown): unknown => value, default: fallback as number | readonly number[] });
+export const WINDOW = {
+  stride: perAxis('from a position to the next', 1),
+  padding: perAxis('zeros on both sides', 0),
+  dilation: perAxis('from a tap to the next', 1),
+};
+export const GROUPS = option({ doc: 'groups of channels', read: readWhole(1), default: 1 });
+
+/** How many spatial axes [B, …S, C] has: one to three. */
+export function spatialAxes(x: Value): number {
+  const axes = x.type.shape.length - 2;
+  if (axes < 1 || axes > 3) throw badShape('x', 'f32[B, …S, C] with 1 to 3 axes S', showType(x.type));
+  return axes;
+}
+
+/** The attributes of an op, which sees three spatial axes. */
+export function convAttrs(
+  options: { readonly stride: unknown; readonly padding: unknown; readonly dilation: unknown },
+  axes: number,
+  groups = 1,
+): Attrs {
+  const read = (name: keyof typeof options, fill: number, min: number): readonly number[] => [
+    ...new Array<number>(3 - axes).fill(fill),
+    ...readWholes(options[name], name, axes, min),
+  ];
+  const pad = read('padding', 0, 0);
+  const [stride, dilation] = [read('stride', 1, 1), read('dilation', 1, 1)];
+  return { stride, padBefore: pad, padAfter: pad, dilation, groups, winograd: 'on' };
+}
+
+/** `axes` spatial axes from axis `at` on become three, leading ones of size 1. */
+export function toThree(b: Builder, value: Value, at: number, axes: number): Value {
+  const { shape } = value.type;
+  const dims = [...shape.slice(0, at), ...new Array<number>(3 - axes).fill(1), ...shape.slice(at)];
+  return axes === 3 ? value : b.one(reshape, [value], { dims });
+}
+
+/** [B, d, h, w, C] with `axes` spatial axes again. */
+export function fromThree(b: Builder, y: Value, axes: number): Value {
+  const { shape } = y.type;
+  return axes === 3 ? y : b.one(reshape, [y], { dims: [shape[0]!, ...shape.slice(4 - axes)] });
+}

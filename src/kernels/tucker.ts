@@ -1,0 +1,127 @@
+import { showType } from '../base/tensor-type.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Value } from '../ir/graph.ts';
+import { reshape } from '../ops/shape.ts';
+import { convolveTucker } from '../ops/tucker-conv.ts';
+import { makeTucker, MAX_MODES } from '../ops/tucker-weight.ts';
+import { maybe, option, readReal, tensorOf, tensorsOf } from './args.ts';
+import { badShape } from './error.ts';
+import { backwardOf, defineKernel } from './kernel.ts';
+import { convAttrs, fromThree, spatialAxes, toThree, WINDOW } from './spatial.ts';
+
+const SCALE = option({ doc: 'multiplies the product', read: readReal(), default: 1 });
+const FACTOR = 'f32[size, rank]';
+
+/** A factor [I, r] for an axis of the core; absent ones are the identity. */
+function checkFactor(argument: string, factor: Value | null, rank: number): void {
+  if (!factor) return;
+  const [size, found] = factor.type.shape as [number, number];
+  if (found !== rank) throw badShape(argument, `f32[I, r] with r = ${rank}, as in core`, showType(factor.type));
+  if (found < 1 || found > size) throw badShape(argument, 'f32[I, r] with r from 1 to I', showType(factor.type));
+}
+
+function checkFactors(argument: string, factors: readonly (Value | null)[], ranks: readonly number[]): void {
+  if (factors.length !== ranks.length) {
+    throw badShape(argument, `${ranks.length} factors, null for an absent one`, `${factors.length}`);
+  }
+  factors.forEach((factor, i) => checkFactor(`${argument}[${i}]`, factor, ranks[i]!));
+}
+
+const sizeOf = (factor: Value | null, rank: number): number => factor?.type.shape[0] ?? rank;
+
+function checkBase(base: Value | null, shape: readonly number[]): void {
+  if (base && String(base.type.shape) !== String(shape)) {
+    throw badShape('base', `f32[${shape.join(', ')}]`, showType(base.type));
+  }
+}
+
+const reconstructKernel = defineKernel({
+  name: 'tucker.reconstruct',
+  args: {
+    core: tensorOf('f32[...ranks, last]', 'one axis a mode'),
+    factors: tensorsOf(FACTOR, 'one [I, r] or null an axis'),
+    scale: SCALE,
+  },
+  outputs: { w: 'dw' },
+  build: (b, { core, factors, scale }) => {
+    checkFactors('factors', factors, core.type.shape);
+    const given = factors.filter((f) => f !== null).length;
+    if (given > MAX_MODES) throw badShape('factors', `at most ${MAX_MODES} that are not null`, `${given}`);
+    return { w: makeTucker(b, core, factors, scale) };
+  },
+});
+
+/** With leading axes of size 1 between the first and the last one, as for a convolution of one tap. */
+const asConv = (b: Builder, value: Value): Value => {
+  const [first, last] = value.type.shape as [number, number];
+  return b.one(reshape, [value], { dims: [first, 1, 1, 1, last] });
+};
+
+const linearKernel = defineKernel({
+  name: 'tucker.linear',
+  args: {
+    x: tensorOf('f32[rows, in]', 'rows'),
+    uIn: maybe('f32[in, rankIn]', 'absent: the identity'),
+    core: tensorOf('f32[coreOut, coreIn]', '[rank out, rank in]'),
+    uOut: maybe('f32[out, rankOut]', 'absent: the identity'),
+    scale: SCALE,
+    base: maybe('f32[baseOut, in]', 'a weight that the product is added to'),
+  },
+  outputs: { y: 'dy' },
+  build: (b, { x, uIn, core, uOut, scale, base }, { rows, coreOut, coreIn }) => {
+    checkFactor('uIn', uIn, coreIn!);
+    checkFactor('uOut', uOut, coreOut!);
+    const [ins, out] = [sizeOf(uIn, coreIn!), sizeOf(uOut, coreOut!)];
+    if (x.type.shape[1] !== ins) throw badShape('x', `f32[P, ${ins}]`, showType(x.type));
+    checkBase(base, [out, ins]);
+    const weight = { uIn, core: asConv(b, core), uOut, scale, base: base && asConv(b, base) };
+    const y = convolveTucker(b, asConv(b, x), weight, convAttrs({ stride: 1, padding: 0, dilation: 1 }, 3));
+    return { y: b.one(reshape, [y], { dims: [rows!, out] }) };
+  },
+});
+
+const convKernel = defineKernel({
+  name: 'tucker.conv',
+  args: {
+    x: tensorOf('f32[...image, in]', 'images [B, …S, C]'),
+    core: tensorOf('f32[...kernel, coreIn]', '[rank out, …rank K, rank in]'),
+    uOut: maybe('f32[out, rankOut]', 'absent: the identity'),
+    uK: tensorsOf(FACTOR, 'one [K, r] or null a spatial axis'),
+    uIn: maybe('f32[in, rankIn]', 'absent: the identity'),
+    scale: SCALE,
+    base: maybe('f32[...weight, baseIn]', 'a weight that the product is added to'),
+    ...WINDOW,
+  },
+  outputs: { y: 'dy' },
+  build: (b, { x, core, uOut, uK, uIn, scale, base, ...window }) => {
+    const axes = spatialAxes(x);
+    const ranks = core.type.shape;
+    if (ranks.length !== axes + 2) {
+      throw badShape('core', `f32[rank out, …rank K, rank in] with ${axes} axes K`, showType(core.type));
+    }
+    checkFactor('uOut', uOut, ranks[0]!);
+    checkFactors('uK', uK, ranks.slice(1, -1));
+    checkFactor('uIn', uIn, ranks.at(-1)!);
+    const [out, ins] = [sizeOf(uOut, ranks[0]!), sizeOf(uIn, ranks.at(-1)!)];
+    if (x.type.shape.at(-1) !== ins) throw badShape('x', `f32[B, …S, ${ins}]`, showType(x.type));
+    checkBase(base, [out, ...uK.map((u, i) => sizeOf(u, ranks[i + 1]!)), ins]);
+    const small = toThree(b, makeTucker(b, core, [null, ...uK, null]), 1, axes);
+    const weight = { uIn, core: small, uOut, scale, base: base && toThree(b, base, 1, axes) };
+    const y = convolveTucker(b, toThree(b, x, 1, axes), weight, convAttrs(window, axes));
+    return { y: fromThree(b, y, axes) };
+  },
+});
+
+/**
+ * Tucker products: W = scale · core ×₁ U₁ ×₂ U₂ …, a factor that is null being the identity. `reconstruct` makes it; `linear` and `conv` apply
+ * base + W without making it while that is less work. (Tucker 1966; Kolda and Bader 2009; Kim et al. 2016.)
+ */
+export const tucker = {
+  reconstruct: reconstructKernel.call,
+  reconstructSync: reconstructKernel.callSync,
+  linear: linearKernel.call,
+  linearSync: linearKernel.callSync,
+  conv: convKernel.call,
+  convSync: convKernel.callSync,
+  ...backwardOf(reconstructKernel, linearKernel, convKernel),
+};
