@@ -7,8 +7,8 @@ import { option, readWhole, readWholes } from './args.ts';
 import { badShape } from './error.ts';
 
 /** Options of a convolution: a whole number, or one per spatial axis. */
-const perAxis = (doc: string, fallback: number) =>
-  option({ doc, read: (value: unknown): unknown => value, default: fallback as number | readonly number[] });
+const perAxis = (doc: string, fallback: number | readonly number[]) =>
+  option({ doc, read: (value: unknown): unknown => value, default: fallback });
 export const WINDOW = {
   stride: perAxis('from a position to the next', 1),
   padding: perAxis('zeros on both sides', 0),
