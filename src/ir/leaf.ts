@@ -1,4 +1,5 @@
 import type { Shape, TensorType } from '../base/tensor-type.ts';
+import type { Attrs } from './signature.ts';
 
 /**
  * How a tensor starts: N(0, std²), or a constant. Numbers are drawn by Philox with a key made of the seed and the path: the run's seed, or the one that
@@ -8,10 +9,12 @@ export type Init =
   | { readonly kind: 'normal'; readonly std: number; readonly seed?: number }
   | { readonly kind: 'constant'; readonly value: number };
 
-/** What a fixed tensor holds: drawn numbers, a table, or a tensor of a file (null: the one of its own name). */
+/** What a fixed tensor holds: drawn numbers or what follows from them, a table, or a tensor of a file (null: the one of its own name). */
 export type Given =
   | (Extract<Init, { kind: 'normal' }> & { readonly seed: number })
   | { readonly kind: 'table'; readonly values: readonly number[] }
+  /** Lengths of the columns of a gaussian matrix, by the attributes of `subspace_norms`. */
+  | { readonly kind: 'norms'; readonly attrs: Attrs }
   | { readonly kind: 'file'; readonly file: TensorFile; readonly tensor: string | null };
 
 /** A file of tensors as far as it must be known before anything runs. */

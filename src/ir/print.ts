@@ -36,6 +36,8 @@ function showInit(init: Init | Given): string {
       return String(init.value);
     case 'table':
       return `table of ${init.values.length}`;
+    case 'norms':
+      return `norms${printAttrs(init.attrs)}`;
     case 'file':
       return `file(${init.file.path}${init.tensor === null ? '' : `, ${init.tensor}`})`;
   }

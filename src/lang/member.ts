@@ -38,6 +38,8 @@ export class MemberPrinter {
   readonly decided: Decided;
   private readonly definitions: Definitions;
   private readonly elements: Elements;
+  /** Uses of layers with weights so far. */
+  private learning = 0;
 
   constructor(assignment: Assignment, reserved: ReservedNames) {
     this.decided = new Decided(assignment, (e, scope) => this.tensor(e, scope));
@@ -137,7 +139,10 @@ export class MemberPrinter {
 
   private group(e: ViaExpr, input: Arity, scope: Scope): Emitted {
     const made = madeOf(this.decided.value(e.weight, scope));
+    const before = this.learning;
     const { piece, out } = this.net(e.body, input, scope);
+    // Nothing is left that it would make.
+    if (this.learning === before) return { piece, out };
     const each = beginsWithEach(piece);
     const steps = each ? [this.elements.apart(each, scope.block), ...stepsOf(piece).slice(1)] : stepsOf(piece);
     const body: Piece = { kind: 'chain', items: steps };
@@ -193,6 +198,7 @@ export class MemberPrinter {
       case 'layer':
         return this.layer(e, scope);
       case 'project':
+        this.learning++;
         return { base: name('project'), auto: 'project', out: 'one', silent: false };
       case 'ref': {
         const cell = cellOf(scope, e.binding, 'closure');
@@ -222,6 +228,7 @@ export class MemberPrinter {
 
   private layer(e: LayerExpr, scope: Scope): Made {
     const { layer } = e;
+    if (layer.weighted) this.learning++;
     const args = e.args.map((a) => {
       const def = layer.args.find((d) => d.name === a.name)!;
       return argument(

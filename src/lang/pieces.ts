@@ -138,7 +138,7 @@ export function finalise(p: Piece, counts: Counts): Expr {
     }
     case 'via': {
       const value = finalise(p.body, counts);
-      const named = labelOf({ auto: 'via', label: p.label, use: p.use, silent: !p.whole }, counts);
+      const named = labelOf({ auto: 'group', label: p.label, use: p.use, silent: !p.whole }, counts);
       // A vector over one use alone would take that one's name.
       const body = p.whole && value.kind !== 'chain' && value.kind !== 'list' ? chain([value, name('id')]) : value;
       return named({ kind: 'via', value: body, weight: p.weight, ...at });

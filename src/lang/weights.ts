@@ -92,7 +92,7 @@ export function via(e: ViaExpr, cx: Context): Meaning {
   if (e.weight.kind === 'repeat' || e.weight.kind === 'optional') return repeatedWeight(e, e.weight, cx);
   const isNamed = isNamedUse(e.value, cx.scope);
   const m = cx.checker.elaborate(e.value, { ...inner(cx), name: isNamed ? cx.name : null });
-  const weight = labelled(inner(cx), 'via', (c) =>
+  const weight = labelled(inner(cx), 'weight', (c) =>
     want(c, c.checker.elaborate(e.weight, c), 'weight', e.weight, 'what stands after `via`'),
   );
   const body = want(cx, m, 'net', e.value, 'what stands before `via`', {
@@ -102,7 +102,7 @@ export function via(e: ViaExpr, cx: Context): Meaning {
   const span = spanOf(cx, e);
   if (body.kind !== 'layer') {
     numberSites(weight, cx.numbers);
-    const name = useName(isNamed ? inner(cx) : cx, 'via');
+    const name = useName(isNamed ? inner(cx) : cx, 'group');
     return { kind: 'net', expr: { kind: 'via', weight, body, name, span } };
   }
   if (!body.layer.weighted) {

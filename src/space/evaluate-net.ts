@@ -115,9 +115,9 @@ export function layer(ev: Evaluator, e: LayerExpr, inputs: readonly number[], ct
     const exprs = e.args.map((a) => (wide && a === out ? null : a.value));
     return withValues(ev, [...exprs, ...(e.via ? [e.via] : [])], inner, (values) => {
       const given = new Map<string, Datum>(e.args.map((a, i) => [a.name, values[i] ?? wide!.values[0]!]));
-      const apply = (ins: readonly number[]): Table =>
-        orBroken(ev, e, ins, ctx, () => applyLayer(ev, e, e.layer, argsOf(e.layer, given), ins, ctx, wide));
-      return e.via ? underVia(ev, e, madeOf(values.at(-1)!), inputs, ctx, apply) : apply(inputs);
+      const apply = (ins: readonly number[], at: Context): Table =>
+        orBroken(ev, e, ins, at, () => applyLayer(ev, e, e.layer, argsOf(e.layer, given), ins, at, wide));
+      return e.via ? underVia(ev, e, madeOf(values.at(-1)!), inputs, ctx, apply) : apply(inputs, ctx);
     });
   };
   if (!pieces) return of(null);

@@ -32,6 +32,8 @@ export interface Guide<T extends { readonly type: TensorType }> {
   number(path: string, interval: Interval, site: Site): number;
   /** `path`: of the weights. Throws Unfit. */
   layer(path: string, layer: LayerDef, args: Args, inputs: readonly T[], expr: AnyExpr, way: Way): T;
+  /** A vector that makes what is learned inside of `via`, whether or not anything is. */
+  vector?(vector: Vector): void;
 }
 
 /** How a layer gets its weights; `vector`: what makes all that is taken. */
@@ -256,6 +258,7 @@ export class Follower<T extends { readonly type: TensorType }> {
 
   private under(scope: Scope<T>, made: MadeBy, path: string, expr: AnyExpr): Scope<T> {
     const vector = made.def.whole ? { path, made, expr } : scope.way.vector;
+    if (made.def.whole && vector) this.guide.vector?.(vector);
     return { ...scope, way: { ...inside(scope.way, made), vector } };
   }
 

@@ -169,7 +169,7 @@ function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[], 
     const keptInputs = inputs.reduce((n, type, i) => (m.keptInputs[i] ? n + numel(type.shape) : n), 0);
     const taken = [...asked.values()].reduce((n, { shape }) => n + numel(shape), 0);
     const fixed = m.fixed.map(({ name, type }) => ({ path: name, shape: type.shape }));
-    const given = m.fixed.filter(({ init }) => init.kind !== 'table');
+    const given = m.fixed.filter(({ init }) => init.kind === 'normal' || init.kind === 'file');
     return {
       output: m.outputs[0]!,
       params: m.params - taken,

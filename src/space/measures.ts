@@ -62,6 +62,7 @@ export function measuring(
     kept = 0,
     layers = 0;
   const maker: Maker<Measured> = {
+    vector: (vector) => take(vectors, vector, 0),
     layer: (path, layer, args, inputs, expr, way) => {
       stop.expr = expr;
       if (++layers > most) throw new Beyond(`more than ${most} layers in one member`);

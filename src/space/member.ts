@@ -5,7 +5,7 @@ import { rootBindings } from './root.ts';
 import { choiceOptions, middle, sameDecided } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
 import { Follower } from './follow.ts';
-import type { Flow, FollowScope, Guide } from './follow.ts';
+import type { Flow, FollowScope, Guide, Vector } from './follow.ts';
 import { Beyond } from './limits.ts';
 import { finishPath } from './naming.ts';
 import type { Assignment, Binding, Decided, Scalar, SettingChoice, Site, Space, ValueExpr } from './space.ts';
@@ -19,7 +19,7 @@ export interface Decider {
 }
 
 /** What makes tensors of layers. */
-export type Maker<T extends { readonly type: TensorType }> = Pick<Guide<T>, 'layer'>;
+export type Maker<T extends { readonly type: TensorType }> = Pick<Guide<T>, 'layer' | 'vector'>;
 
 /** A decided setting, such as an optimizer with its arguments. */
 export interface DecidedSetting {
@@ -60,11 +60,13 @@ export function followMember<T extends { readonly type: TensorType }>(
   decider: Decider,
   maker: Maker<T>,
 ): Member<T> {
+  const finished = (v: Vector): Vector => ({ ...v, path: finishPath(v.path) });
   const follower = new Follower<T>({
     choose: (path, options, site) => decider.choose(finishPath(path), options, site),
     number: (path, interval, site) => decider.number(finishPath(path), interval, site),
+    vector: (vector) => maker.vector?.(finished(vector)),
     layer: (path, layer, args, given, expr, way) => {
-      const vector = way.vector && { ...way.vector, path: finishPath(way.vector.path) };
+      const vector = way.vector && finished(way.vector);
       return maker.layer(finishPath(path), layer, args, given, expr, { ...way, vector });
     },
   });

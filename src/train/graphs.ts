@@ -12,6 +12,7 @@ import { add, affine } from '../ops/elementwise.ts';
 import { gatherRows, loadI32, loadU8 } from '../ops/gather.ts';
 import { fill, randomNormal } from '../ops/random.ts';
 import { reshape } from '../ops/shape.ts';
+import { subspaceNorms } from '../ops/subspace.ts';
 import { meanRows, sumRows } from '../recipes/losses.ts';
 import type { Model, Recipes } from './config.ts';
 
@@ -140,7 +141,8 @@ export function initialGraph(leaves: readonly StoreLeaf[], seed: number): Graph 
     if (init.kind === 'normal') {
       const [key0, key1] = keyOf('init', init.seed ?? seed, name);
       b.update(old, b.one(randomNormal, [], { dims: type.shape, std: init.std, key0, key1 }));
-    } else b.update(old, b.one(fill, [], { dims: type.shape, value: init.value }));
+    } else if (init.kind === 'norms') b.update(old, b.one(subspaceNorms, [], init.attrs));
+    else b.update(old, b.one(fill, [], { dims: type.shape, value: init.value }));
   }
   return b.finish([]);
 }

@@ -37,7 +37,7 @@ function given(
   { name, init }: { readonly name: string; readonly init: Given },
   files: Map<string, Tensors>,
 ): Float32Array | StoredTensor | null {
-  if (init.kind === 'normal') return null;
+  if (init.kind === 'normal' || init.kind === 'norms') return null;
   if (init.kind === 'table') return Float32Array.from(init.values);
   const { path, hash } = init.file;
   let file = files.get(path);

@@ -4,9 +4,10 @@ import { frozen } from './frozen.ts';
 import { full } from './full.ts';
 import { kron } from './kron.ts';
 import { lowrank } from './lowrank.ts';
+import { subspace } from './subspace.ts';
 import { tucker } from './tucker.ts';
 
 /** The weight expressions of the language by name. */
 export const WEIGHTS: ReadonlyMap<string, WeightDef> = new Map(
-  [full, frozen, fixed, kron, tucker, lowrank].map((w) => [w.name, w]),
+  [full, frozen, fixed, kron, tucker, lowrank, subspace].map((w) => [w.name, w]),
 );

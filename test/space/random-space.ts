@@ -56,9 +56,10 @@ import {
   val,
   valueParameter,
   wire,
+  weight,
   within,
 } from './support.ts';
-import type { Uses } from './support.ts';
+import type { Uses, V } from './support.ts';
 
 /** Draws from a stream of numbers that fast-check makes and shrinks. */
 interface Dice {
@@ -105,7 +106,7 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
       u,
       def(name, (c) => net(d, c, known, depth - 1)),
     );
-  switch (d.below(16)) {
+  switch (d.below(18)) {
     case 0:
     case 1:
       return seq(inner(), inner());
@@ -153,10 +154,33 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
     }
     case 14:
       return known.values.length > 0 ? ifNet(op('==', ref(known.values[0]!), 4), inner(), inner()) : inner();
+    case 15:
+    case 16:
+      return under(d, u, known, inner());
     default:
       return call(u, wireCell(d, known, depth - 1));
   }
 }
+
+// How the weights of a network are made; what is shared may not be part of a vector.
+function under(d: Dice, u: Uses, known: Known, body: NetExpr): NetExpr {
+  const choice = (label: string, ...items: readonly V[]): ValueExpr => ({
+    ...(oneOf(label, ...items) as Choice),
+    site: u.site(label),
+  });
+  const kinds: (() => ValueExpr)[] = [
+    () => weight('kron', { n: choice('kron.n', 1, 2) }),
+    () => weight('lowrank', { r: 2 }),
+    () => weight('full', {}),
+    () => weight('subspace', { d: choice('subspace.d', 3, 40) }),
+  ];
+  const some = known.shareds.length > 0 ? kinds.slice(0, 3) : kinds;
+  const [a, b] = [some[d.below(some.length)]!(), some[d.below(some.length)]!()];
+  const way = d.below(2) === 0 ? a : choice('weight', a, b);
+  if (body.kind === 'layer') return body.layer.weighted ? { ...body, via: way } : body;
+  return { kind: 'via', weight: way, body, name: u.name('group'), span: body.span };
+}
+type Choice = Extract<ValueExpr, { kind: 'choice' }>;
 
 function wireCell(d: Dice, known: Known, depth: number): Def {
   const s = tensorParameter('s');

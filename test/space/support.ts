@@ -1,4 +1,5 @@
 import { LAYERS } from '../../src/layers/index.ts';
+import { WEIGHTS } from '../../src/weights/index.ts';
 import type { Span } from '../../src/base/span.ts';
 import type {
   Alternative,
@@ -108,6 +109,13 @@ export const cond = (test: V, then: V, other: V): ValueExpr => ({
 });
 export const ref = (binding: ValueBinding): ValueExpr => ({ kind: 'ref', binding, span: here() });
 export const letValue = (name: string, expr: ValueExpr): ValueLet => ({ kind: 'valueLet', name, expr, span: here() });
+
+export function weight(name: string, args: Readonly<Record<string, V>>): ValueExpr {
+  const def = WEIGHTS.get(name);
+  if (!def) throw new Error(`no weight ${name}`);
+  const given = Object.entries(args).map(([n, v]) => ({ name: n, value: val(v) }));
+  return { kind: 'weight', weight: def, args: given, parts: [], span: here() };
+}
 
 export function layer(u: Uses, name: string, args: Readonly<Record<string, V>> = {}): LayerExpr {
   const def = LAYERS.get(name);
