@@ -1,13 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keyOf, Random } from '../../src/base/philox.ts';
-import { numel, showType } from '../../src/base/tensor-type.ts';
+import { f32, numel, showType } from '../../src/base/tensor-type.ts';
 import { Unfit } from '../../src/base/unfit.ts';
 import { evaluate } from '../../src/ir/evaluate.ts';
 import { graphBuilder } from '../../src/ir/graph-builder.ts';
 import type { WeightSpec } from '../../src/ir/builder.ts';
 import type { Leaf } from '../../src/ir/graph.ts';
-import { measure } from '../../src/ir/measure-builder.ts';
+import { costOf, measure } from '../../src/ir/measure-builder.ts';
 import type { Measurement } from '../../src/ir/measure-builder.ts';
 import type { NdArray } from '../../src/ir/op.ts';
 import { stdOf } from '../../src/ir/start.ts';
@@ -15,7 +15,8 @@ import type { MadeBy } from '../../src/ir/weight.ts';
 import { LAYERS } from '../../src/layers/index.ts';
 import { multiply, structureOf } from '../../src/weights/algebra.ts';
 import { WEIGHTS } from '../../src/weights/index.ts';
-import { centralDifference, differentiated, runNative } from '../layers/run.ts';
+import { optimize } from '../../src/rewrite/rules/index.ts';
+import { centralDifference, differentiated, draw, runNative } from '../layers/run.ts';
 import { filled } from '../layers/support.ts';
 import { build, layerOf, MADE, make, plus, showUse, specsOf, USES } from './cases.ts';
 import type { LayerUse } from './cases.ts';
@@ -197,3 +198,45 @@ training('what is given has no gradient', () => {
 });
 
 training.run();
+
+// ---- rewriting ---------------------------------------------------------------------------------------------------------
+
+const rewriting = suite('inference without forming the weight');
+
+rewriting('rewritten equals made and applied, for every layer and expression', async () => {
+  const fused = new Set<string>();
+  for (const use of USES) {
+    for (const { made } of MADE) {
+      if (!tryMeasured(use, made)) continue;
+      const b = graphBuilder({ mode: 'infer', seed: 0 });
+      const graph = b.finish([{ name: 'y', value: build(use, made)(b, [b.input('x', use.input)]) }]);
+      const random = new Random('rewriting', showUse(use), made.text);
+      const values = new Map(graph.leaves.map((leaf) => [leaf.name, draw(leaf.type, random)]));
+      for (const node of optimize(graph).nodes) fused.add(node.op.name);
+      const wanted = evaluate(graph, (leaf) => values.get(leaf.name)!).outputs.get('y')!.data;
+      const found = (await runNative(graph, values)).get('y')!;
+      const scale = Math.max(1, ...wanted.map(Math.abs));
+      wanted.forEach((v, i) => {
+        assert.ok(
+          Math.abs(found[i]! - v) < 1e-4 * scale,
+          `${showUse(use)} via ${made.text}: ${found[i]}, expected ${v}`,
+        );
+      });
+    }
+  }
+  assert.ok(fused.has('kron_linear') || fused.has('kron_linear_act'));
+});
+
+rewriting('a weight of low rank becomes two products where that is less work', () => {
+  const products = (rows: number, r: number): number => {
+    const b = graphBuilder({ mode: 'infer', seed: 0 });
+    const use: LayerUse = { name: 'dense', args: { out: 64 }, input: f32(rows, 64) };
+    const y = build(use, make('lowrank', { r }))(b, [b.input('x', use.input)]);
+    const graph = optimize(b.finish([{ name: 'y', value: y }]));
+    return costOf(graph).macs;
+  };
+  assert.is(products(100, 4), 100 * 4 * 128);
+  assert.is(products(1000, 60), 1000 * 64 * 64);
+});
+
+rewriting.run();

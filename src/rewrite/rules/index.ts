@@ -5,9 +5,10 @@ import type { Rule } from '../rewrite.ts';
 import { FUSE } from './fuse.ts';
 import { POOL } from './pool.ts';
 import { SIMPLIFY } from './simplify.ts';
+import { WEIGHTS } from './weights.ts';
 import { NO_WINOGRAD } from './winograd.ts';
 
-export const RULES: readonly Rule[] = [...SIMPLIFY, ...FUSE, ...POOL];
+export const RULES: readonly Rule[] = [...SIMPLIFY, ...FUSE, ...POOL, ...WEIGHTS];
 
 /** Whether 3x3 convolutions may be made by Winograd's transforms, which are faster and less exact: `on` where nothing is said. */
 export interface OptimizeOptions {
