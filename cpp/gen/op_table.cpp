@@ -807,6 +807,9 @@ const AttrSpec k_pad_attrs[] = {
     {"after", AttrKind::kU32, 1},
 };
 
+const ArgSpec k_random_normal_in[] = {
+    {"step", DType::kI32, false, true, false, kNoLead, 1, {{1, 0}}},
+};
 const ArgSpec k_random_normal_out[] = {
     {"y", DType::kF32, false, false, false, 0, 0, {}},
 };
@@ -1231,7 +1234,7 @@ const OpInfo kOps[] = {
     {"mul", k_mul_in, 2, k_mul_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"neg", k_neg_in, 1, k_neg_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"pad", k_pad_in, 1, k_pad_out, 1, k_pad_attrs, 3, 3, {-1, -1, -1, -1}, false, true},
-    {"random_normal", nullptr, 0, k_random_normal_out, 1, k_random_normal_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
+    {"random_normal", k_random_normal_in, 1, k_random_normal_out, 1, k_random_normal_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
     {"reciprocal", k_reciprocal_in, 1, k_reciprocal_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"relu", k_relu_in, 1, k_relu_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
     {"relu_grad", k_relu_grad_in, 2, k_relu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
@@ -1267,7 +1270,7 @@ const OpInfo kOps[] = {
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
 const uint32_t kOpCount = 100;
-const uint64_t kOpTableHash = 0x7744cefb911a3de0u;
+const uint64_t kOpTableHash = 0x06c0de12a6b7afbeu;
 // clang-format on
 
 }  // namespace tenon

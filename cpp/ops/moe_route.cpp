@@ -91,7 +91,7 @@ struct Route {
     const float total = exps_of(e, z, experts, largest);
     float chosen = 0;
     for (int64_t j = 0; j < k; j++) chosen += e[best[j]];
-    const float over = at.gates == 1 ? total : chosen;
+    const float over = at.gates == 1 || total != total ? total : chosen;  // NaN anywhere is NaN in every gate
     for (int64_t j = 0; j < k; j++) gate[t * k + j] = e[best[j]] / over;
     if (by_score())
       for (int64_t j = 0; j < k; j++) score[t * k + j] = e[best[j]] / total;

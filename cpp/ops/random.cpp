@@ -62,12 +62,13 @@ Status check_dims(const Step& step) {
 Status run_random_normal(const Step& step, const Runtime& rt) {
   const RandomNormalAttrs at = RandomNormalAttrs::read(step.attrs);
   const PhiloxKey key = {at.key0, at.key1};
+  const uint32_t count = step.in[0].present ? static_cast<uint32_t>(i32(step.in[0])[0]) : 0;
   float* y = f32(step.out[0]);
   for_parts(rt, parts_of(numel(step.out[0]), 1), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (; begin + kBlockWords <= end; begin += kBlockWords) normals(begin / 4, 0, 0, key, at.std, y + begin);
+    for (; begin + kBlockWords <= end; begin += kBlockWords) normals(begin / 4, count, 0, key, at.std, y + begin);
     if (begin == end) return;
     float last[kBlockWords];
-    normals(begin / 4, 0, 0, key, at.std, last);
+    normals(begin / 4, count, 0, key, at.std, last);
     copy_row(y + begin, last, end - begin);
   });
   return {};

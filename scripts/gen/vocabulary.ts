@@ -19,7 +19,7 @@ function domain(type: ArgType): string {
     case 'whole':
       return type.max === undefined ? `whole, from ${type.min}` : `whole, ${type.min} to ${type.max}`;
     case 'real':
-      return `number, ${type.openMin ? 'above' : 'from'} ${type.min} ${type.openMax ? 'and below' : 'to'} ${type.max}`;
+      return `number, ${type.openMin ? 'above' : 'from'} ${type.min} ${type.openMax ? 'and below' : 'to'} ${type.max}${type.names ? `; or ${type.names.join(', ')}` : ''}`;
     case 'truth':
       return 'true or false';
     case 'name':

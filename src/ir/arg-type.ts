@@ -10,6 +10,7 @@ export function fits(type: ArgType, v: AnyValue): boolean {
     case 'whole':
       return isWhole(v) && v >= type.min && v <= (type.max ?? Infinity);
     case 'real':
+      if (typeof v === 'string') return type.names?.includes(v) ?? false;
       return typeof v === 'number' && aboveMin(type, v) && (type.openMax ? v < type.max : v <= type.max);
     case 'truth':
       return typeof v === 'boolean';
@@ -38,7 +39,8 @@ export function describe(type: ArgType): string {
         : `a whole number from ${type.min} to ${type.max}`;
     case 'real': {
       const low = type.openMin ? `above ${type.min}` : `from ${type.min}`;
-      return `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
+      const numbers = `a number ${low} ${type.openMax ? 'to below' : 'to'} ${type.max}`;
+      return type.names ? `${oneOf(type.names)}, or ${numbers}` : numbers;
     }
     case 'truth':
       return 'true or false';

@@ -28,6 +28,8 @@ export type ArgType =
       readonly max: number;
       readonly openMin?: boolean;
       readonly openMax?: boolean;
+      /** Words that may stand for a number. */
+      readonly names?: readonly string[];
     }
   | { readonly kind: 'truth' }
   | { readonly kind: 'name'; readonly oneOf: readonly string[] }
@@ -38,6 +40,10 @@ export type ArgType =
 
 /** What becomes of the width of the last axis. */
 export type Widths = 'out' | 'kept';
+
+/** The words that may stand for an argument's value. */
+export const wordsOf = (type: ArgType): readonly string[] =>
+  type.kind === 'name' ? type.oneOf : 'names' in type ? (type.names ?? []) : [];
 
 /** A layer of the language: one function over Builder, used for shapes, cost, counting and graphs alike. */
 export interface LayerDef {

@@ -1,4 +1,5 @@
 import { describe, fits } from '../ir/arg-type.ts';
+import { wordsOf } from '../ir/layer.ts';
 import type { ArgDef, ArgType } from '../ir/layer.ts';
 import type { ValueExpr } from '../space/space.ts';
 import type { Checker } from './model.ts';
@@ -29,11 +30,12 @@ export function testValue(
 ): void {
   const domain = domainOf(value, env);
   const wrong = (at: ValueExpr, found: string): void => {
-    const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
     checker.report('E204', at.span.source, at.span, `${what} cannot be ${found}`, {
       expected: describe(type),
       found,
-      hint: found.includes(' where ') ? 'leave out what leads there, or test for it by `if`' : didYouMean(found, words),
+      hint: found.includes(' where ')
+        ? 'leave out what leads there, or test for it by `if`'
+        : didYouMean(found, wordsOf(type)),
     });
   };
   if (domain.kind === 'any') return;

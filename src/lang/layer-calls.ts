@@ -1,5 +1,6 @@
 import type { Span } from '../base/span.ts';
-import type { ArgDef, ArgType, LayerDef } from '../ir/layer.ts';
+import { wordsOf } from '../ir/layer.ts';
+import type { ArgDef, LayerDef } from '../ir/layer.ts';
 import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/space.ts';
 import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
 import { inner, labelled, quote, report, spanOf, useName, want } from './context.ts';
@@ -185,9 +186,6 @@ function elaborateArg(e: Expr, def: ArgDef, callee: Callee, cx: Context): ValueE
   }
   return elaborateValue(e, { ...cx, scope: withWords(words, cx) }, what);
 }
-
-const wordsOf = (type: ArgType): readonly string[] =>
-  type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
 
 // Names that can only be words of the argument: alternatives of a choice or branches of an `if`.
 function bareWords(e: Expr): readonly { readonly name: string; readonly start: number; readonly end: number }[] {

@@ -1,3 +1,4 @@
+import { wordsOf } from '../ir/layer.ts';
 import type { ArgType } from '../ir/layer.ts';
 import type { Wire } from '../space/space.ts';
 import type { MadeBy } from '../ir/weight.ts';
@@ -56,8 +57,7 @@ export function datum(v: Datum, type: ArgType): Expr {
   if (typeof v === 'number') return number(v);
   if (typeof v === 'boolean') return truth(v);
   if (typeof v === 'string') {
-    const words = type.kind === 'name' ? type.oneOf : type.kind === 'wholes' ? (type.names ?? []) : [];
-    return words.includes(v) ? name(v) : text(v);
+    return wordsOf(type).includes(v) ? name(v) : text(v);
   }
   if (isMade(v)) return weight(v);
   const items = v.map((item) => datum(item, type));

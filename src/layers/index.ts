@@ -6,6 +6,7 @@ import { dense } from './dense.ts';
 import { dropout } from './dropout.ts';
 import { embedding, positions } from './embedding.ts';
 import { add, concat, dot, mul } from './merge.ts';
+import { moe } from './moe.ts';
 import { batchnorm, layernorm, rmsnorm } from './norm.ts';
 import { avgpool, maxpool } from './pool.ts';
 import { globalmean, max, mean } from './reduce.ts';
@@ -36,6 +37,7 @@ const all: readonly LayerDef[] = [
   positions,
   patches,
   attention,
+  moe,
 ];
 
 /** The vocabulary of the language by name. */

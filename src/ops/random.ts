@@ -60,16 +60,16 @@ const dimsSamples = SHAPES.filter((shape) => shape.length !== 1 || shape[0]! > 2
 
 export const randomNormal = defineOp({
   name: 'random_normal',
-  doc: 'Normal numbers of mean 0 and deviation std, by Box-Muller on the four words of a block: u = (word + 1/2)·2⁻³²; words 0 and 1 give r·cos and r·sin with r = √(−2 ln u₀) and angle 2π·u₁; words 2 and 3 likewise.',
-  inputs: {},
+  doc: 'Normal numbers of mean 0 and deviation std, by Box-Muller on the four words of a block: u = (word + 1/2)·2⁻³²; words 0 and 1 give r·cos and r·sin with r = √(−2 ln u₀) and angle 2π·u₁; words 2 and 3 likewise. With a step, each step has numbers of its own.',
+  inputs: { 'step?': 'i32[1]' },
   outputs: { y: 'f32[...dims]' },
   attrs: { dims: 'dims', std: 'f32', ...keyAttrs },
   infer: (_inputs, attrs) => [f32(...listOf(attrs, 'dims'))],
-  grad: () => [],
+  grad: () => [null],
   cost: free,
-  reference: (_inputs, attrs) => {
+  reference: ([step], attrs) => {
     const y = ndArray(listOf(attrs, 'dims'));
-    forEachWord(numel(y.shape), keyOf(attrs), 0, (e, words) => {
+    forEachWord(numel(y.shape), keyOf(attrs), (step?.data[0] ?? 0) >>> 0, (e, words) => {
       const first = (e % 4) & 2;
       const u = (words[first]! + 0.5) / 2 ** 32;
       const turn = 2 * Math.PI * ((words[first + 1]! + 0.5) / 2 ** 32);
@@ -79,9 +79,10 @@ export const randomNormal = defineOp({
     return [y];
   },
   samples: [
-    ...dimsSamples.map((dims) => ({ inputs: [], attrs: { dims, std: 1, ...KEY } })),
-    { inputs: [], attrs: { dims: [33], std: 0, ...KEY } },
-    { inputs: [], attrs: { dims: [1003], std: 0.125, key0: 0, key1: 0xffffffff } },
+    ...dimsSamples.map((dims) => ({ inputs: [null], attrs: { dims, std: 1, ...KEY } })),
+    { inputs: [null], attrs: { dims: [33], std: 0, ...KEY } },
+    { inputs: [null], attrs: { dims: [1003], std: 0.125, key0: 0, key1: 0xffffffff } },
+    { inputs: [i32(1)], attrs: { dims: [3, 33], std: 1, ...KEY }, fill: ['below:100000'] },
   ],
 });
 

@@ -140,7 +140,7 @@ export function initialGraph(leaves: readonly StoreLeaf[], seed: number): Graph 
     const old = b.state(name, type.shape, { kind: 'constant', value: 0 });
     if (init.kind === 'normal') {
       const [key0, key1] = keyOf('init', init.seed ?? seed, name);
-      b.update(old, b.one(randomNormal, [], { dims: type.shape, std: init.std, key0, key1 }));
+      b.update(old, b.one(randomNormal, [null], { dims: type.shape, std: init.std, key0, key1 }));
     } else if (init.kind === 'norms') b.update(old, b.one(subspaceNorms, [], init.attrs));
     else b.update(old, b.one(fill, [], { dims: type.shape, value: init.value }));
   }

@@ -105,6 +105,21 @@ space Wide {
 }
 space Narrow = Wide where params <= 200k, d in (64 | 96)`,
   },
+  WideNet: {
+    count: 165n,
+    text: `
+space WideNet {
+  input image: f32[B, 28, 28, 1]
+  let d         = 64 | 96 | 128
+  shared attend = attention(heads: 2 | 4 | 8)
+  shared mixture = moe(experts: 4 | 8, top: 2, hidden: 4 * d, act: gelu)
+  def block     = pre(attend) -> pre(mixture)
+  output logits = image -> patches(7) -> dense(d) -> positions -> block{2..12}
+                  -> layernorm -> mean(axis: 1) -> dense(10)
+  require params <= 700k
+  check count == 165
+}`,
+  },
   LeNet: {
     count: 1n,
     text: `

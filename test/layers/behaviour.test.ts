@@ -53,6 +53,9 @@ const VARIANCES: readonly (readonly [string, Args, ReturnType<typeof f32>, strin
   ['attention', { heads: 4 }, f32(1, 6, 128), 'query.weight', 2 / 256],
   ['attention', { heads: 4, init: 'he' }, f32(1, 6, 128), 'out.weight', 2 / 128],
   ['attention', { heads: 4, score: 'wma' }, f32(1, 6, 256), 'score.weight', 2 / 128],
+  ['moe', { experts: 4, hidden: 100 }, f32(1, 50), 'w1', 2 / 50],
+  ['moe', { experts: 4, hidden: 100 }, f32(1, 50), 'w2', 2 / 150],
+  ['moe', { experts: 64 }, f32(1, 50), 'router.weight', 0.02 ** 2],
 ];
 
 starting('have mean 0 and the variance of their law', async () => {

@@ -66,6 +66,8 @@ const TABLE: readonly (readonly [string, Args, TensorType, string, number])[] = 
   ['patches', { p: 7 }, f32(1, 28, 28, 1), 'f32[B, 16, 49]', 0],
   ['attention', { heads: 4 }, f32(1, 9, 16), 'f32[B, 9, 16]', 4 * 256 + 64],
   ['attention', { heads: 4, score: 'wma', causal: true, bias: false }, f32(1, 9, 16), 'f32[B, 9, 16]', 4 * 256 + 64],
+  ['moe', { experts: 4 }, f32(1, 9, 16), 'f32[B, 9, 16]', 4 * (2 * 16 * 64 + 64 + 16) + 16 * 4],
+  ['moe', { experts: 3, top: 5, hidden: 7, bias: false }, f32(1, 16), 'f32[B, 16]', 3 * 2 * 16 * 7 + 16 * 3],
   ['id', {}, f32(1, 4), 'f32[B, 4]', 0],
   ['none', {}, f32(1, 4), 'f32[B, 4]', 0],
 ];
@@ -86,6 +88,12 @@ layers('every layer of one input stands in the table', () => {
   for (const name of activations) assert.is(out(one(f32(1, 3, 4), name)), 'f32[B, 3, 4]');
   const rest = [...LAYERS.values()].filter((l) => l.takes === 'one' && !tested.has(l.name)).map((l) => l.name);
   assert.equal(rest.sort(), activations.sort());
+});
+
+layers('a mixture of experts costs the products of the chosen experts and the router', () => {
+  const macs = (args: Args): number => one(f32(1, 9, 16), 'moe', args).macs;
+  assert.is(macs({ experts: 8, top: 2, hidden: 24 }), 9 * (2 * 2 * 16 * 24 + 16 * 8));
+  assert.is(macs({ experts: 2, top: 3, hidden: 24 }), 9 * (2 * 2 * 16 * 24 + 16 * 2));
 });
 
 layers('layers of several inputs', () => {
