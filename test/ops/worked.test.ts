@@ -26,12 +26,12 @@ const array = (shape: readonly number[], values: readonly number[]): NdArray => 
 const vector = (...values: readonly number[]): NdArray => array([values.length], values);
 
 // Integers stand for i32 where an op wants them: the patterns say.
-function typesFor(op: OpDef, inputs: readonly NdArray[]): readonly TensorType[] {
+function typesFor(op: OpDef, inputs: readonly (NdArray | null)[]): readonly (TensorType | null)[] {
   const patterns = Object.values(op.inputs);
-  return inputs.map((x, i) => ({ dtype: patterns[i]!.startsWith('i32') ? 'i32' : 'f32', shape: x.shape }));
+  return inputs.map((x, i) => x && { dtype: patterns[i]!.startsWith('i32') ? 'i32' : 'f32', shape: x.shape });
 }
 
-function apply(op: OpDef, inputs: readonly NdArray[], attrs: Attrs = {}): readonly (readonly number[])[] {
+function apply(op: OpDef, inputs: readonly (NdArray | null)[], attrs: Attrs = {}): readonly (readonly number[])[] {
   const types = typesFor(op, inputs);
   const checked = checkAttrs(op, attrs);
   return evaluateOp(op, inputs, types, checked, inferTypes(op, types, checked)).map((a) => [...a.data]);

@@ -1,0 +1,93 @@
+import type { Value } from '../ir/graph.ts';
+import { ACTIVATIONS } from '../ops/activation.ts';
+import { matmul } from '../ops/matmul.ts';
+import { moeFfn } from '../ops/moe-ffn.ts';
+import { GATES, moeRoute, PRIORITIES } from '../ops/moe-route.ts';
+import { maybe, option, readChoice, readReal, readWhole, tensorOf } from './args.ts';
+import { INTEGERS } from './def.ts';
+import { backwardOf, defineKernel } from './kernel.ts';
+import type { Async, Sync } from './kernel.ts';
+import type { Tensor } from './tensor.ts';
+
+const readCapacity = (value: unknown, argument: string): number | null =>
+  value === null ? null : readReal(0)(value, argument);
+
+const kernel = defineKernel({
+  name: 'moe.forward',
+  args: {
+    x: tensorOf('f32[tokens, width]', 'tokens'),
+    router: tensorOf('f32[width, experts]', 'the router'),
+    w1: tensorOf('f32[experts, hidden, width]', 'first weights'),
+    w2: tensorOf('f32[experts, width, hidden]', 'second weights'),
+    b1: maybe('f32[experts, hidden]', 'first biases'),
+    b2: maybe('f32[experts, width]', 'second biases'),
+    w3: maybe('f32[experts, hidden, width]', 'weights of the factor of a gated layer (GLU)'),
+    topK: option({ doc: 'experts a token; all where there are no more', read: readWhole(1), default: 2 }),
+    activation: option({ doc: 'after the first product', read: readChoice(ACTIVATIONS), default: 'gelu' }),
+    gate: option({ doc: 'whether gates sum to 1', read: readChoice(GATES), default: 'renorm' }),
+    capacityFactor: option({ doc: 'of an even share; none: all tokens are served', read: readCapacity, default: null }),
+    priority: option({ doc: 'who is served first', read: readChoice(PRIORITIES), default: 'token' }),
+    balance: option({ doc: 'weight of the balance loss', read: readReal(), default: 0.01 }),
+    zLoss: option({ doc: 'weight of the z loss', read: readReal(), default: 0 }),
+  },
+  outputs: { y: 'dy', aux: 'dAux', gates: null, experts: INTEGERS, kept: INTEGERS },
+  build: (b, args, { tokens, experts }) => {
+    const topK = Math.min(args.topK, experts!);
+    const share = args.capacityFactor === null ? null : (args.capacityFactor * topK * tokens!) / experts!;
+    const routing = {
+      topK,
+      capacity: share === null ? tokens! : Math.max(0, Math.min(tokens!, Math.ceil(share) || 0)),
+      gates: args.gate,
+      priority: args.priority,
+      balance: args.balance,
+      zLoss: args.zLoss,
+    };
+    const logits = b.one(matmul, [args.x, args.router], { transA: 0, transB: 0 });
+    const [gates, chosen, kept, aux] = b.apply(moeRoute, [logits], routing) as [Value, Value, Value, Value];
+    const inputs = [args.x, gates, kept, args.w1, args.w2, args.b1, args.b2, args.w3];
+    const keep = b.mode === 'train' ? 1 : 0;
+    const y = b.one(moeFfn, inputs, { activation: args.activation, keep });
+    return { y, aux, gates, experts: chosen, kept };
+  },
+});
+
+type A = typeof kernel.def.args;
+type O = typeof kernel.def.outputs;
+type Made = Awaited<ReturnType<Async<A, O>>>;
+type Routed = Omit<Made, 'aux'> & {
+  /** balance·E·Σ f·P + zLoss·mean(lse²): what is added to a loss. */
+  readonly aux: number;
+  /** Tokens that each expert served. */
+  readonly counts: Tensor<Int32Array>;
+  /** Choices that found no room. */
+  readonly dropped: number;
+};
+
+/** `kept` holds the number of experts where a choice was dropped. */
+function counted(made: Made, experts: number): Routed {
+  const counts = new Int32Array(experts);
+  let dropped = 0;
+  for (const e of made.kept.data) {
+    if (e < experts) counts[e]! += 1;
+    else dropped += 1;
+  }
+  return { ...made, aux: made.aux.data[0]!, counts: { data: counts, shape: [experts] }, dropped };
+}
+
+type Call = Parameters<Async<A, O>>[0];
+const expertsOf = (call: Call): number => (call.w1 as Tensor).shape[0]!;
+
+/**
+ * Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D].
+ * Each token passes through the topK experts that its softmax likes best, ties to the lower one. `forward` gives `{ y, aux, gates, experts, kept, counts,
+ * dropped, ctx }`; `backward(ctx, { dy, dAux })` a gradient for each tensor.
+ */
+export const moe = {
+  async forward(args: Call): Promise<Routed> {
+    return counted(await kernel.call(args), expertsOf(args));
+  },
+  forwardSync(args: Parameters<Sync<A, O>>[0]): Routed {
+    return counted(kernel.callSync(args), expertsOf(args));
+  },
+  ...backwardOf(kernel),
+};
