@@ -25,7 +25,11 @@ const kernel = defineKernel({
     topK: option({ doc: 'experts a token; all where there are no more', read: readWhole(1), default: 2 }),
     activation: option({ doc: 'after the first product', read: readChoice(ACTIVATIONS), default: 'gelu' }),
     gate: option({ doc: 'whether gates sum to 1', read: readChoice(GATES), default: 'renorm' }),
-    capacityFactor: option({ doc: 'of an even share; none: all tokens are served', read: readCapacity, default: null }),
+    capacityFactor: option<number | null, number | null>({
+      doc: 'of an even share; none: all tokens are served',
+      read: readCapacity,
+      default: null,
+    }),
     priority: option({ doc: 'who is served first', read: readChoice(PRIORITIES), default: 'token' }),
     balance: option({ doc: 'weight of the balance loss', read: readReal(), default: 0.01 }),
     zLoss: option({ doc: 'weight of the z loss', read: readReal(), default: 0 }),
