@@ -1,11 +1,8 @@
 /** `tenon/kernels`: fused kernels for scripts. Each function takes one object of named arguments and has a twin with `Sync` at its end. */
 export { TenonError } from './error.ts';
 export { hadamard, hadamardSync } from './hadamard.ts';
-<<<<<<< HEAD
 export { kronecker } from './kronecker.ts';
-=======
 export { moe } from './moe.ts';
->>>>>>> 06df54c (kernels: mixtures of experts for scripts)
 export { philox, philoxSync } from './philox.ts';
 export { johnsonLindenstrauss, subspace } from './subspace.ts';
 export { sparseProjection } from './sparse-projection.ts';
