@@ -38,6 +38,9 @@ interface Applied {
 const nested = <T extends { readonly kind: string }>(flow: T): T | readonly T[] =>
   flow.kind === 'list' ? [flow] : flow;
 
+// A layer takes about so many steps: its cost is found or measured, what comes out is interned.
+const LAYER_STEPS = 8;
+
 // One lane. Throws Unfit.
 function applyOne(
   ev: Evaluator,
@@ -91,6 +94,7 @@ export function applyLayer(
         )!,
       ];
   }
+  ev.tables.spend(LAYER_STEPS * inputs.length);
   return orBroken(ev, expr, inputs, ctx, () => {
     const lanes = inputs.map((input) => applyOne(ev, expr, layer, args, input, out, ctx.mode));
     const entry = settled(ev, lanes, ctx);

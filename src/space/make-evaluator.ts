@@ -45,6 +45,9 @@ export interface WholeEvaluator extends Evaluator {
   readonly causes: readonly Cause[];
 }
 
+// An expression under what it depends on costs about so many steps before it makes an entry: its key, its context, its frame.
+const EVALUATION_STEPS = 3;
+
 /** Evaluates with memory: an expression is evaluated once for what it depends on. */
 export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
   const costs = makeCosts();
@@ -89,7 +92,9 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
 
   const remembered = (key: string, make: () => Table): Table => {
     let table = memo.get(key);
-    if (!table) memo.set(key, (table = fitting(make)));
+    if (table) return table;
+    tables.spend(EVALUATION_STEPS);
+    memo.set(key, (table = fitting(make)));
     return table;
   };
   const placeKey = (what: string, e: AnyExpr, info: Info, ctx: Context): { key: string; ctx: Context } => {

@@ -131,7 +131,8 @@ const LANE_STEPS = 4;
 export function tableMaker(t: Tables): TableMaker {
   const n = t.tracked.length;
   const groups: Group[] = [];
-  // By head and reads, then by buckets of cost.
+  // By head and reads; where costs are tracked, then by their buckets.
+  const plain = new Map<number | string, Group>();
   const rows = new Map<number, Map<number | string, Group>>();
   const cost: number[] = t.free.slice();
 
@@ -149,16 +150,24 @@ export function tableMaker(t: Tables): TableMaker {
     }
     return true;
   };
+  const rowOf = (key: number): Map<number | string, Group> => {
+    let row = rows.get(key);
+    if (!row) rows.set(key, (row = new Map<number | string, Group>()));
+    return row;
+  };
+  const bucketKey = (): number | string => {
+    let key: number | string = bucket(0);
+    for (let i = 1; i < n; i++) key = `${key},${bucket(i)}`;
+    return key;
+  };
   const put = (head: Head, reads: Reads, left: Node, right: Node): void => {
     if (!clip()) return;
     const key = head.id * 0x4000000 + reads.id;
-    let row = rows.get(key);
-    if (!row) rows.set(key, (row = new Map<number | string, Group>()));
-    let at: number | string = n === 0 ? 0 : bucket(0);
-    for (let i = 1; i < n; i++) at = `${at},${bucket(i)}`;
+    const row: Map<number | string, Group> = n === 0 ? plain : rowOf(key);
+    const at = n === 0 ? key : bucketKey();
     const group = row.get(at);
     if (!group) {
-      const made: Group = { head, reads, cost: cost.slice(), nodes: [t.nodes.and(left, right)] };
+      const made: Group = { head, reads, cost: n === 0 ? cost : cost.slice(), nodes: [t.nodes.and(left, right)] };
       row.set(at, made);
       groups.push(made);
       return;
