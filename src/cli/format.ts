@@ -7,12 +7,13 @@ export const countJson = (c: Count): Record<string, unknown> => ({
   exact: c.exact === null ? null : c.exact.toString(),
   low: c.low.toString(),
   high: c.high.toString(),
+  proven: c.proven,
 });
 
 export function countText(c: Count): string {
   if (c.exact !== null) return grouped(c.exact);
   if (c.unbounded) return c.low > 0n ? 'more than 2^4096' : 'an unknown number of';
-  return `between ${grouped(c.low)} and ${grouped(c.high)} (an estimate)`;
+  return `between ${grouped(c.low)} and ${grouped(c.high)} (${c.proven ? 'proven bounds' : 'an estimate'})`;
 }
 
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P'] as const;

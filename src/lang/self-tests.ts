@@ -18,9 +18,18 @@ import type { InputDecl } from '../space/space.ts';
 interface Figure {
   readonly low: bigint | number;
   readonly high: bigint | number;
-  /** Null: proven; else why not. */
-  readonly doubt: string | null;
+  readonly known: Known;
 }
+
+/** Both ends are those of members; proven, of one number between them; met in random members; an estimate. */
+type Known = 'ends' | 'bounds' | 'seen' | 'estimate';
+
+const DOUBTS: Readonly<Record<Known, string>> = {
+  ends: '',
+  bounds: ' (proven bounds)',
+  seen: ' (seen in random members only)',
+  estimate: ' (an estimate)',
+};
 
 type Verdict = 'holds' | 'fails' | 'open';
 
@@ -93,11 +102,10 @@ type Op = '==' | '!=' | '<' | '<=' | '>' | '>=';
 
 // A claim about a space holds where it does for every member.
 function compare(op: Op, a: Figure, b: Figure): Verdict {
-  const sure = a.doubt === null && b.doubt === null;
-  const every = always(op, a, b);
-  if (every) return sure ? 'holds' : 'open';
-  if (sure) return 'fails';
-  return always(opposite[op], a, b) ? 'fails' : 'open';
+  const known = [a.known, b.known];
+  if (always(op, a, b)) return known.every((k) => k === 'ends' || k === 'bounds') ? 'holds' : 'open';
+  if (known.every((k) => k === 'ends')) return 'fails';
+  return always(opposite[op], a, b) && !known.includes('estimate') ? 'fails' : 'open';
 }
 
 const opposite: Readonly<Record<Op, Op>> = { '==': '!=', '!=': '==', '<': '>=', '>=': '<', '>': '<=', '<=': '>' };
@@ -122,7 +130,7 @@ function always(op: Op, a: Figure, b: Figure): boolean {
 function figure(e: Expr, t: Test): Figure | null {
   if (e.kind === 'number') {
     const value = exactInteger(e) ?? e.value;
-    return { low: value, high: value, doubt: null };
+    return { low: value, high: value, known: 'ends' };
   }
   const callee = e.kind === 'name' ? e : e.kind === 'call' && e.callee.kind === 'name' ? e.callee : null;
   if (callee && !lookup(t.cx.scope, callee.name) && (callee.name === 'count' || isMeasure(callee.name))) {
@@ -132,7 +140,7 @@ function figure(e: Expr, t: Test): Figure | null {
   const expr = elaborateValue(e, { ...t.cx, label: { label: 'check', sites: [] } }, 'a side of a check');
   if (!expr) return null;
   const value = constantNumber(expr);
-  if (value !== null) return { low: value, high: value, doubt: null };
+  if (value !== null) return { low: value, high: value, known: 'ends' };
   report(t.cx, 'E206', e, 'a check compares figures of a space with numbers', {
     expected: '`count`, `params`, `flops`, `macs`, `memory` or `depth`, or a number',
     found: textOf(t.cx, e),
@@ -168,18 +176,18 @@ function figureOf(name: 'count' | Measure, args: readonly Expr[], at: Expr, t: T
 }
 
 function countFigure(space: Space, train: boolean): Figure {
-  const { exact, low, high } = count(space, { train });
-  return { low, high, doubt: exact === null ? 'an estimate' : null };
+  const { exact, low, high, proven } = count(space, { train });
+  return { low, high, known: exact !== null ? 'ends' : proven ? 'bounds' : 'estimate' };
 }
 
 function rangeFigure(space: Space, measure: Measure): Figure {
   const { min, max, proven } = ranges(space)[measure];
-  return { low: min, high: max, doubt: proven ? null : 'seen in random members only' };
+  return { low: min, high: max, known: proven ? 'ends' : 'seen' };
 }
 
-function show({ low, high, doubt }: Figure): string {
+function show({ low, high, known }: Figure): string {
   const text = (v: bigint | number): string => String(v).replace(/\B(?=(\d{3})+(?!\d))/g, '_');
-  return `${low == high ? text(low) : `${text(low)}..${text(high)}`}${doubt === null ? '' : ` (${doubt})`}`;
+  return `${low == high ? text(low) : `${text(low)}..${text(high)}`}${DOUBTS[known]}`;
 }
 
 /** `count(Mlp)`, or of what a tensor can be: `count(f32[B, 8] -> f)`. */

@@ -36,9 +36,9 @@ function countPart(space: Space, part: CompileOptions): Count {
   return between(compiled.sure, totalOf(compiled.circuit));
 }
 
-const between = (low: bigint, high: bigint): Count => ({ exact: low === high ? low : null, low, high });
+const between = (low: bigint, high: bigint): Count => ({ exact: low === high ? low : null, low, high, proven: true });
 
-const exactly = (n: bigint): Count => ({ exact: n, low: n, high: n });
+const exactly = (n: bigint): Count => ({ exact: n, low: n, high: n, proven: true });
 
 // Where training decides nothing that the architecture may read, the two are independent.
 function countAll(space: Space): Count {

@@ -118,11 +118,13 @@ export function failing(
   });
 }
 
-/** How many architectures a space has. `exact` null: between `low` and `high`, as the tables were cut short. */
+/** How many architectures a space has. `exact` null: between `low` and `high`, as tables did not suffice. */
 export interface Count {
   readonly exact: bigint | null;
   readonly low: bigint;
   readonly high: bigint;
+  /** Whether the bounds are; else they are an interval of 95 %. */
+  readonly proven: boolean;
   /** Only known to be more than `low`: `high` stands for any larger number. */
   readonly unbounded?: true;
 }
@@ -132,6 +134,7 @@ export const tooMany = (low: bigint = 1n << BigInt(BUDGET.bits)): Count => ({
   exact: null,
   low,
   high: 1n << BigInt(2 * BUDGET.bits),
+  proven: low > 0n,
   unbounded: true,
 });
 
@@ -179,7 +182,7 @@ export function estimateCount(space: Space): Count {
   // Where no walk fits, three of them might have: the rule of three.
   const high = found ? mean + spread : (3n * ways) / (n * n);
   const low = mean > spread ? mean - spread : found;
-  return { exact: null, low: low > found ? low : found, high: high > found ? high : 1n };
+  return { exact: null, low: low > found ? low : found, high: high > found ? high : 1n, proven: false };
 }
 
 function squareRoot(v: bigint): bigint {

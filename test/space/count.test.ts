@@ -224,6 +224,7 @@ counts('exponential state ends in an estimate that says so', () => {
   const s = space('Entangled', { inputs: [x], outputs: [callOf(call(u, c))] });
   const n = count(s);
   assert.is(n.exact, null);
+  assert.is(n.proven, false);
   assert.ok(n.low <= n.high && n.high > 0n);
   // Searches go on by walks.
   const random = new Random('walks');
