@@ -108,7 +108,8 @@ programs('sample prints programs that are members, equal for equal seeds', async
   assert.is(rows.length, 3);
   const { space } = compileText(readFileSync(small, 'utf8'), small);
   for (const row of rows) {
-    assert.equal(keys(row), ['program', 'assignment', 'rank', 'params', 'flops', 'macs', 'memory', 'depth']);
+    const figures = ['params', 'params_total', 'flops', 'macs', 'memory', 'depth'];
+    assert.equal(keys(row), ['program', 'assignment', 'rank', ...figures]);
     assert.type(row['rank'], 'string');
     const { params, flops } = measures(space, row['assignment'] as Assignment);
     assert.equal([row['params'], row['flops']], [params, flops]);

@@ -22,7 +22,7 @@ const seeds = [
       { place: 'external', ref: 3, dims: [4, 5], written: true },
     ],
     steps: [
-      { op: 'linear', inputs: [0, 1, 2], outputs: [3], attrs: [1n], name: 2 },
+      { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n], name: 2 },
       { op: 'relu', inputs: [3], outputs: [3] },
       { op: 'affine', inputs: [3], outputs: [4], attrs: [1, 0] },
     ],
@@ -45,7 +45,7 @@ const seeds = [
       { place: 'external', ref: 3, dims: [2, 1, 3, 3, 3], dtype: 'i32', written: true },
     ],
     steps: [
-      { op: 'conv', inputs: [0, 1], outputs: [2], attrs: ints(1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1) },
+      { op: 'conv', inputs: [0, 1], outputs: [2], attrs: ints(1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0) },
       { op: 'maxpool', inputs: [2], outputs: [3, 4], attrs: ints(1, 2, 2, 1, 2, 2, 0, 0, 0, 0, 0, 0) },
     ],
   }),

@@ -13,7 +13,7 @@ const views: readonly RawView[] = [
   { place: 'external', ref: 1, dims: [4, 5], written: true },
 ];
 const steps: readonly RawStep[] = [
-  { op: 'linear', inputs: [0, 1, 2], outputs: [3], attrs: [1n], name: 2 },
+  { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n], name: 2 },
   { op: 'relu', inputs: [3], outputs: [3] },
   { op: 'affine', inputs: [3], outputs: [4], attrs: [1, 0] },
 ];
@@ -76,16 +76,16 @@ const cases: readonly Case[] = [
     argument: 'op',
     message: /'reshape' has no CPU kernel/,
   },
-  { plan: withStep(0, { inputs: [0, 1] }), step: 0, argument: 'inputs', message: /expected 3, found 2/ },
+  { plan: withStep(0, { inputs: [0, 1] }), step: 0, argument: 'inputs', message: /expected 4, found 2/ },
   {
-    plan: withStep(0, { inputs: [0, null, 2] }),
+    plan: withStep(0, { inputs: [0, null, 2, null] }),
     step: 0,
     argument: 'input weight',
     message: /absent, but not optional/,
   },
   { plan: withStep(0, { outputs: [null] }), step: 0, argument: 'output y', message: /an output never is/ },
   { plan: withStep(0, { outputs: [3, 4] }), step: 0, argument: 'outputs', message: /expected 1, found 2/ },
-  { plan: withStep(0, { inputs: [0, 1, 99] }), step: 0, argument: 'views[2]', message: /below 5, found 99/ },
+  { plan: withStep(0, { inputs: [0, 1, 99, null] }), step: 0, argument: 'views[2]', message: /below 5, found 99/ },
   { plan: withStep(0, { attrs: [99n] }), step: 0, argument: 'attribute activation', message: /below 7, found 99/ },
   { plan: withStep(0, { attrs: [] }), step: 0, argument: 'attrWords', message: /expected 1, found 0/ },
   { plan: withStep(2, { attrs: [NaN, 0] }), step: 2, argument: 'attribute scale', message: /NaN/ },
@@ -103,7 +103,7 @@ const plans = suite('plans at the door');
 
 plans('a good one passes, with an optional input and without', () => {
   assert.is(prepare(rawPlan(good)).steps, 3);
-  assert.is(prepare(rawPlan(withStep(0, { inputs: [0, 1, null] }))).steps, 3);
+  assert.is(prepare(rawPlan(withStep(0, { inputs: [0, 1, null, null] }))).steps, 3);
 });
 
 plans('each fault is named by step and field', () => {

@@ -27,7 +27,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
   'E105-later': [
     'use "std/vision" { mbconv }\n',
     'def ph = conv(64) via hyper(4)\n',
-    through('moe(experts: 4, hidden: 8)'),
+    through('spectral(heads: 2)'),
     inSpace('output y = x\nprefer latency <= 3ms'),
     'search { with tpe stop hyperband(eta: 3) }\n',
     'train { loss y: crossentropy, z: mse weight 0.1 }\n',

@@ -75,19 +75,20 @@ async function lossAfter(seed: number, winograd: Switch | undefined): Promise<nu
 
 const training = suite('training without Winograd');
 
+// Runs part after some steps, as they do under any other rounding: what must agree is where they end on average.
 training('ends where training with it does, within the noise of seeds', async () => {
-  const seeds = [1, 2, 3];
   const [on, off] = [new Array<number>(), new Array<number>()];
-  for (const seed of seeds) {
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
     on.push(await lossAfter(seed, undefined));
     off.push(await lossAfter(seed, 'off'));
   }
-  const noise = Math.max(...off) - Math.min(...off);
-  assert.ok(noise > 0 && Math.max(...off) < 0.6, `learns: ${off.join(' ')}`);
-  on.forEach((loss, i) => {
-    assert.is.not(loss, off[i], 'transforms were used');
-    assert.ok(Math.abs(loss - off[i]!) < noise / 2, `${loss} with, ${off[i]} without; seeds differ by ${noise}`);
-  });
+  on.forEach((loss, i) => assert.is.not(loss, off[i], 'transforms were used'));
+  assert.ok(Math.max(...on, ...off) < 0.6, `learns: ${on.join(' ')}; ${off.join(' ')}`);
+  const mean = (x: readonly number[]): number => x.reduce((a, b) => a + b) / x.length;
+  const variance = (x: readonly number[]): number => mean(x.map((v) => (v - mean(x)) ** 2)) / (x.length - 1);
+  const error = Math.sqrt(variance(on) + variance(off));
+  const apart = Math.abs(mean(on) - mean(off));
+  assert.ok(apart < 3 * error, `${mean(on)} with, ${mean(off)} without; the error of the difference is ${error}`);
 });
 
 training('on is what holds where nothing is said', async () => {
