@@ -11,6 +11,9 @@ import type { Entry, Table } from './table.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 
+// A value that is decided or guessed takes about so many steps: it and what is read are interned.
+const VALUE_STEPS = 3;
+
 export const single = (ev: Evaluator, value: Datum): Table => [unitEntry(ev.tables, [ev.data.id(value)], 0)];
 
 /** Members whose evaluation does not fit do not exist. */
@@ -132,7 +135,7 @@ function range(ev: Evaluator, e: RangeExpr, ctx: Context): Table {
     const entry = (value: number): Entry => unitEntry(ev.tables, [ev.data.id(value)], 0);
     const { nodes } = ev.tables;
     if (isInterval(domain)) return [{ ...entry(middle(domain)), node: nodes.open(e.site, suffix, domain) }];
-    ev.tables.spend(domain.length);
+    ev.tables.spend(VALUE_STEPS * domain.length);
     return domain.map((o) => ({ ...entry(o.value as number), node: nodes.lit(e.site, suffix, o.value, o.share) }));
   });
 }
@@ -182,7 +185,7 @@ function reference(ev: Evaluator, e: Extract<ValueExpr, { kind: 'ref' }>, ctx: C
   const known = reads.get(ctx.known, cell.id);
   if (known !== undefined) return [read(known)];
   const values = new Set(ev.value(cell.expr, valueContext({ ...ctx, env: cell.env })).map((found) => found.out[0]!));
-  ev.tables.spend(values.size);
+  ev.tables.spend(VALUE_STEPS * values.size);
   return [...values].map(read);
 }
 

@@ -58,7 +58,7 @@ export interface Tables {
   readonly reads: ReadsTable;
   readonly tracked: readonly Tracked[];
   readonly free: readonly number[];
-  readonly heads: Map<string, number>;
+  readonly heads: Map<string | number, Head>;
   /** Which of a table's entries are worth keeping. */
   readonly thin: (table: Table) => Table;
   spend(steps: number): void;
@@ -102,12 +102,18 @@ export const keyOf = (out: readonly number[], uses: readonly Cost[]): string => 
 };
 
 function headOf(t: Tables, entry: Entry): Head {
-  const { head } = entry;
-  if (head && head.out === entry.out && head.uses === entry.uses) return head;
-  const key = keyOf(entry.out, entry.uses);
-  let id = t.heads.get(key);
-  if (id === undefined) t.heads.set(key, (id = t.heads.size));
-  return (entry.head = { id, out: entry.out, uses: entry.uses });
+  const { head, out, uses } = entry;
+  // One lane alone, as most are: found by its number.
+  if (out.length === 1 && uses.length === 0) return headAt(t, out[0]!, out, uses);
+  if (head && head.out === out && head.uses === uses) return head;
+  const { id } = headAt(t, keyOf(out, uses), out, uses);
+  return (entry.head = { id, out, uses });
+}
+
+function headAt(t: Tables, key: string | number, out: Head['out'], uses: Head['uses']): Head {
+  let head = t.heads.get(key);
+  if (!head) t.heads.set(key, (head = { id: t.heads.size, out, uses }));
+  return head;
 }
 
 /** Collects entries; those that nothing can tell apart become one. */
