@@ -12,7 +12,6 @@ const LATER: Readonly<Record<string, Kind>> = {
   moe: 'net',
   spectral: 'net',
   dynconv: 'net',
-  hashed: 'weight',
   hyper: 'weight',
   mask: 'weight',
   quant: 'weight',

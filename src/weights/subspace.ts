@@ -1,4 +1,3 @@
-import { keyOf } from '../base/philox.ts';
 import { numel, sameShape } from '../base/tensor-type.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Given, Value } from '../ir/graph.ts';
@@ -8,23 +7,15 @@ import { add, affine, div } from '../ops/elementwise.ts';
 import { KINDS } from '../ops/lib/projection.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { subspaceProject } from '../ops/subspace.ts';
-import { seedArg } from './args.ts';
+import { keyAttrs, seedArg, seedOf } from './args.ts';
 import { full } from './full.ts';
-
-const seedOf = (args: Args): number => Number(args['seed']);
-
-// Each group has a matrix of its own.
-function keyAttrs(path: string, args: Args): { readonly key0: number; readonly key1: number; readonly stream: number } {
-  const seed = seedOf(args);
-  return { key0: seed >>> 0, key1: Math.floor(seed / 2 ** 32) >>> 0, stream: keyOf('subspace', path)[0] >>> 2 };
-}
 
 // θ − θ0 = P·v; the columns of P have length 1, those of `gaussian` after a division.
 function project(b: Builder, path: string, total: number, args: Args): Value {
   const d = Number(args['d']);
   const v = b.param(`${path}.vector`, [d], { kind: 'constant', value: 0 });
   const kind = String(args['projection']);
-  const key = keyAttrs(path, args);
+  const key = keyAttrs('subspace', path, args);
   const norms: Given = { kind: 'norms', attrs: { d, rows: total, ...key } };
   const scaled = kind === 'gaussian' && d > 0 ? b.one(div, [v, b.fixed(`${path}.norms`, [d], norms)]) : v;
   return b.one(subspaceProject, [scaled, null], { dims: [total], kind, ...key, stratum: 0 });

@@ -119,6 +119,11 @@ const tucker = (r: number): Made => ({
   },
 });
 
+const hashed = (m: number): Made => ({
+  made: make('hashed', { m, seed: 5 }),
+  free: (spec) => (m <= numel(spec.shape) ? m : null),
+});
+
 const all = (spec: WeightSpec): number => numel(spec.shape);
 const both = (a: Made, b: Made): Made => ({
   made: plus(a.made, b.made),
@@ -145,10 +150,15 @@ export const MADE: readonly Made[] = [
   lowrank(3),
   tucker(1),
   tucker(2),
+  hashed(1),
+  hashed(13),
+  hashed(40),
+  both(fixed, hashed(5)),
   both(fixed, tucker(2)),
   both(fixed, lowrank(2)),
   both(fixed, kron(2)),
   both(fixed, full),
   both(lowrank(1), kron(2)),
   both(lowrank(1), lowrank(2)),
+  both(hashed(3), hashed(9)),
 ];

@@ -59,6 +59,7 @@ programs('every weight in the parentheses, no bias, norm or position; inside win
   const block = 'positions -> layernorm -> attention(heads: 2) -> dense(8)';
   assert.is(params(`(${block}) via kron(4)`), 6 * 8 + 2 * 8 + 4 * (64 + 16 + 8) + (64 + 16 + 8));
   assert.is(params(`(${block}) via fixed(1)`), 6 * 8 + 2 * 8 + 4 * 8 + 8);
+  assert.is(params('(dense(8) -> dense(8)) via hashed(10)'), 2 * (10 + 8));
   assert.is(params('(dense(8) -> dense(8) via kron(2)) via kron(4)'), 64 + 16 + 8 + (8 + 32 + 8));
   assert.is(params('(dense(8) -> (dense(8) -> dense(8)) via full) via kron(4)'), 64 + 16 + 8 + 2 * 72);
   // A vector takes all that is learned, but for the weights that an expression inside makes.
@@ -84,6 +85,7 @@ programs('decided once for a group, by let for several, by def anew', () => {
   // What does not fit is left out: n by the widths, ranks by the axes.
   assert.is(of('12', 'dense(8 | 9) via kron(1 | 2 | 3 | 4) -> dense(2)').count(), 3n + 2n);
   assert.is(of('12', 'dense(8) via tucker([2 | 9, 12 | 13])').count(), 1n);
+  assert.is(of('12', 'dense(8) via hashed(1 | 96 | 97)').count(), 2n);
 });
 
 programs('shared networks inside of a group', () => {
@@ -114,6 +116,7 @@ programs('a member prints as a program with itself: the same numbers, tensors an
       '8, 8, 4',
       'conv(8) via fixed(3) + tucker(2, 3, 3, 4) -> ((conv(8) -> relu) via kron(2 | 4)){0..2} -> globalmean -> dense(2)',
     ),
+    of('8', 'dense(8) via hashed(20 | 40, seed: 3) -> relu -> dense(8) via (hashed(20) + fixed(1))'),
     of('8', '[dense(8) via kron(2), id] -> each ((relu -> dense(4)) via kron(2 | 4)) -> concat'),
   ];
   for (const space of spaces) {
@@ -186,6 +189,8 @@ programs('training: every expression learns, checkpoints hold the free tensors a
     ['lowrank(3)', under('.U', '.V')],
     ['tucker(3)', under('.core', '.U0', '.U1')],
     ['fixed(2) + lowrank(2)', under('.U', '.V')],
+    ['hashed(32)', under('.vector')],
+    ['hashed(16) + hashed(8, seed: 7)', under('.vector', '[1].vector')],
     ['subspace(60)', ['group[0].vector']],
     ['subspace(60, projection: gaussian)', ['group[0].vector']],
     ['subspace(60, projection: sparse, seed: 3)', ['group[0].vector']],

@@ -141,6 +141,25 @@ weights('on a base every other part starts at 0, and can leave it', () => {
   }
 });
 
+weights('hashed: numbers of the vector with random signs; seeds and layers share in different ways', () => {
+  const spec: WeightSpec = { shape: [8, 4, 9], fanIn: 36, fanOut: 32, start: 'he' };
+  const drawn = (path: string, seed: number): Float64Array => {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const made = make('hashed', { m: 5, seed });
+    const graph = b.finish([{ name: 'w', value: b.scope(path, () => made.def.make(b, 'weight', spec, made)) }]);
+    const v = { shape: [5], data: Float64Array.of(1, 2, 3, 4, 5) };
+    return Float64Array.from(evaluate(graph, () => v).outputs.get('w')!.data);
+  };
+  const w = drawn('dense[0]', 1);
+  assert.equal(
+    [...new Set(w)].sort((a, b) => a - b),
+    [-5, -4, -3, -2, -1, 1, 2, 3, 4, 5],
+  );
+  assert.equal(drawn('dense[0]', 1), w);
+  const others = [drawn('dense[1]', 1), drawn('dense[0]', 2), drawn('dense[0]', 2 ** 32 + 1)];
+  for (const other of others) assert.not.equal(other, w);
+});
+
 weights('algebras: left products; Hamilton, and the octonions keep norms', () => {
   assert.equal(multiply([1, 2, 3, 4], [5, 6, 7, 8]), [-60, 12, 30, 24]);
   const hamilton = [
