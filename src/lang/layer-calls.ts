@@ -82,7 +82,7 @@ export function elaborateArgs(
     if (!def || given.has(def)) {
       fine = false;
       if (!def && !arg.name) reportUnnamed(callee, arg, given, cx);
-      else reportBadArgument(callee, arg, def !== undefined, cx);
+      else reportBadArgument(callee, arg, args, def !== undefined, cx);
       continue;
     }
     given.add(def);
@@ -134,7 +134,7 @@ function reportUnnamed(callee: Callee, arg: Argument, given: Set<ArgDef>, cx: Co
   const next = callee.args.find((a) => !given.has(a));
   const isTensor = cx.checker.kindOf(arg.value, cx.scope) === 'tensor';
   if (!next || isTensor) {
-    reportBadArgument(callee, arg, false, cx);
+    reportBadArgument(callee, arg, [], false, cx);
     return;
   }
   given.add(next);
@@ -145,17 +145,25 @@ function reportUnnamed(callee: Callee, arg: Argument, given: Set<ArgDef>, cx: Co
   });
 }
 
-function reportBadArgument(callee: Callee, arg: Argument, twice: boolean, cx: Context): void {
+// The one argument that a call must give and does not: what a name that there is not stands for.
+function lacking(callee: Callee, args: readonly Argument[]): ArgDef | null {
+  if (args.some((a) => !a.name)) return null;
+  const left = callee.args.filter((a) => a.default === undefined && !args.some((given) => given.name!.name === a.name));
+  return left.length === 1 ? left[0]! : null;
+}
+
+function reportBadArgument(callee: Callee, arg: Argument, all: readonly Argument[], twice: boolean, cx: Context): void {
   if (twice) {
     report(cx, 'E202', arg, `\`${callee.name}\` is given this argument twice`, { expected: signatureOf(callee) });
     return;
   }
   if (arg.name) {
     const names = callee.args.map((a) => a.name);
+    const meant = lacking(callee, all);
     report(cx, 'E203', arg.name, `\`${callee.name}\` has no argument \`${arg.name.name}\``, {
       expected: names.length === 0 ? 'no arguments' : oneOf(names),
       found: arg.name.name,
-      hint: didYouMean(arg.name.name, names),
+      hint: meant ? `did you mean \`${meant.name}\`, ${meant.doc}?` : didYouMean(arg.name.name, names),
     });
     return;
   }

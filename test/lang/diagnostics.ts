@@ -106,7 +106,11 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     through('fan(relu)'),
     through('dense(3, out: 4)'),
   ],
-  'E203-argument': [through('conv(0, stide: 2, k: 0)'), `def f(width) = dense(width)\n${through('f(with: 3)')}`],
+  'E203-argument': [
+    through('conv(0, stide: 2, k: 0)'),
+    through('dense(units: 4)'),
+    `def f(width) = dense(width)\n${through('f(with: 3)')}`,
+  ],
   'E204-domain': [
     through('dense(0)'),
     through('dense(8 | 2.5)'),
