@@ -1,7 +1,7 @@
 import { Random } from '../base/philox.ts';
 import type { Circuit, Node } from './circuit.ts';
 import { ARCHITECTURE, TRAIN, compileOrNull } from './compile.ts';
-import type { CompileOptions } from './compile.ts';
+import type { CompileOptions, Outcome } from './compile.ts';
 import { drawInterval } from './decisions.ts';
 import { failing, walk } from './estimate.ts';
 import { descend } from './fold.ts';
@@ -24,6 +24,8 @@ export interface SampleOptions {
 }
 
 const TRIES = 2000;
+/** After so many draws of one depth another is taken: of some no member may fit. */
+const TRIES_OF_DEPTH = 50;
 const WALKS = 500;
 
 /** A member with its decisions of training. Throws Beyond where there is none, or none was found. */
@@ -38,14 +40,15 @@ function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure
   const compiled = compileOrNull(space, ARCHITECTURE);
   if (!compiled) return walkUntilFit(space, random, measure);
   if (!compiled.circuit.root) throw new Beyond(`${space.name} has no members`);
-  const root = measure === 'balanced' ? balancedRoot(space, random) : null;
-  for (let i = 0; i < TRIES; i++) {
-    const found = root
-      ? drawFrom(root.circuit, root.node, {}, random, 'choice')
-      : drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
-    if (found && ((compiled.exact && !root) || meets(space, found))) return found;
+  if (measure === 'balanced') {
+    const found = balanced(space, random);
+    if (found) return found;
   }
-  throw new Beyond(`no member of ${space.name} was found in ${TRIES} tries`);
+  for (let i = 0; i < TRIES; i++) {
+    const found = drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
+    if (found && (compiled.exact || meets(space, found))) return found;
+  }
+  throw notFound(space, TRIES, measure);
 }
 
 function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment {
@@ -53,16 +56,28 @@ function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Ass
     const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice' });
     if (w.fits) return w.assignment;
   }
-  throw new Beyond(`no member of ${space.name} was found in ${WALKS} tries`);
+  throw notFound(space, WALKS, measure);
+}
+
+function notFound(space: Space, tries: number, measure: SampleMeasure): Beyond {
+  const other = measure === 'choice' ? 'narrower ranges' : "the measure 'choice'";
+  return new Beyond(`in ${tries} tries no member of ${space.name} met its requirements; ${other} may help`);
 }
 
 const BY_DEPTH: CompileOptions = { ...ARCHITECTURE, depth: true };
 
-// One depth of those that occur.
-function balancedRoot(space: Space, random: Random): { circuit: Circuit; node: Node } | null {
+// Of one depth of those that occur, by the prior; null where tables do not tell depths apart.
+function balanced(space: Space, random: Random): Assignment | null {
   const compiled = compileOrNull(space, BY_DEPTH);
-  if (!compiled || compiled.outcomes.length === 0) return null;
-  return { circuit: compiled.circuit, node: compiled.outcomes[random.below(compiled.outcomes.length)]!.node };
+  const left = [...(compiled?.outcomes ?? [])];
+  while (compiled && left.length > 0) {
+    const [{ node }] = left.splice(random.below(left.length), 1) as [Outcome];
+    for (let i = 0; i < TRIES_OF_DEPTH; i++) {
+      const found = drawFrom(compiled.circuit, node, {}, random, 'choice');
+      if (found && (compiled.exact || meets(space, found))) return found;
+    }
+  }
+  return null;
 }
 
 /** Whether a member meets the requirements; for circuits that have some more. */

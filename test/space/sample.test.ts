@@ -2,12 +2,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
 import { decideTrain } from '../../src/space/train.ts';
+import { check } from '../../src/space/check.ts';
 import { mutate } from '../../src/space/mutate.ts';
 import { countGiven, next, sampleGiven } from '../../src/space/restrict.ts';
 import { sample } from '../../src/space/sample.ts';
 import type { Assignment, Space } from '../../src/space/space.ts';
 import { count } from '../../src/space/count.ts';
 import { rank, unrank } from '../../src/space/unrank.ts';
+import { spaceOf } from '../lang/compile.ts';
 import { enumerate } from './brute.ts';
 import { mlp, nas, tree, wideNet } from './examples.ts';
 import {
@@ -211,5 +213,14 @@ samples('ranks outside of the count are refused', () => {
   assert.throws(() => unrank(tree(2), 5n), /not below the count 5/);
   assert.throws(() => unrank(tree(2), -1n), RangeError);
   assert.throws(() => rank(tree(2), { 'tree[0].choice[0]': 'nonsense' }), /no member/);
+});
+samples('balanced: depths of which no member fits are left for others', () => {
+  const s = spaceOf(`space Deep {
+    input x: f32[B, 8]
+    def c = dense(8..4000) -> relu
+    output y = x -> c{1..40} -> dense(2)
+    require params <= 50k
+  }`);
+  for (let seed = 0; seed < 3; seed++) assert.is(check(s, sample(s, { measure: 'balanced', seed })), null);
 });
 samples.run();
