@@ -7,7 +7,7 @@ export const countJson = (c: Count): Record<string, unknown> => ({
   exact: c.exact === null ? null : c.exact.toString(),
   low: c.low.toString(),
   high: c.high.toString(),
-  proven: c.proven,
+  ...(c.exact === null && { proven: c.proven }),
 });
 
 export function countText(c: Count): string {
