@@ -9,7 +9,6 @@ const BUILTINS: readonly Builtin[] = ['perm', 'fan', 'pick', 'loose', 'project']
 
 /** Parts of the language that do not exist yet, so that messages can say so. */
 const LATER: Readonly<Record<string, Kind>> = {
-  moe: 'net',
   spectral: 'net',
   dynconv: 'net',
   hyper: 'weight',

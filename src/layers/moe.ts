@@ -1,5 +1,5 @@
 import { Unfit } from '../base/unfit.ts';
-import type { Builder } from '../ir/builder.ts';
+import type { Builder, Start } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
 import type { Args, LayerDef } from '../ir/layer.ts';
 import { add } from '../ops/elementwise.ts';
@@ -93,9 +93,10 @@ export const moe: LayerDef = {
     if (rows.type.shape[0]! * whole(args, 'top') > 2 ** 31 - 1)
       throw new Unfit('moe has more choices of experts than can be counted', 'at most 2^31 - 1', 'more');
     const { gate, kept } = route(b, rows, args);
-    const spec = { fanIn: width, fanOut: hidden };
-    const w1 = b.weight('w1', { shape: [experts, hidden, width], ...spec, start: 'he' });
-    const w2 = b.weight('w2', { shape: [experts, width, hidden], fanIn: hidden, fanOut: width, start: 'xavier' });
+    const matrices = (name: string, out: number, inner: number, start: Start): Value =>
+      b.weight(name, { shape: [experts, out, inner], fanIn: inner, fanOut: out, start, stacked: true });
+    const w1 = matrices('w1', hidden, width, 'he');
+    const w2 = matrices('w2', width, hidden, 'xavier');
     const bias = (name: string, size: number): Value | null =>
       truth(args, 'bias') ? b.param(name, [experts, size], { kind: 'constant', value: 0 }) : null;
     const inputs = [rows, gate, kept, w1, w2, bias('b1', hidden), bias('b2', width), null];

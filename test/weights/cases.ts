@@ -31,6 +31,8 @@ export const USES: readonly LayerUse[] = [
   { name: 'project', args: { n: 4 }, input: f32(3, 8) },
   { name: 'project', args: { to: [2, 2, 4] }, input: f32(2, 4, 4, 8) },
   { name: 'ffn', args: { hidden: 4 }, input: f32(3, 8) },
+  { name: 'moe', args: { experts: 4, top: 2, hidden: 8 }, input: f32(3, 8) },
+  { name: 'moe', args: { experts: 8, top: 1, hidden: 4, act: 'relu', bias: false }, input: f32(2, 3, 4) },
   { name: 'se', args: { ratio: 2 }, input: f32(2, 3, 3, 8) },
 ];
 
