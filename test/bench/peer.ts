@@ -27,7 +27,7 @@ for (const line of lines.filter((l) => matches(l.name))) {
     }
     const { median, min, reps } = found;
     const products = c.flop > 0 && c.items === 0 ? { gflops: gflops(c, median), gflops_best: gflops(c, min) } : {};
-    const steps = c.items > 0 ? { items_per_s: (c.items / median) * 1000 } : {};
+    const steps = c.items > 0 ? { items_per_s: Math.round((c.items / median) * 1000) } : {};
     console.log(JSON.stringify({ ...head, ms_median: median, ms_min: min, reps, ...products, ...steps }));
   }
 }
