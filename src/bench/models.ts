@@ -16,17 +16,29 @@ function apply(b: Builder, x: Value, scope: string, uses: readonly Use[]): Value
   }, x);
 }
 
-export const MODELS: Readonly<
-  Record<
-    string,
-    {
-      readonly input: (batch: number) => TensorType;
-      readonly rows: number;
-      readonly classes: number;
-      readonly build: (b: Builder, x: Value) => Value;
+interface Model {
+  readonly input: (batch: number) => TensorType;
+  readonly rows: number;
+  readonly classes: number;
+  readonly build: (b: Builder, x: Value) => Value;
+}
+
+/** Four layers with the feed-forward part `feed`, over 64 tokens. */
+const transformer = (feed: readonly Use[]): Model => ({
+  input: (batch) => i32(batch, 64),
+  rows: 64,
+  classes: 256,
+  build: (b, x) => {
+    let v = apply(b, x, 'in', [['embedding', { vocab: 256, dim: 128 }], ['positions']]);
+    for (let i = 0; i < 4; i++) {
+      v = b.one(add, [v, apply(b, v, `attend${i}`, [['layernorm'], ['attention', { heads: 4, causal: true }]])]);
+      v = b.one(add, [v, apply(b, v, `feed${i}`, [['layernorm'], ...feed])]);
     }
-  >
-> = {
+    return apply(b, v, 'out', [['layernorm'], ['dense', { out: 256 }]]);
+  },
+});
+
+export const MODELS: Readonly<Record<string, Model>> = {
   mlp: {
     input: (batch) => f32(batch, 784),
     rows: 1,
@@ -60,20 +72,6 @@ export const MODELS: Readonly<
         ['dense', { out: 10 }],
       ]),
   },
-  tfm: {
-    input: (batch) => i32(batch, 64),
-    rows: 64,
-    classes: 256,
-    build: (b, x) => {
-      let v = apply(b, x, 'in', [['embedding', { vocab: 256, dim: 128 }], ['positions']]);
-      for (let i = 0; i < 4; i++) {
-        v = b.one(add, [v, apply(b, v, `attend${i}`, [['layernorm'], ['attention', { heads: 4, causal: true }]])]);
-        v = b.one(add, [
-          v,
-          apply(b, v, `feed${i}`, [['layernorm'], ['dense', { out: 512 }], ['gelu'], ['dense', { out: 128 }]]),
-        ]);
-      }
-      return apply(b, v, 'out', [['layernorm'], ['dense', { out: 256 }]]);
-    },
-  },
+  tfm: transformer([['dense', { out: 512 }], ['gelu'], ['dense', { out: 128 }]]),
+  moetfm: transformer([['moe', { experts: 8, top: 2, hidden: 512 }]]),
 };

@@ -59,6 +59,7 @@ export const train: CaseKind = {
     'train/mlp_784_200_200_10_b64 mlp 64',
     'train/lenet_28x28_b64 lenet 64',
     'train/tfm_4L_d128_h4_T64_f512_b64 tfm 64',
+    'train/moetfm_4L_d128_h4_T64_f512_E8k2_b64 moetfm 64',
   ],
   cases: trainCases,
 };
