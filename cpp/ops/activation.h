@@ -25,10 +25,10 @@ TENON_INLINE vf activate(vf x) {
 // y = activate(x) and its derivative there.
 template <uint32_t kind>
 TENON_INLINE void activate_with_slope(vf x, vf& y, vf& slope) {
+  if constexpr (kind == kGelu) return gelu_with_slope(x, y, slope);
   y = activate<kind>(x);
   if constexpr (kind == kNone) slope = splat(1);
   if constexpr (kind == kRelu) slope = select(x > 0.0f, splat(1), zero());
-  if constexpr (kind == kGelu) slope = gelu_slope(x);
   if constexpr (kind == kGeluTanh) slope = gelu_tanh_slope(x);
   if constexpr (kind == kSilu) slope = silu_slope(x);
   if constexpr (kind == kTanh) slope = 1.0f - y * y;

@@ -28,6 +28,14 @@ struct Layer {
   const float* w2_of(int64_t e) const { return w2 + e * hidden * width; }
   const float* w3_of(int64_t e) const { return w3 + e * hidden * width; }
   bool gated = false;
+
+  // Wishes for the columns of h at so many choices, to be read or (write = 1) written.
+  template <int write>
+  void look_at_kept(const float* h, const int32_t* choice, int rows, int64_t col, int cols) const {
+    for (int i = 0; i < rows; i++)
+      for (int64_t half = 0; half < made(); half += hidden)
+        for (int j = 0; j < cols; j += 16) __builtin_prefetch(h + choice[i] * made() + half + col + j, write, 2);
+  }
 };
 
 Layer layer_of(const Step& s, uint32_t w3, uint32_t activation) {
@@ -92,6 +100,11 @@ void add_choices(const Runtime& rt, const Experts& ex, int64_t width, const floa
                 });
               }
             });
+}
+
+// Wishes for part t of n of `count` floats.
+TENON_INLINE void look_at(const float* from, int64_t count, int64_t t, int64_t n) {
+  for (int64_t i = part(count, t, n); i < part(count, t + 1, n); i += 16) __builtin_prefetch(from + i, 0, 2);
 }
 
 // to[k * width + j] = from[k * ld + j], and a wish for the panel to the right, which is next.
@@ -174,6 +187,11 @@ struct Forward {
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
         const int count = static_cast<int>(ex.tile_row(e, t + 1) - s);
+        if (h) l.look_at_kept<1>(h, ex.choice + s, count, col, cols);
+        if (!few(e) && panel + 1 < p.panel1)  // the next panel, which lies behind this one
+          for (int f = 0; f < factors; f++)
+            look_at(w[f] + (col + kTileCols) * l.width, cols_of(panel + 1, l.hidden) * l.width, t - p.tile0,
+                    p.tile1 - p.tile0);
         for (int f = 0; f < factors; f++) {
           if (few(e))
             few_rows(count, few_at, w[f] + col * l.width, l.width, l.width, bias[f], cols, block.c[f]);
@@ -226,6 +244,8 @@ struct Forward {
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
         const int rows = static_cast<int>(ex.tile_row(e, t + 1) - s);
+        if (!few(e) && panel + 1 < p.panel1)
+          look_at(w + kTileCols * l.hidden, cols_of(panel + 1, l.width) * l.hidden, t - p.tile0, p.tile1 - p.tile0);
         if (few(e))
           few_rows(rows, few_at, w, l.hidden, l.hidden, bias, cols, c);
         else
@@ -359,6 +379,7 @@ struct Backward {
       const int cols = cols_of(panel, l.hidden);
       pack_ahead(packed, panel_width(cols), l.w2_of(e) + col, l.hidden, l.width, cols);
       for (int64_t t = p.tile0; t < p.tile1; t++) {
+        l.look_at_kept<0>(h, ex.choice + ex.tile_row(e, t), rows_of(e, t), col, cols);
         tile_by_panel(rows + (t - p.tile0) * kPackRows * l.width, rows_of(e, t), packed, cols, l.width, nullptr,
                       block.c[0]);
         finish_hidden(block, e, t, panel, cols);

@@ -117,9 +117,16 @@ TENON_INLINE vf twice_normal_cdf(vf x) {
 
 // x * P(X <= x), and its derivative.
 TENON_INLINE vf gelu(vf x) { return 0.5f * x * twice_normal_cdf(x); }
-TENON_INLINE vf gelu_slope(vf x) {
+TENON_INLINE void gelu_with_slope(vf x, vf& y, vf& slope) {
+  const vf p = twice_normal_cdf(x);
+  y = 0.5f * x * p;
   x = clamp(x, 16.0f);
-  return muladd(x * 0.39894228040143f, exp(-0.5f * x * x), 0.5f * twice_normal_cdf(x));
+  slope = muladd(x * 0.39894228040143f, exp(-0.5f * x * x), 0.5f * p);
+}
+TENON_INLINE vf gelu_slope(vf x) {
+  vf y, slope;
+  gelu_with_slope(x, y, slope);
+  return slope;
 }
 // The tanh approximation of gelu and its derivative.
 TENON_INLINE vf gelu_tanh(vf x) {
