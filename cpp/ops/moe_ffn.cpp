@@ -102,8 +102,10 @@ void add_choices(const Runtime& rt, const Experts& ex, int64_t width, const floa
             });
 }
 
-// Wishes for part t of n of `count` floats.
+// Wishes for part t of n of `count` floats, where they leave the second cache to what is in use.
+constexpr int64_t kLookAhead = 32768;
 TENON_INLINE void look_at(const float* from, int64_t count, int64_t t, int64_t n) {
+  if (count > kLookAhead) return;
   for (int64_t i = part(count, t, n); i < part(count, t + 1, n); i += 16) __builtin_prefetch(from + i, 0, 2);
 }
 
