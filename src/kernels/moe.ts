@@ -1,5 +1,6 @@
 import type { Value } from '../ir/graph.ts';
 import { ACTIVATIONS } from '../ops/activation.ts';
+import { add } from '../ops/elementwise.ts';
 import { matmul } from '../ops/matmul.ts';
 import { moeFfn } from '../ops/moe-ffn.ts';
 import { GATES, moeRoute, PRIORITIES } from '../ops/moe-route.ts';
@@ -22,6 +23,7 @@ const kernel = defineKernel({
     b1: maybe('f32[experts, hidden]', 'first biases'),
     b2: maybe('f32[experts, width]', 'second biases'),
     w3: maybe('f32[experts, hidden, width]', 'weights of the factor of a gated layer (GLU)'),
+    noise: maybe('f32[tokens, experts]', 'added to the logits, in training'),
     topK: option({ doc: 'experts a token; all where there are no more', read: readWhole(1), default: 2 }),
     activation: option({ doc: 'after the first product', read: readChoice(ACTIVATIONS), default: 'gelu' }),
     gate: option({ doc: 'whether gates sum to 1', read: readChoice(GATES), default: 'renorm' }),
@@ -46,7 +48,8 @@ const kernel = defineKernel({
       balance: args.balance,
       zLoss: args.zLoss,
     };
-    const logits = b.one(matmul, [args.x, args.router], { transA: 0, transB: 0 });
+    const clean = b.one(matmul, [args.x, args.router], { transA: 0, transB: 0 });
+    const logits = args.noise ? b.one(add, [clean, args.noise]) : clean;
     const [gates, chosen, kept, aux] = b.apply(moeRoute, [logits], routing) as [Value, Value, Value, Value];
     const inputs = [args.x, gates, kept, args.w1, args.w2, args.b1, args.b2, args.w3];
     const keep = b.mode === 'train' ? 1 : 0;
@@ -82,7 +85,7 @@ type Call = Parameters<Async<A, O>>[0];
 const expertsOf = (call: Call): number => (call.w1 as Tensor).shape[0]!;
 
 /**
- * Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D].
+ * Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D], noise [T, E].
  * Each token passes through the topK experts that its softmax likes best, ties to the lower one. `forward` gives `{ y, aux, gates, experts, kept, counts,
  * dropped, ctx }`; `backward(ctx, { dy, dAux })` a gradient for each tensor.
  */

@@ -19,6 +19,7 @@ const layer = () => ({
   b1: drawn(E, H),
   b2: drawn(E, D),
   w3: drawn(E, H, D),
+  noise: drawn(T, E),
 });
 
 const api = suite('kernels: moe');
@@ -54,7 +55,7 @@ api('gradients are those of central differences', async () => {
   };
   const { ctx } = await moe.forward({ ...given, ...options });
   const found = await moe.backward(ctx, { dy, dAux: 2 });
-  for (const name of ['x', 'router', 'w1', 'w2', 'b1', 'b2', 'w3'] as const) {
+  for (const name of ['x', 'router', 'w1', 'w2', 'b1', 'b2', 'w3', 'noise'] as const) {
     const { data } = given[name];
     const slopes = found[`d${name}`]!.data;
     assert.is(slopes.length, data.length);
