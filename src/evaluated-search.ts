@@ -1,3 +1,4 @@
+import { didYouMean } from './base/nearest.ts';
 import type { Architecture, CompiledSpace } from './compiled-space.ts';
 import { History } from './search/history.ts';
 import type { Objective } from './search/history.ts';
@@ -117,6 +118,11 @@ function objectivesOf(options: SearchOptions, settings: SearchSettings): readonl
   return objectives;
 }
 
+const meant = (name: string, names: readonly string[]): string => {
+  const hint = didYouMean(name, names);
+  return hint && `; ${hint}`;
+};
+
 // The program's own arguments hold for its searcher only.
 function searcherOf(
   options: SearchOptions,
@@ -124,12 +130,15 @@ function searcherOf(
 ): { readonly searcher: SearcherDef; readonly args: SearcherArgs } {
   const name = options.searcher ?? settings.searcher.name;
   const searcher = SEARCHERS.get(name);
-  if (!searcher) throw new RangeError(`there is no searcher ${name}; there are ${[...SEARCHERS.keys()].join(', ')}`);
+  if (!searcher) {
+    const names = [...SEARCHERS.keys()];
+    throw new RangeError(`there is no searcher ${name}; there are ${names.join(', ')}${meant(name, names)}`);
+  }
   const known = searcher.args.map((a) => a.name);
   const unknown = Object.keys(options.args ?? {}).find((a) => !known.includes(a));
   if (unknown !== undefined) {
     const there = known.length > 0 ? `there are ${known.join(', ')}` : 'there are none';
-    throw new RangeError(`${name} has no argument ${unknown}; ${there}`);
+    throw new RangeError(`${name} has no argument ${unknown}; ${there}${meant(unknown, known)}`);
   }
   const { args } = settings.searcher;
   const written = name !== settings.searcher.name ? [] : args;

@@ -1,4 +1,5 @@
 import { modelOf, trainConfigOf } from './compile.ts';
+import { SWITCH } from './base/switch.ts';
 import type { Switch } from './base/switch.ts';
 import type { Dataset } from './data/dataset.ts';
 import { readSafetensors, writeSafetensors } from './data/safetensors.ts';
@@ -17,13 +18,15 @@ export interface BuildOptions {
   readonly seed?: number;
   /** All cores unless given. Results do not depend on it. */
   readonly threads?: number;
+  /** `off`: convolutions without Winograd's transforms, which are faster and less exact. What the program's `train` says unless given. */
+  readonly winograd?: Switch;
 }
 
 export interface FitOptions {
   /** What the program's `train` says unless given. */
   readonly epochs?: number;
   readonly batch?: number;
-  /** `off`: convolutions without Winograd's transforms, which are faster and less exact. */
+  /** From here on, as in `build`: predictions are made as the net was trained. */
   readonly winograd?: Switch;
   /** Ends the run after the step in progress; `fit` then throws the signal's reason. The net keeps the weights of the last whole epoch. */
   readonly signal?: AbortSignal;
@@ -47,12 +50,18 @@ function wholeFrom(min: number, name: string, value: number): number {
   return value;
 }
 
+function switchOf(name: string, value: Switch): Switch {
+  if (!SWITCH.includes(value)) throw new RangeError(`${name}: expected ${SWITCH.join(' or ')}, found ${value}`);
+  return value;
+}
+
 /** One architecture with weights: the starts of its seed until `fit` or `load`. `close` frees native memory. */
 export class Net {
   private readonly space: Space;
   private readonly assignment: Assignment;
   private readonly seed: number;
   private readonly threads: number;
+  private winograd: Switch;
   private weights: ReadonlyMap<string, StoredTensor> | null = null;
   private predictor: Promise<Predictor> | null = null;
   private fitting = false;
@@ -66,6 +75,7 @@ export class Net {
     this.assignment = assignment;
     this.seed = wholeFrom(0, 'seed', options.seed ?? 0);
     this.threads = wholeFrom(1, 'threads', options.threads ?? defaultThreads());
+    this.winograd = switchOf('winograd', options.winograd ?? space.train.winograd);
   }
 
   private checkOpen(): void {
@@ -79,10 +89,11 @@ export class Net {
   async *fit(data: Dataset, options: FitOptions = {}): AsyncGenerator<FitEvent> {
     this.checkOpen();
     if (this.fitting) throw new Error('the net is being trained already: one fit at a time');
+    const winograd = switchOf('winograd', options.winograd ?? this.winograd);
     this.fitting = true;
     let trainer: Trainer | null = null;
     try {
-      const config = trainConfigOf(this.space, this.assignment, { ...options, seed: this.seed });
+      const config = trainConfigOf(this.space, this.assignment, { ...options, winograd, seed: this.seed });
       trainer = await Trainer.create(modelOf(this.space, this.assignment), data, config, {
         threads: this.threads,
         ...(options.signal ? { signal: options.signal } : {}),
@@ -90,6 +101,7 @@ export class Net {
       if (this.weights) trainer.take(this.weights, 'this net');
       for await (const { epoch, step, seconds, figures } of trainer.epochs()) {
         this.checkOpen();
+        this.winograd = winograd;
         this.become(trainer.tensors());
         yield { epoch, step, seconds, ...figures } as FitEvent;
         this.checkOpen();
@@ -126,9 +138,8 @@ export class Net {
 
   private ready(): Promise<Predictor> {
     if (this.predictor) return this.predictor;
-    const { seed, threads } = this;
-    const options = { seed, threads, winograd: this.space.train.winograd };
-    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, options);
+    const { seed, threads, winograd } = this;
+    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, { seed, threads, winograd });
     this.predictor = made;
     made.catch(() => {
       if (this.predictor === made) this.predictor = null;

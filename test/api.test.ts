@@ -156,6 +156,43 @@ api('what was saved is loaded, and only into the same network', async () => {
   for (const n of [net, again, other]) n.close();
 });
 
+// Two classes: which half of the picture is bright.
+function halves(examples: number): Dataset {
+  const r = new Random('halves');
+  const label = Int32Array.from({ length: examples }, (_, i) => i % 2);
+  const x = Float32Array.from({ length: examples * 144 }, (_, i) => {
+    const bright = label[Math.floor(i / 144)] === (i % 12 < 6 ? 0 : 1);
+    return (bright ? 1 : 0) + r.normal();
+  });
+  const column = { scale: 1, shift: 0 };
+  const features = [{ ...column, name: 'x', data: x, shape: [12, 12, 1] }];
+  return {
+    name: 'halves',
+    classes: 2,
+    train: { examples, features, label: { ...column, name: 'y', data: label, shape: [] } },
+    test: null,
+  };
+}
+
+api('what is said of winograd holds for training and for predictions', async () => {
+  const arch = compile(`space S {
+    input x: f32[B, 12, 12, 1]
+    output y = x -> conv(16) -> relu -> conv(32) -> relu -> conv(32) -> globalmean -> dense(2)
+  }`).unrank(0n);
+  const path = join(folder, 'winograd.safetensors');
+  const x = Float32Array.from({ length: 144 * 250 }, (_, i) => Math.sin(i));
+  const [fitted, off, on] = [await arch.build(), await arch.build({ winograd: 'off' }), await arch.build()];
+  assert.not.equal(await off.predict(x), await fitted.predict(x));
+  for await (const _ of fitted.fit(halves(240), { epochs: 1, winograd: 'off' }));
+  fitted.save(path);
+  const found = await fitted.predict(x);
+  for (const net of [off, on]) net.load(path);
+  assert.equal(await off.predict(x), found);
+  assert.not.equal(await on.predict(x), found);
+  await fails(() => arch.build({ winograd: 'of' as 'off' }), /^winograd: expected on or off, found of$/);
+  for (const net of [fitted, off, on]) net.close();
+});
+
 api('predictions may overlap with each other, with training and with the end', async () => {
   const net = await SMALL.sample().build();
   const many = new Float32Array(2 * 2000);
@@ -234,6 +271,8 @@ api('an evaluator must report what is searched for', async () => {
   assert.match(await errors(undefined), /an object of figures such as .*, found undefined/);
   await fails(() => errors({}, { trials: 1.5 }), /trials: expected a whole number from 0, found 1.5/);
   await fails(() => errors({}, { searcher: 'magic' }), /no searcher magic; there are random/);
+  await fails(() => errors({}, { searcher: 'evoluton' }), /no searcher evoluton; .*; did you mean `evolution`\?/);
+  await fails(() => errors({}, { args: { bisekt: true } }), /no argument bisekt; .*; did you mean `bisect`\?/);
   await fails(() => errors({}, { args: { depth: 1 } }), /mcts has no argument depth; there are reward/);
   await fails(() => errors({}, { objectives: [] }), /at least one/);
 });

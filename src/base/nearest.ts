@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The nearest of `names`, where it is near enough to have been meant; else null. */
-export function nearest(name: string, names: Iterable<string>): string | null {
+/** The nearest of `names`, where it is near enough to have been meant, at `most` so many letters off; else null. */
+export function nearest(name: string, names: Iterable<string>, most = 3): string | null {
   if (name.length < 2) return null;
   let best: string | null = null;
   let least = Infinity;
@@ -14,7 +14,7 @@ export function nearest(name: string, names: Iterable<string>): string | null {
       best = candidate;
     }
   }
-  const limit = name.length < 4 ? 1 : name.length < 8 ? 2 : 3;
+  const limit = Math.min(most, name.length < 4 ? 1 : name.length < 8 ? 2 : 3);
   return least <= limit && least < name.length / 2 ? best : null;
 }
 

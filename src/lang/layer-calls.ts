@@ -8,7 +8,7 @@ import { elaborateValue } from './values.ts';
 import { describe } from '../ir/arg-type.ts';
 import { testArgument } from './arguments.ts';
 import { EMPTY_ENV } from './domain.ts';
-import { didYouMean, oneOf } from '../base/nearest.ts';
+import { didYouMean, nearest, oneOf } from '../base/nearest.ts';
 import { newScope } from './scope.ts';
 import type { Context, Entity, Meaning } from './model.ts';
 import { ERROR } from './model.ts';
@@ -160,10 +160,11 @@ function reportBadArgument(callee: Callee, arg: Argument, all: readonly Argument
   if (arg.name) {
     const names = callee.args.map((a) => a.name);
     const meant = lacking(callee, all);
+    const isSlip = nearest(arg.name.name, names, 1) !== null;
     report(cx, 'E203', arg.name, `\`${callee.name}\` has no argument \`${arg.name.name}\``, {
       expected: names.length === 0 ? 'no arguments' : oneOf(names),
       found: arg.name.name,
-      hint: meant ? `did you mean \`${meant.name}\`, ${meant.doc}?` : didYouMean(arg.name.name, names),
+      hint: meant && !isSlip ? `did you mean \`${meant.name}\`, ${meant.doc}?` : didYouMean(arg.name.name, names),
     });
     return;
   }
