@@ -18,6 +18,16 @@ export interface RunOpOptions {
 }
 
 /** One application of an op as a plan of one step. */
+export interface PlannedOp {
+  readonly bytes: Uint8Array;
+  /** Output i stands in the memory of which input, where it does. */
+  readonly inPlace: readonly (number | null)[];
+  /** Arrays for the externals of the plan: the inputs, and outputs of odd numbers, so that what a kernel leaves unwritten is seen. */
+  externals(inputs: readonly (NdArray | null)[], misaligned?: boolean): readonly NativeArray[];
+  /** The outputs among those arrays, in their order. */
+  outputs<T>(externals: readonly T[]): readonly T[];
+}
+
 export interface PreparedOp {
   /** Output i stands in the memory of which input, where it does. */
   readonly inPlace: readonly (number | null)[];
@@ -39,12 +49,12 @@ export interface PrepareOptions {
   readonly staged?: boolean;
 }
 
-export function prepareOp(
+export function planOp(
   op: OpDef,
   types: readonly (TensorType | null)[],
   attrs: Attrs,
-  { isa, staged = false }: PrepareOptions = {},
-): PreparedOp {
+  { staged = false }: PrepareOptions = {},
+): PlannedOp {
   const b = graphBuilder({ mode: 'infer', seed: 0 });
   const copied = (value: Value): Value =>
     staged && value.type.dtype === 'f32' ? b.one(affine, [value], { scale: 1, shift: -0 }) : value;
@@ -52,26 +62,40 @@ export function prepareOp(
   const values = b.apply(op, inputs, attrs);
   const outputs = values.map((value, i) => ({ name: `y${i}`, value: copied(value) }));
   const plan = makePlan(b.finish(outputs), { ops: OPS });
-  const prepared = prepare(plan.bytes, isa);
   // The copies that stage the inputs come first.
   const step = plan.steps.filter((s) => s.op === op)[staged && op === affine ? 1 : 0]!;
   return {
+    bytes: plan.bytes,
     inPlace: step.outputs.map((view) => {
       const input = step.inputs.findIndex((v) => v !== null && samePlace(plan.views[v]!, plan.views[view]!));
       return input < 0 ? null : input;
     }),
-    run(given, { threads = 1, misaligned = false } = {}) {
-      const written = new Map<string, NativeArray>();
-      const externals = plan.externals.map(({ name, type }) => {
+    externals: (given, misaligned = false) =>
+      plan.externals.map(({ name, type }) => {
         const array = nativeArray(type.dtype, numel(type.shape), misaligned);
         const input = name.startsWith('x') ? given[Number(name.slice(1))] : null;
         if (input) array.set(input.data);
-        // What a kernel leaves unwritten is seen.
-        else written.set(name, type.dtype === 'f32' ? array.fill(NaN) : array.fill(113));
+        else array.fill(type.dtype === 'f32' ? NaN : 113);
         return array;
-      });
-      prepared.runSync(null, externals, { threads });
-      return values.map((_, i) => written.get(`y${i}`)!);
+      }),
+    outputs: (externals) => values.map((_, i) => externals[plan.externals.findIndex((e) => e.name === `y${i}`)]!),
+  };
+}
+
+export function prepareOp(
+  op: OpDef,
+  types: readonly (TensorType | null)[],
+  attrs: Attrs,
+  options: PrepareOptions = {},
+): PreparedOp {
+  const planned = planOp(op, types, attrs, options);
+  const prepared = prepare(planned.bytes, options.isa);
+  return {
+    inPlace: planned.inPlace,
+    run(given, { threads = 1, misaligned = false } = {}) {
+      const externals = planned.externals(given, misaligned);
+      prepared.runSync(null, [...externals], { threads });
+      return planned.outputs(externals);
     },
     close: () => prepared.close(),
   };
