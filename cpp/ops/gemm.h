@@ -19,6 +19,7 @@ struct GemmOut {
   int64_t c_step = 0;
   const float* bias = nullptr;  // one a column, or none
   float floor = -__builtin_inff();
+  const float* more = nullptr;  // what `after` reads, laid out as c
 };
 
 // Nothing is done to finished tiles besides bias and floor.
@@ -114,22 +115,50 @@ struct GemmRun {
 
   // One block of k of it.
   void slice(const Left& a, const Right& b, const Slice& s) const {
-    if (p.left != LeftMode::kDirect)
-      for (int64_t t = s.tile0; t < s.tile1; t++) bring_left(a, s, t);
     // Tiles stay in the second cache, panels pass by; where few panels need no packing, rather the other way around.
     const int64_t panels = s.panel1 - s.panel0;
     const bool ready = p.right == RightMode::kShared ||
                        (b.direct() && panels > 0 && panels * 2 < s.tile1 - s.tile0 && reads_in_place(b, s, kTileCols) &&
                         reads_in_place(b, s, cols_of(s.panel1 - 1)));
-    const int64_t wide = ready && panels <= kPanelsNear ? panels : 1;
+    const int64_t wide = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
     for (int64_t from = s.panel0; from < s.panel1; from += wide) {
       if (p.right == RightMode::kByTask && !b.direct())
         b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));
       for (int64_t t = s.tile0; t < s.tile1; t++) {
-        for (int64_t panel = from; panel < from + wide; panel++) cell(a, b, s, t, panel);
+        if (p.left != LeftMode::kDirect && from == s.panel0) bring_left(a, s, t);
+        for (int64_t panel = from; panel < from + wide; panel++)
+          cell(a, b, s, t, panel, wish_of(a, s, t, from, panel - from, wide));
         if (s.last && p.splits == 1) finish(s, t, from * kTileCols, least((from + wide) * kTileCols, p.shape.cols));
       }
     }
+  }
+
+  // What a cell wishes for.
+  struct Region {
+    const float* at = nullptr;
+    int64_t count = 0;
+    Region share(int64_t i, int64_t n) const {
+      return {at + part(count, i, n), part(count, i + 1, n) - part(count, i, n)};
+    }
+  };
+
+  // Rows of c and of the left side for the tile after t, and what is read after this one, in turn; where they are whole
+  // rows and so lie close together. Cell i of n, from panel `from` on.
+  Region wish_of(const Left& a, const Slice& s, int64_t t, int64_t from, int64_t i, int64_t n) const {
+    const int64_t row = row_of(t + 1), rows = t + 1 < s.tile1 ? row_of(t + 2) - row : 0;
+    const bool whole = n * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
+    Region wishes[3];
+    int count = 0;
+    if (from == s.panel0 && rows > 0 && p.left != LeftMode::kPacked) {
+      const Matrix m = a.at(row, s.k0);
+      if (m.col == 1 && m.row == s.k) wishes[count++] = {m.data, rows * s.k};
+    }
+    if (whole && rows > 0) wishes[count++] = {s.c + row * s.c_row, rows * s.c_row};
+    if (whole && s.last && out.more) wishes[count++] = {out.more + row_of(t) * s.c_row, (row - row_of(t)) * s.c_row};
+    if (count == 0) return {};
+    const int64_t w = least(i * count / n, count - 1), first = ceil_div(w * n, count),
+                  end = ceil_div((w + 1) * n, count);
+    return wishes[w].share(i - first, end - first);
   }
 
   float* left_tile(const Slice& s, int64_t tile) const {
@@ -153,8 +182,10 @@ struct GemmRun {
   }
 
   // One tile by one panel.
-  void cell(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t panel) const {
+  void cell(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t panel, const Region& wish) const {
     TileCall call;
+    call.ahead = wish.at;
+    call.ahead_step = wish.count * 4 / most(1, s.k);
     const int64_t row = row_of(tile), col = panel * kTileCols;
     const int rows = static_cast<int>(row_of(tile + 1) - row);
     call.k = s.k;

@@ -90,6 +90,18 @@ TENON_INLINE void look_ahead(const float* b, int64_t b_step) {
   for (int j = 0; j < vecs; j++) __builtin_prefetch(b + kAhead * b_step + j * kLanes);
 }
 
+// What a call wishes for, a step at each k.
+struct Wish {
+  const char* at;
+  int64_t step;
+  explicit Wish(const TileCall& t)
+      : at(reinterpret_cast<const char*>(t.ahead ? t.ahead : t.a)), step(t.ahead ? t.ahead_step : 0) {}
+  __attribute__((always_inline)) void next() {
+    __builtin_prefetch(at);
+    at += step;
+  }
+};
+
 constexpr bool kCutsAreFree = kLanes == 16;  // stores by AVX-512: a mask costs nothing
 
 // The sums of a kCopy tile.
@@ -99,10 +111,12 @@ TENON_INLINE void add_copying(const TileCall& t, Sums<rows, vecs>& s, int last) 
   const float* pb = t.b;
   float* to = t.copy;
   const int64_t a_step = t.a_step * 4;
+  Wish wish(t);
   vf b[vecs];
   for (int64_t k = t.k; k > 0; k--) {
     load_row<whole>(pb, b, last);
     look_ahead<vecs>(pb, t.b_step);
+    wish.next();
     for (int j = 0; j < vecs; j++) store(to + j * kLanes, b[j]);
     s.add(a, b);
     pb += t.b_step;
@@ -123,10 +137,12 @@ void tile(const TileCall& t) {
     Rows a = Rows::at(t.a, t.a_row * 4);
     const float* pb = t.b;
     const int64_t a_step = t.a_step * 4, b_step = t.b_step;
+    Wish wish(t);
 #pragma GCC unroll 2
     for (int64_t k = t.k; k > 0; k--) {
       load_row(pb, b);
       look_ahead<vecs>(pb, b_step);
+      wish.next();
       s.add(a, b);
       pb += b_step;
       a = a.moved(a_step);

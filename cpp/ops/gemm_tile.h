@@ -37,6 +37,9 @@ struct TileCall {
   int64_t c_row = 0;
   int cols = 0;                     // columns that exist: of init and c no more are touched
   float floor = -__builtin_inff();  // 0 makes relu; NaN stays NaN
+  // Of kStep and kCopy: what is needed soon is wished for on the way, so many bytes further at each k.
+  const void* ahead = nullptr;
+  int64_t ahead_step = 0;
 };
 
 using TileFn = void (*)(const TileCall&);

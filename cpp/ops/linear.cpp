@@ -82,7 +82,7 @@ Status run_linear(const Step& s, const Runtime& rt) {
   const Problem p = forward_of(s);
   const int64_t width = p.shape.cols;
   gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right,
-       GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation)},
+       GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), maybe(s, 3)},
        Forward{at.activation, maybe(s, 3), width});
   return {};
 }
@@ -97,7 +97,8 @@ Status check_input_grad(const Step& s) {
 Status run_input_grad(const Step& s, const Runtime& rt) {
   const Problem p = backward_of(s);
   const int64_t width = p.shape.cols;
-  gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right, GemmOut{f32(s.out[0]), width},
+  gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right,
+       GemmOut{f32(s.out[0]), width, 0, nullptr, -__builtin_inff(), maybe(s, 3)},
        Backward{LinearInputGradAttrs::read(s.attrs).slope, maybe(s, 2), maybe(s, 3), width});
   return {};
 }
