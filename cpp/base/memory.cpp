@@ -51,16 +51,22 @@ void touch(uint8_t* data, uint64_t bytes) {
   for (uint64_t at = 0; at < bytes; at += kPage) *static_cast<volatile uint8_t*>(data + at) = 0;
 }
 
-// Arenas at rest, oldest first.
+// False where it is too much for any machine.
+bool capacity_for(uint64_t bytes, uint64_t* capacity) {
+  const uint64_t unit = bytes >= kMapFrom ? kHuge : kAlignment;
+  return bytes <= kMaxBytes && checked_round_up(std::max<uint64_t>(bytes, 1), unit, capacity);
+}
+
+// Memory at rest, oldest first.
 class Arenas {
  public:
-  Memory take(uint64_t bytes) {
+  Memory take(uint64_t bytes, uint64_t most) {
     std::lock_guard lock(mutex_);
     auto best = blocks_.end();
     for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
       const uint64_t capacity = it->capacity();
-      if (capacity < bytes || capacity > 4 * bytes + kMapFrom) continue;
-      if (best == blocks_.end() || capacity < best->capacity()) best = it;
+      if (capacity < bytes || capacity > most) continue;
+      if (best == blocks_.end() || capacity <= best->capacity()) best = it;  // the latest: it may lie in cache
     }
     if (best == blocks_.end()) return Memory();
     Memory found = std::move(*best);
@@ -81,7 +87,7 @@ class Arenas {
   }
 
  private:
-  static constexpr size_t kMaxBlocks = 32;
+  static constexpr size_t kMaxBlocks = 128;
   static constexpr uint64_t kMaxHeld = uint64_t{1} << 30;
   void drop_oldest() {
     held_ -= blocks_.front().capacity();
@@ -103,8 +109,7 @@ Memory Memory::allocate(uint64_t bytes) {
   Memory memory;
   uint64_t capacity;
   const bool mapped = bytes >= kMapFrom;
-  if (bytes > kMaxBytes || !checked_round_up(std::max<uint64_t>(bytes, 1), mapped ? kHuge : kAlignment, &capacity))
-    return memory;
+  if (!capacity_for(bytes, &capacity)) return memory;
   if (!fits(capacity)) {
     arenas().clear();
     if (capacity > available_memory()) return memory;
@@ -133,9 +138,20 @@ void Memory::release() {
   data_ = nullptr;
 }
 
-Memory take_arena(uint64_t bytes) {
-  if (Memory recycled = arenas().take(bytes)) return recycled;
+namespace {
+
+Memory recycled_or_new(uint64_t bytes, uint64_t most) {
+  if (Memory recycled = arenas().take(bytes, most)) return recycled;
   return Memory::allocate(bytes);
+}
+
+}  // namespace
+
+Memory take_arena(uint64_t bytes) { return recycled_or_new(bytes, 4 * bytes + kMapFrom); }
+
+Memory take_block(uint64_t bytes) {
+  uint64_t capacity;
+  return capacity_for(bytes, &capacity) ? recycled_or_new(bytes, capacity + capacity / 4) : Memory();
 }
 
 void give_arena(Memory memory) {

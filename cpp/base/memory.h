@@ -45,6 +45,8 @@ class Memory {
 
 // Working memory lent for a run. What it holds is left over from before. Empty where there was none to be had.
 Memory take_arena(uint64_t bytes);
+// The same for long: hardly larger than what is asked for.
+Memory take_block(uint64_t bytes);
 void give_arena(Memory memory);
 
 // "12.3 GiB"; writes at most 32 bytes.

@@ -13,10 +13,27 @@
 namespace tenon::node {
 namespace {
 
+// Blocks from here on are recycled; smaller ones come from the C library.
+constexpr uint64_t kRecycleFrom = uint64_t{64} << 10;
+
+// The array buffer's hold on a block, empty once it is released. `counted`: bytes that the garbage collector of `env`
+// was told of.
+struct Hold {
+  std::shared_ptr<Memory> block;
+  napi_env env;
+  int64_t counted;
+};
+
+// A block that lives, and who holds it.
+struct Block {
+  std::weak_ptr<Memory> memory;
+  Hold* hold;
+};
+
 // All living blocks by address, for the whole process.
 struct Blocks {
   std::mutex mutex;
-  std::map<uintptr_t, std::weak_ptr<Memory>> by_address;
+  std::map<uintptr_t, Block> by_address;
   static Blocks& instance() {
     static Blocks* blocks = new Blocks;  // never destroyed: finalizers may run late
     return *blocks;
@@ -31,28 +48,45 @@ void forget(Memory* memory) {
     std::lock_guard lock(blocks.mutex);
     blocks.by_address.erase(address(memory->data()));
   }
+  if (memory->capacity() >= kRecycleFrom) give_arena(std::move(*memory));
   delete memory;
 }
 
-std::shared_ptr<Memory> make_block(uint64_t bytes) {
-  Memory memory = Memory::allocate(bytes);
-  if (!memory) return nullptr;
-  std::shared_ptr<Memory> block(new Memory(std::move(memory)), forget);
-  Blocks& blocks = Blocks::instance();
-  std::lock_guard lock(blocks.mutex);
-  blocks.by_address[address(block->data())] = block;
-  return block;
+// With `zeroed` false it may hold what was there before.
+Memory take_bytes(uint64_t bytes, bool zeroed) {
+  if (bytes < kRecycleFrom) return Memory::allocate(bytes);
+  Memory memory = take_block(bytes);
+  if (memory && zeroed) memset(memory.data(), 0, bytes);
+  return memory;
 }
 
-// The array buffer's hold on a block.
-struct Hold {
-  std::shared_ptr<Memory> block;
-};
+bool make_block(uint64_t bytes, bool zeroed, Hold* hold) {
+  Memory memory = take_bytes(bytes, zeroed);
+  if (!memory) return false;
+  hold->block = std::shared_ptr<Memory>(new Memory(std::move(memory)), forget);
+  Blocks& blocks = Blocks::instance();
+  std::lock_guard lock(blocks.mutex);
+  blocks.by_address[address(hold->block->data())] = Block{hold->block, hold};
+  return true;
+}
+
+void uncount(napi_env env, Hold* hold) {
+  int64_t total;
+  if (hold->counted > 0) napi_adjust_external_memory(env, -hold->counted, &total);
+  hold->counted = 0;
+}
 
 void finalize(napi_env env, void*, void* hint) {
   std::unique_ptr<Hold> hold(static_cast<Hold*>(hint));
-  int64_t total;
-  napi_adjust_external_memory(env, -static_cast<int64_t>(hold->block->capacity()), &total);
+  uncount(env, hold.get());
+}
+
+// What the buffer over a whole block holds of it; null where it is none of ours.
+Hold* holder_of(const void* data) {
+  Blocks& blocks = Blocks::instance();
+  std::lock_guard lock(blocks.mutex);
+  auto it = blocks.by_address.find(address(data));
+  return it == blocks.by_address.end() ? nullptr : it->second.hold;
 }
 
 }  // namespace
@@ -62,7 +96,7 @@ std::shared_ptr<Memory> find_allocated(const void* data, uint64_t bytes) {
   std::lock_guard lock(blocks.mutex);
   auto it = blocks.by_address.upper_bound(address(data));
   if (it == blocks.by_address.begin()) return nullptr;
-  std::shared_ptr<Memory> block = std::prev(it)->second.lock();
+  std::shared_ptr<Memory> block = std::prev(it)->second.memory.lock();
   if (!block || address(data) + bytes > address(block->data()) + block->bytes()) return nullptr;
   return block;
 }
@@ -70,16 +104,25 @@ std::shared_ptr<Memory> find_allocated(const void* data, uint64_t bytes) {
 Napi::Value allocate(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   const uint64_t bytes = read_whole(call[0], "bytes", 0, uint64_t{1} << 36);
-  auto hold = std::make_unique<Hold>();
-  hold->block = make_block(bytes);
-  if (!hold->block) throw fault_error(env, no_memory("bytes", bytes));
+  const bool zeroed = !call[1].IsBoolean() || call[1].As<Napi::Boolean>().Value();
+  auto hold = std::make_unique<Hold>(Hold{nullptr, env, 0});
+  if (!make_block(bytes, zeroed, hold.get())) throw fault_error(env, no_memory("bytes", bytes));
   napi_value buffer;
   const napi_status status =
       napi_create_external_arraybuffer(env, hold->block->data(), bytes, finalize, hold.get(), &buffer);
   if (status == napi_no_external_buffers_allowed) return Napi::ArrayBuffer::New(env, bytes);  // runs will copy
   if (status != napi_ok) throw Napi::Error::New(env);
-  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<int64_t>(hold.release()->block->capacity()));
+  hold->counted = static_cast<int64_t>(hold->block->capacity());
+  Napi::MemoryManagement::AdjustExternalMemory(env, hold.release()->counted);
   return Napi::Value(env, buffer);
+}
+
+bool release_allocated(Napi::Env env, Napi::ArrayBuffer buffer) {
+  Hold* hold = buffer.Data() ? holder_of(buffer.Data()) : nullptr;
+  if (!hold || napi_detach_arraybuffer(env, buffer) != napi_ok) return false;
+  if (hold->env == static_cast<napi_env>(env)) uncount(env, hold);
+  std::shared_ptr<Memory> block = std::move(hold->block);  // runs in progress hold it too
+  return true;
 }
 
 }  // namespace tenon::node

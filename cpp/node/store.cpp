@@ -143,7 +143,10 @@ Napi::Value close(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   auto* store = try_unwrap<StoreHandle>(call[0]);
   auto* plan = try_unwrap<PlanHandle>(call[0]);
-  if (!store && !plan) throw type_error(env, "handle", "wrong type", "a store or a plan", describe(call[0]));
+  const bool buffer = call[0].IsArrayBuffer();
+  if (!store && !plan && !buffer)
+    throw type_error(env, "handle", "wrong type", "a store, a plan or allocated memory", describe(call[0]));
+  if (buffer) release_allocated(env, call[0].As<Napi::ArrayBuffer>());
   if (store && store->thing) return close_store(env, store);
   if (plan) {
     plan->thing = nullptr;

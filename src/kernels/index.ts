@@ -6,6 +6,6 @@ export { moe } from './moe.ts';
 export { philox, philoxSync } from './philox.ts';
 export { johnsonLindenstrauss, subspace } from './subspace.ts';
 export { sparseProjection } from './sparse-projection.ts';
-export { tensor } from './tensor.ts';
+export { release, tensor } from './tensor.ts';
 export { tucker } from './tucker.ts';
 export type { Nested, Tensor, TensorLike } from './tensor.ts';

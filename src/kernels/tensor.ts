@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { MAX_RANK, numel } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import { allocate } from '../native/native.ts';
+import { allocate, release as releaseBuffer } from '../native/native.ts';
 import { badShape, badType, badValue, describe } from './error.ts';
 
 export type Data = Float32Array | Int32Array;
@@ -66,10 +66,23 @@ function flatten(nested: Nested): { readonly data: Float32Array; readonly shape:
 /** From here on results are native memory, which the next asynchronous call uses in place; below, a copy costs less than that memory. */
 const NATIVE_FROM = 65536;
 
-/** Zeros. */
+/** Numbers that are all about to be written. */
 export function newData(dtype: TensorType['dtype'], length: number, native = length * 4 >= NATIVE_FROM): Data {
   const NumberArray = dtype === 'i32' ? Int32Array : Float32Array;
-  return native ? new NumberArray(allocate(length * 4)) : new NumberArray(length);
+  return native ? new NumberArray(allocate(length * 4, false)) : new NumberArray(length);
+}
+
+/**
+ * Gives the memory of results and of what tensor() made back at once, for the next ones: in a loop that never waits, nothing else does. Their data, and
+ * all views of them, are empty from then on. Other memory is left alone.
+ */
+export function release(...tensors: readonly TensorLike<Data>[]): void {
+  for (const [i, given] of tensors.entries()) {
+    const data: unknown = ArrayBuffer.isView(given) ? given : (given as Partial<Tensor<Data>> | null)?.data;
+    if (!types.isFloat32Array(data) && !types.isInt32Array(data))
+      throw badType(`tensors[${i}]`, 'a tensor {data, shape}', describe(given));
+    if (data.buffer instanceof ArrayBuffer) releaseBuffer(data.buffer);
+  }
 }
 
 /** Reads an argument; its getters run here and nowhere later. */

@@ -59,8 +59,8 @@ export interface StoredType {
 /** The addon's functions. Faults are errors with `code`, `argument`, `expected`, `found`, and `step`, `op`, `layer` where a plan's step is at fault. */
 export interface Door {
   info(): Info;
-  /** Zeroed native memory, 64-byte aligned; runs use it without a copy. */
-  allocate(bytes: number): ArrayBuffer;
+  /** Native memory, 64-byte aligned; runs use it without a copy. Not zeroed, it may hold what was there before. */
+  allocate(bytes: number, zeroed?: boolean): ArrayBuffer;
   openStore(): StoreHandle;
   storeWrite(store: StoreHandle, name: string, dtype: DType, dims: readonly number[], data: ExternalArray | null): void;
   storeRead(store: StoreHandle, name: string): StoredType & { readonly data: ArrayBuffer };
@@ -78,7 +78,8 @@ export interface Door {
     externals: readonly ExternalArray[],
     options?: RunOptions,
   ): RunResult;
-  close(handle: StoreHandle | PlanHandle): Promise<void>;
+  /** Of allocated memory: detaches it; the next to be allocated may be the same. Other buffers are left alone. */
+  close(handle: StoreHandle | PlanHandle | ArrayBuffer): Promise<void>;
 }
 
 export const DOOR_FUNCTIONS = [

@@ -5,8 +5,13 @@ import { door } from './load.ts';
 /** What the addon is and what it may use. */
 export const info = (): Info => door().info();
 
-/** Zeroed native memory, 64-byte aligned: asynchronous runs use arrays over it without a copy, except for indices. */
-export const allocate = (bytes: number): ArrayBuffer => door().allocate(bytes);
+/** Native memory, 64-byte aligned: asynchronous runs use arrays over it without a copy, except for indices. Not zeroed, it may hold what was there before. */
+export const allocate = (bytes: number, zeroed = true): ArrayBuffer => door().allocate(bytes, zeroed);
+
+/** Detaches allocated memory and gives it back at once, or when runs in progress are done with it; other buffers are left alone. */
+export function release(buffer: ArrayBuffer): void {
+  void door().close(buffer);
+}
 
 /** TENON_THREADS if set, else the cores that this process may use. */
 export function defaultThreads(): number {
