@@ -6,9 +6,9 @@ import { join } from 'node:path';
 
 const TIMEOUT_MS = 300_000;
 const pattern = new RegExp(process.argv[2] ?? '.');
-const files = readdirSync('test', { recursive: true })
+const files = ['test', 'zoo']
+  .flatMap((folder) => readdirSync(folder, { recursive: true }).map((f) => join(folder, f)))
   .filter((f) => f.endsWith('.test.ts'))
-  .map((f) => join('test', f))
   .filter((f) => pattern.test(f))
   .sort();
 
