@@ -93,8 +93,11 @@ records.run();
 
 const gradientsSuite = suite('ops: gradients against central differences in float64');
 const SMALL = 700;
+// Rounding of operands is a staircase.
 const isSmooth = (sample: Sample): boolean =>
-  sample.note !== 'ties' && Object.values(sample.attrs ?? {}).every((v) => typeof v !== 'number' || Number.isFinite(v));
+  sample.note !== 'ties' &&
+  sample.attrs?.['precision'] !== 'bf16' &&
+  Object.values(sample.attrs ?? {}).every((v) => typeof v !== 'number' || Number.isFinite(v));
 for (const op of CHOSEN.filter((o) => !o.stopsGradient)) {
   for (const order of [1, 2] as const) {
     gradientsSuite(`${op.name}: order ${order}`, () => {

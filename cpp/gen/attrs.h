@@ -420,18 +420,22 @@ struct LayernormAttrs {
 
 struct LinearAttrs {
   uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t precision;  // 0 f32, 1 bf16
   __attribute__((always_inline)) static inline LinearAttrs read(const uint64_t* words) {
     LinearAttrs a;
     a.activation = static_cast<uint32_t>(words[0]);
+    a.precision = static_cast<uint32_t>(words[1]);
     return a;
   }
 };
 
 struct LinearInputGradAttrs {
   uint32_t slope;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t precision;  // 0 f32, 1 bf16
   __attribute__((always_inline)) static inline LinearInputGradAttrs read(const uint64_t* words) {
     LinearInputGradAttrs a;
     a.slope = static_cast<uint32_t>(words[0]);
+    a.precision = static_cast<uint32_t>(words[1]);
     return a;
   }
 };
@@ -454,10 +458,12 @@ struct LoadU8Attrs {
 struct MatmulAttrs {
   uint32_t trans_a;
   uint32_t trans_b;
+  uint32_t precision;  // 0 f32, 1 bf16
   __attribute__((always_inline)) static inline MatmulAttrs read(const uint64_t* words) {
     MatmulAttrs a;
     a.trans_a = static_cast<uint32_t>(words[0]);
     a.trans_b = static_cast<uint32_t>(words[1]);
+    a.precision = static_cast<uint32_t>(words[2]);
     return a;
   }
 };

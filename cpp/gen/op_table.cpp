@@ -558,6 +558,7 @@ const ArgSpec k_linear_out[] = {
 };
 const AttrSpec k_linear_attrs[] = {
     {"activation", AttrKind::kChoice, 7},
+    {"precision", AttrKind::kChoice, 2},
 };
 
 const ArgSpec k_linear_input_grad_in[] = {
@@ -571,6 +572,7 @@ const ArgSpec k_linear_input_grad_out[] = {
 };
 const AttrSpec k_linear_input_grad_attrs[] = {
     {"slope", AttrKind::kChoice, 7},
+    {"precision", AttrKind::kChoice, 2},
 };
 
 const ArgSpec k_load_i32_in[] = {
@@ -610,6 +612,7 @@ const ArgSpec k_matmul_out[] = {
 const AttrSpec k_matmul_attrs[] = {
     {"trans_a", AttrKind::kU32, 1},
     {"trans_b", AttrKind::kU32, 1},
+    {"precision", AttrKind::kChoice, 2},
 };
 
 const ArgSpec k_max_reduce_in[] = {
@@ -1213,12 +1216,12 @@ const OpInfo kOps[] = {
     {"kron_weight", k_kron_weight_in, 2, k_kron_weight_out, 1, k_kron_weight_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"layernorm", k_layernorm_in, 3, k_layernorm_out, 3, k_layernorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
     {"layernorm_grad", k_layernorm_grad_in, 5, k_layernorm_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
-    {"linear", k_linear_in, 4, k_linear_out, 1, k_linear_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
-    {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
+    {"linear", k_linear_in, 4, k_linear_out, 1, k_linear_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
+    {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
     {"load_i32", k_load_i32_in, 2, k_load_i32_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"load_u8", k_load_u8_in, 2, k_load_u8_out, 1, k_load_u8_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
     {"log", k_log_in, 1, k_log_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
-    {"matmul", k_matmul_in, 2, k_matmul_out, 1, k_matmul_attrs, 2, 2, {-1, -1, -1, -1}, false, true},
+    {"matmul", k_matmul_in, 2, k_matmul_out, 1, k_matmul_attrs, 3, 3, {-1, -1, -1, -1}, false, true},
     {"max_reduce", k_max_reduce_in, 1, k_max_reduce_out, 1, k_max_reduce_attrs, 1, 1, {-1, -1, -1, -1}, false, true},
     {"maximum", k_maximum_in, 2, k_maximum_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true},
     {"maxpool", k_maxpool_in, 1, k_maxpool_out, 2, k_maxpool_attrs, 4, 12, {-1, -1, -1, -1}, false, true},
@@ -1270,7 +1273,7 @@ const OpInfo kOps[] = {
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
 const uint32_t kOpCount = 100;
-const uint64_t kOpTableHash = 0x06c0de12a6b7afbeu;
+const uint64_t kOpTableHash = 0xf8bf4cbf528a8b48u;
 // clang-format on
 
 }  // namespace tenon

@@ -36,6 +36,15 @@ struct ActivationAfter {
 };
 TENON_INLINE float floor_of(uint32_t activation) { return activation == kRelu ? 0.0f : -__builtin_inff(); }
 
+// The tile of a product: f32's, unless its right side knows another.
+template <typename Right>
+TENON_INLINE TileFn tile_of(const Right& right, Walk walk, int rows, int cols) {
+  if constexpr (requires { right.tile(walk, rows, cols); })
+    return right.tile(walk, rows, cols);
+  else
+    return tile_function(walk, rows, cols);
+}
+
 // One block of k of one task.
 struct Slice {
   int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0, shared_first = 0;
@@ -170,8 +179,7 @@ struct GemmRun {
     if (p.left == LeftMode::kPacked) {
       a.pack(left_tile(s, tile), row, static_cast<int>(rows), s.k0, s.k);
     } else {
-      const Matrix m = a.at(row, s.k0);
-      copy_rows(left_tile(s, tile), copied_row(s.k), m.data, m.row, rows, s.k);
+      a.copy(left_tile(s, tile), copied_row(s.k), row, rows, s.k0, s.k);
     }
   }
 
@@ -219,7 +227,7 @@ struct GemmRun {
     call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
     call.init_row = s.first ? 0 : s.c_row;
     if (s.last) call.floor = s.floor;
-    tile_function(walk, rows, call.cols)(call);
+    tile_of(b, walk, rows, call.cols)(call);
   }
 
   // Columns [from, to) of a row tile are done but for what comes after.

@@ -118,9 +118,9 @@ TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int thr
 }
 
 // left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
-// be packed as a whole.
+// be packed as a whole; left_direct: whether left may be read where it lies.
 TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
-                                bool right_shared = true) {
+                                bool right_shared = true, bool left_direct = true) {
   GemmPlan p;
   p.shape = s;
   p.tiles = ceil_div(s.rows, kTileRows);
@@ -133,10 +133,10 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   p.depth_max = least(s.inner, kDepth + 64);
 
   if (left.col != 1)
-    p.left = p.panels <= 2 ? LeftMode::kDirect : LeftMode::kPacked;
+    p.left = left_direct && p.panels <= 2 ? LeftMode::kDirect : LeftMode::kPacked;
   else
-    p.left =
-        p.panels > 1 && rows_crowd(ceil_div(s.rows, p.tiles), left.row * 4) ? LeftMode::kCopied : LeftMode::kDirect;
+    p.left = !left_direct || (p.panels > 1 && rows_crowd(ceil_div(s.rows, p.tiles), left.row * 4)) ? LeftMode::kCopied
+                                                                                                   : LeftMode::kDirect;
   GemmCosts costs;
   costs.left = p.left == LeftMode::kDirect ? 0 : 0.25;
   costs.right = right_direct ? 0.06 : 0.4;

@@ -1,5 +1,7 @@
 #include "ops/gemm_tile.h"
 
+#include "simd/bf16.h"
+
 namespace tenon::TENON_ISA {
 
 const float kTileZeros[kTileCols] = {};
@@ -30,9 +32,19 @@ struct Rows {
   }
 };
 
+// What a step of k adds to a sum.
+struct Products {
+  static __attribute__((always_inline)) vf add(vf a, vf b, vf sum) { return muladd(a, b, sum); }
+};
+#if TENON_VBYTES == 64
+struct Pairs {
+  static __attribute__((always_inline)) vf add(vf a, vf b, vf sum) { return dot_pairs(a, b, sum); }
+};
+#endif
+
 // The sums of a tile. Steps over them are recursions, so that every sum has a register of its own from the start; loops
 // are unrolled too late for that and leave the array in memory.
-template <int rows, int vecs>
+template <int rows, int vecs, typename Step = Products>
 struct Sums {
   vf v[rows][vecs];
 
@@ -50,7 +62,7 @@ struct Sums {
   __attribute__((always_inline)) void add(const Rows& a, const vf (&b)[vecs]) {
     if constexpr (i < rows) {
       const vf x = splat(a.get<i>());
-      for (int j = 0; j < vecs; j++) v[i][j] = muladd(x, b[j], v[i][j]);
+      for (int j = 0; j < vecs; j++) v[i][j] = Step::add(x, b[j], v[i][j]);
       add<i + 1>(a, b);
     }
   }
@@ -126,11 +138,11 @@ TENON_INLINE void add_copying(const TileCall& t, Sums<rows, vecs>& s, int last) 
   }
 }
 
-template <Walk walk, int rows, int vecs>
+template <Walk walk, int rows, int vecs, typename Step = Products>
 void tile(const TileCall& t) {
   const int last = t.cols - (vecs - 1) * kLanes;
   const bool whole = !kCutsAreFree && last == kLanes;
-  Sums<rows, vecs> s;
+  Sums<rows, vecs, Step> s;
   s.clear(t.c, t.c_row);
   vf b[vecs];
   if constexpr (walk == kStep) {
@@ -181,6 +193,9 @@ void tile(const TileCall& t) {
 
 struct Table {
   TileFn fn[4][kTileVecs][kTileRows];
+#if TENON_VBYTES == 64
+  TileFn pairs[kTileVecs][kTileRows];
+#endif
   TileFn wide[kTileRows];
 };
 
@@ -195,6 +210,10 @@ constexpr void fill(Table& t) {
     t.fn[kIndexB][1][rows - 1] = tile<kIndexB, rows, 2>;
     t.fn[kCopy][0][rows - 1] = tile<kCopy, rows, 1>;
     t.fn[kCopy][1][rows - 1] = tile<kCopy, rows, 2>;
+#if TENON_VBYTES == 64
+    t.pairs[0][rows - 1] = tile<kStep, rows, 1, Pairs>;
+    t.pairs[1][rows - 1] = tile<kStep, rows, 2, Pairs>;
+#endif
     t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
     fill<rows + 1>(t);
   }
@@ -211,6 +230,9 @@ constexpr Table kTable = make_table();
 }  // namespace
 
 TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][cols > kLanes][rows - 1]; }
+#if TENON_VBYTES == 64
+TileFn pairs_tile_function(Walk, int rows, int cols) { return kTable.pairs[cols > kLanes][rows - 1]; }
+#endif
 TileFn wide_tile_function(int rows) { return kTable.wide[rows - 1]; }
 
 }  // namespace tenon::TENON_ISA

@@ -46,6 +46,10 @@ using TileFn = void (*)(const TileCall&);
 
 // rows in [1, kTileRows]; cols in [1, kTileCols].
 TileFn tile_function(Walk walk, int rows, int cols);
+#if TENON_VBYTES == 64
+// The same where a and b hold pairs of bf16 (simd/bf16.h) and k counts them. kStep only.
+TileFn pairs_tile_function(Walk walk, int rows, int cols);
+#endif
 // A wider kIndexB tile for few rows, wide_vecs(rows) vectors broad, all of which are read and written.
 constexpr int wide_vecs(int64_t rows) {
 #if TENON_VBYTES == 64 || defined(__aarch64__)

@@ -2,7 +2,7 @@
 // a tile in the first cache.
 #include "gen/attrs.h"
 #include "ops/checks.h"
-#include "ops/gemm.h"
+#include "ops/product.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -45,45 +45,39 @@ struct Backward {
   }
 };
 
-struct Problem {
-  GemmShape shape;
-  LeftMatrix left;
-  RightMatrix right;
-  GemmPlan plan(int threads) const { return plan_gemm(shape, threads, left.m, right.direct()); }
-};
-
-Problem forward_of(const Step& s) {
+Product forward_of(const Step& s) {
   const View &x = s.in[0], &w = s.in[1];
   const int64_t in = static_cast<int64_t>(x.dims[1]);
-  Problem p;
+  Product p;
   p.shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(w.dims[0]), in};
   p.left = {{f32(x), in, 1}};
   p.right = {{f32(w), 1, in}};
+  p.precision = LinearAttrs::read(s.attrs).precision;
   return p;
 }
 
-Problem backward_of(const Step& s) {
+Product backward_of(const Step& s) {
   const View &dy = s.in[0], &w = s.in[1];
   const int64_t out = static_cast<int64_t>(dy.dims[1]), width = static_cast<int64_t>(w.dims[1]);
-  Problem p;
+  Product p;
   p.shape = {static_cast<int64_t>(dy.dims[0]), width, out};
   p.left = {{f32(dy), out, 1}};
   p.right = {{f32(w), width, 1}};
+  p.precision = LinearInputGradAttrs::read(s.attrs).precision;
   return p;
 }
 
-template <Problem (*kProblem)(const Step&)>
+template <Product (*kProduct)(const Step&)>
 uint64_t scratch(const Step& s, int threads) {
-  return gemm_scratch(kProblem(s).plan(threads), threads);
+  return kProduct(s).scratch(threads);
 }
 
 Status run_linear(const Step& s, const Runtime& rt) {
   const LinearAttrs at = LinearAttrs::read(s.attrs);
-  const Problem p = forward_of(s);
+  const Product p = forward_of(s);
   const int64_t width = p.shape.cols;
-  gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right,
-       GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), maybe(s, 3)},
-       Forward{at.activation, maybe(s, 3), width});
+  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), maybe(s, 3)},
+        Forward{at.activation, maybe(s, 3), width});
   return {};
 }
 
@@ -95,11 +89,10 @@ Status check_input_grad(const Step& s) {
 }
 
 Status run_input_grad(const Step& s, const Runtime& rt) {
-  const Problem p = backward_of(s);
+  const Product p = backward_of(s);
   const int64_t width = p.shape.cols;
-  gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right,
-       GemmOut{f32(s.out[0]), width, 0, nullptr, -__builtin_inff(), maybe(s, 3)},
-       Backward{LinearInputGradAttrs::read(s.attrs).slope, maybe(s, 2), maybe(s, 3), width});
+  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, nullptr, -__builtin_inff(), maybe(s, 3)},
+        Backward{LinearInputGradAttrs::read(s.attrs).slope, maybe(s, 2), maybe(s, 3), width});
   return {};
 }
 

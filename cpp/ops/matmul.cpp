@@ -1,26 +1,21 @@
 // y[n] = a[n] b[n], either side transposed.
 #include "gen/attrs.h"
-#include "ops/gemm.h"
+#include "ops/product.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
-struct Problem {
-  GemmShape shape;
-  LeftMatrix left;
-  RightMatrix right;
-};
-
-Problem problem_of(const Step& s) {
+Product product_of(const Step& s) {
   const MatmulAttrs at = MatmulAttrs::read(s.attrs);
   const View &a = s.in[0], &b = s.in[1], &y = s.out[0];
   const uint32_t d = a.rank - 2;  // 1 where there is a batch
   const int64_t rows = static_cast<int64_t>(y.dims[d]), cols = static_cast<int64_t>(y.dims[d + 1]);
   const int64_t inner = static_cast<int64_t>(a.dims[at.trans_a ? d : d + 1]);
-  Problem p;
+  Product p;
   p.shape = {rows, cols, inner, d ? static_cast<int64_t>(a.dims[0]) : 1};
   p.left = {at.trans_a ? Matrix{f32(a), 1, rows} : Matrix{f32(a), inner, 1}, rows * inner};
   p.right = {at.trans_b ? Matrix{f32(b), 1, inner} : Matrix{f32(b), cols, 1}, inner * cols};
+  p.precision = at.precision;
   return p;
 }
 
@@ -39,16 +34,11 @@ Status check(const Step& s) {
   return {};
 }
 
-uint64_t scratch(const Step& s, int threads) {
-  const Problem p = problem_of(s);
-  return gemm_scratch(plan_gemm(p.shape, threads, p.left.m, p.right.direct()), threads);
-}
+uint64_t scratch(const Step& s, int threads) { return product_of(s).scratch(threads); }
 
 Status run(const Step& s, const Runtime& rt) {
-  const Problem p = problem_of(s);
-  const GemmPlan plan = plan_gemm(p.shape, rt.threads, p.left.m, p.right.direct());
-  const GemmOut out{f32(s.out[0]), p.shape.cols, p.shape.rows * p.shape.cols};
-  gemm(rt, rt.scratch, plan, p.left, p.right, out, NoAfter{});
+  const Product p = product_of(s);
+  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), p.shape.cols, p.shape.rows * p.shape.cols}, NoAfter{});
   return {};
 }
 

@@ -64,6 +64,10 @@ struct LeftMatrix {
   int64_t next = 0;  // elements from a product's matrix to the next one's
   LeftMatrix of(int64_t product) const { return {{m.data + product * next, m.row, m.col}, next}; }
   Matrix at(int64_t row, int64_t k) const { return {m.data + row * m.row + k * m.col, m.row, m.col}; }
+  // Where m.col is 1.
+  void copy(float* to, int64_t to_row, int64_t row, int64_t rows, int64_t k0, int64_t k) const {
+    copy_rows(to, to_row, m.data + row * m.row + k0, m.row, rows, k);
+  }
   void pack(float* to, int64_t row, int rows, int64_t k0, int64_t k) const {
     const float* from = m.data + row * m.row + k0 * m.col;
     if (m.col == 1)

@@ -15,7 +15,7 @@ export function checkAttrs(op: OpDef, attrs: Attrs): Attrs {
     if (!Object.hasOwn(op.attrs, name)) throw new Error(`bug: ${op.name} has no attribute '${name}'`);
   const checked: Record<string, AttrValue> = {};
   for (const [name, kind] of Object.entries(op.attrs)) {
-    const value = attrs[name];
+    const value = attrs[name] ?? defaultOf(kind);
     if (value === undefined) throw new Error(`bug: ${op.name} needs its attribute '${name}'`);
     const expected = misfit(kind, value);
     if (expected) throw new Unfit(`${op.name}: ${name} must be ${expected}, not ${show(value)}`, expected, show(value));
@@ -23,6 +23,9 @@ export function checkAttrs(op: OpDef, attrs: Attrs): Attrs {
   }
   return checked;
 }
+
+const defaultOf = (kind: AttrKind): AttrValue | undefined =>
+  typeof kind === 'object' && 'oneOf' in kind ? kind.default : undefined;
 
 // What was expected, or null where the value fits.
 function misfit(kind: AttrKind, value: AttrValue): string | null {

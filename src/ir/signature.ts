@@ -1,11 +1,16 @@
 import type { DType, TensorType } from '../base/tensor-type.ts';
 
+/** An attribute that is one of some words. */
+export interface Choice {
+  readonly oneOf: readonly string[];
+  readonly default?: string;
+}
 /**
  * Kinds of attribute, each a fixed number of 8-byte words in a plan (little-endian):
- * `u32` and a choice (`{ oneOf }`, stored as its index) an integer word, `f32` a float64 word (rounded to f32 by the kernel),
+ * `u32` and a choice (`{ oneOf }`, stored as its index; left out: its default, if it has one) an integer word, `f32` a float64 word (rounded to f32 by the kernel),
  * `{ u32: n }` n integer words, `dims` nine words (rank, then eight sizes, the unused ones 0).
  */
-export type AttrKind = 'u32' | 'f32' | 'dims' | { readonly oneOf: readonly string[] } | { readonly u32: number };
+export type AttrKind = 'u32' | 'f32' | 'dims' | Choice | { readonly u32: number };
 export type AttrValue = number | string | readonly number[];
 export type Attrs = Readonly<Record<string, AttrValue>>;
 

@@ -7,7 +7,7 @@ import { add } from './elementwise.ts';
 import { nameOf } from './lib/attrs.ts';
 import { products } from './lib/cost.ts';
 import { dim, numelAt, shapeAt } from './lib/types.ts';
-import { matmul } from './matmul.ts';
+import { matmul, precisionAttr } from './matmul.ts';
 
 const sample = (
   rows: number,
@@ -16,9 +16,10 @@ const sample = (
   activation: string,
   bias = true,
   residual = false,
+  precision = 'f32',
 ): Sample => ({
   inputs: [f32(rows, width), f32(out, width), bias ? f32(out) : null, residual ? f32(rows, out) : null],
-  attrs: { activation },
+  attrs: { activation, precision },
 });
 
 export const linear = defineOp({
@@ -31,9 +32,9 @@ export const linear = defineOp({
     'residual?': 'f32[rows, out]',
   },
   outputs: { y: 'f32[rows, out]' },
-  attrs: { activation: activationAttr },
+  attrs: { activation: activationAttr, precision: precisionAttr },
   decompose: (b, [x, weight, bias, residual], attrs) => {
-    const product = b.one(matmul, [x!, weight!], { transA: 0, transB: 1 });
+    const product = b.one(matmul, [x!, weight!], { transA: 0, transB: 1, precision: attrs['precision']! });
     const biased = bias ? b.one(add, [product, bias]) : product;
     const y = activate(b, biased, nameOf(attrs, 'activation'));
     return [residual ? b.one(add, [y, residual]) : y];
@@ -60,12 +61,23 @@ export const linear = defineOp({
     sample(33, 520, 17, 'gelu', false, true),
     sample(2, 9000, 20, 'none', true, true),
     sample(0, 3, 4, 'none', true, true),
+    sample(7, 17, 33, 'gelu', true, true, 'bf16'),
+    sample(33, 1041, 65, 'relu', true, false, 'bf16'),
+    sample(4, 0, 5, 'tanh', true, false, 'bf16'),
+    sample(2, 9001, 20, 'none', true, true, 'bf16'),
   ],
 });
 
-const backSample = (rows: number, width: number, out: number, slope: string, more: boolean): Sample => ({
+const backSample = (
+  rows: number,
+  width: number,
+  out: number,
+  slope: string,
+  more: boolean,
+  precision = 'f32',
+): Sample => ({
   inputs: [f32(rows, out), f32(out, width), slope === 'none' ? null : f32(rows, width), more ? f32(rows, width) : null],
-  attrs: { slope },
+  attrs: { slope, precision },
 });
 
 export const linearInputGrad = defineOp({
@@ -78,11 +90,11 @@ export const linearInputGrad = defineOp({
     'more?': 'f32[rows, width]',
   },
   outputs: { dx: 'f32[rows, width]' },
-  attrs: { slope: activationAttr },
+  attrs: { slope: activationAttr, precision: precisionAttr },
   check: ([, , z], attrs) =>
     (nameOf(attrs, 'slope') === 'none') === !z ? null : 'z must be there exactly where slope is not none',
   decompose: (b, [dy, weight, z, more], attrs) => {
-    const product = b.one(matmul, [dy!, weight!], { transA: 0, transB: 0 });
+    const product = b.one(matmul, [dy!, weight!], { transA: 0, transB: 0, precision: attrs['precision']! });
     const grad = ACTIVATION_GRADS[nameOf(attrs, 'slope') as Activation];
     const sloped = grad ? b.one(grad, [z!, product]) : product;
     return [more ? b.one(add, [sloped, more]) : sloped];
@@ -102,5 +114,8 @@ export const linearInputGrad = defineOp({
     backSample(400, 260, 50, 'gelu', true),
     backSample(33, 17, 1040, 'silu', true),
     backSample(2, 20, 9000, 'gelu', true),
+    backSample(7, 17, 33, 'gelu', true, 'bf16'),
+    backSample(33, 65, 1041, 'relu', false, 'bf16'),
+    backSample(4, 5, 0, 'gelu', true, 'bf16'),
   ],
 });

@@ -1,12 +1,17 @@
+import { PRECISIONS, roundBf16 } from '../base/precision.ts';
 import { f32, numel } from '../base/tensor-type.ts';
 import type { Shape } from '../base/tensor-type.ts';
 import { Unfit } from '../base/unfit.ts';
 import { defineOp } from '../ir/define-op.ts';
-import type { Attrs, Sample } from '../ir/op.ts';
-import { numberOf } from './lib/attrs.ts';
+import type { Value } from '../ir/graph.ts';
+import type { AttrKind, Attrs, NdArray, Sample } from '../ir/op.ts';
+import { nameOf, numberOf } from './lib/attrs.ts';
 import { innerProducts } from './lib/cost.ts';
 import { ndArray } from './lib/nd.ts';
 import { arrayAt, dim, shapeAt, showShape } from './lib/types.ts';
+
+/** How a product rounds its operands: not at all, or to bf16. */
+export const precisionAttr: AttrKind = { oneOf: PRECISIONS, default: 'f32' };
 
 interface Product {
   readonly shape: readonly number[];
@@ -60,39 +65,48 @@ const SIZES: readonly (readonly [number, number, number])[] = [
   [33, 65, 17],
   [65, 10, 129],
 ];
-const trans = (transA: number, transB: number): Attrs => ({ transA, transB });
+const trans = (transA: number, transB: number, precision = 'f32'): Attrs => ({ transA, transB, precision });
+const rounded = (x: NdArray, precision: string): NdArray =>
+  precision === 'bf16' ? { shape: x.shape, data: x.data.map(roundBf16) } : x;
 const matrix = (rows: number, columns: number, swapped: number, ...lead: readonly number[]) =>
   swapped ? f32(...lead, columns, rows) : f32(...lead, rows, columns);
 const sample = (m: number, n: number, k: number, tA: number, tB: number, ...lead: readonly number[]): Sample => ({
   inputs: [matrix(m, k, tA, ...lead), matrix(k, n, tB, ...lead)],
   attrs: trans(tA, tB),
 });
+const bf16Sample = (m: number, n: number, k: number, tA: number, tB: number, ...lead: readonly number[]): Sample => ({
+  ...sample(m, n, k, tA, tB, ...lead),
+  attrs: trans(tA, tB, 'bf16'),
+});
 
 export const matmul = defineOp({
   name: 'matmul',
-  doc: 'Matrix product y = a·b of two matrices, or of each pair of two batches. transA: a is [k, m]; transB: b is [n, k]. f32 accumulation.',
+  doc: 'Matrix product y = a·b of two matrices, or of each pair of two batches. transA: a is [k, m]; transB: b is [n, k]. f32 accumulation; precision bf16 rounds a and b to bf16 first.',
   inputs: { a: 'f32[...lead, p, q]', b: 'f32[...batch, r, s]' },
   outputs: { y: 'f32[...lead, m, n]' },
-  attrs: { transA: 'u32', transB: 'u32' },
+  attrs: { transA: 'u32', transB: 'u32', precision: precisionAttr },
   infer: (inputs, attrs) => [f32(...productOf(shapeAt(inputs, 0), shapeAt(inputs, 1), attrs).shape)],
   grad: (g) => {
     const dy = g.dOutput(0);
     if (!dy) return [null, null];
     const [tA, tB] = [numberOf(g.attrs, 'transA'), numberOf(g.attrs, 'transB')];
+    const product = (a: Value, b: Value, transA: number, transB: number) =>
+      g.builder.one(matmul, [a, b], trans(transA, transB, nameOf(g.attrs, 'precision')));
     const dA = () => {
       const b = g.input(1);
-      return tA ? g.builder.one(matmul, [b, dy], trans(tB, 1)) : g.builder.one(matmul, [dy, b], trans(0, 1 - tB));
+      return tA ? product(b, dy, tB, 1) : product(dy, b, 0, 1 - tB);
     };
     const dB = () => {
       const a = g.input(0);
-      return tB ? g.builder.one(matmul, [dy, a], trans(1, tA)) : g.builder.one(matmul, [a, dy], trans(1 - tA, 0));
+      return tB ? product(dy, a, 1, tA) : product(a, dy, 1 - tA, 0);
     };
     return [g.wants(0) ? dA() : null, g.wants(1) ? dB() : null];
   },
   cost: (inputs, outputs, attrs) =>
     innerProducts(shapeAt(outputs, 0), productOf(shapeAt(inputs, 0), shapeAt(inputs, 1), attrs).k),
   reference: (inputs, attrs) => {
-    const [a, b] = [arrayAt(inputs, 0), arrayAt(inputs, 1)];
+    const precision = nameOf(attrs, 'precision');
+    const [a, b] = [rounded(arrayAt(inputs, 0), precision), rounded(arrayAt(inputs, 1), precision)];
     const { shape, batch, m, n, k } = productOf(a.shape, b.shape, attrs);
     const y = ndArray(shape);
     const [aRow, aColumn] = numberOf(attrs, 'transA') ? [1, m] : [k, 1];
@@ -121,5 +135,13 @@ export const matmul = defineOp({
     sample(64, 200, 784, 0, 1),
     sample(330, 320, 70, 0, 0),
     sample(40, 30, 2100, 1, 0),
+    ...SIZES.map(([m, n, k], i) => bf16Sample(m, n, k, (i >> 1) & 1, i & 1)),
+    ...[0, 1, 2, 3].flatMap((t) => [
+      bf16Sample(15, 33, 47, t & 1, t >> 1),
+      bf16Sample(5, 17, 9, t & 1, t >> 1, 3),
+      bf16Sample(129, 130, 1101, t & 1, t >> 1),
+    ]),
+    bf16Sample(64, 200, 784, 0, 1),
+    bf16Sample(20, 33, 9001, 1, 0),
   ],
 });

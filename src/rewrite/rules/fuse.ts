@@ -53,6 +53,8 @@ export const FUSE: readonly Rule[] = [
   },
 ];
 
+const precisionOf = (node: Node): Attrs => ({ precision: node.attrs['precision']! });
+
 // dy·weight, the gradient of the x of x·weightᵀ.
 const isBackward = (node: Node): boolean =>
   node.op === matmul &&
@@ -65,7 +67,13 @@ function withMore(node: Node, y: Value, more: Value, m: Match): readonly Value[]
   if (!made) return null;
   const like = (): Value => reshaped(more, made, m);
   if (isBackward(made))
-    return [reshaped(m.one(linearInputGrad, [...made.inputs, null, like()], { slope: 'none' }), node, m)];
+    return [
+      reshaped(
+        m.one(linearInputGrad, [...made.inputs, null, like()], { slope: 'none', ...precisionOf(made) }),
+        node,
+        m,
+      ),
+    ];
   if (made.op !== linear && made.op !== linearInputGrad) return null;
   const [first, second, third, last] = made.inputs;
   if (last) return null;
@@ -85,7 +93,7 @@ function plain(node: Node): Product | null {
   if (fused) return { fused, inputs: [...node.inputs, null], attrs: node.attrs };
   const isLinear = node.op === matmul && typeOf(node).shape.length === 2 && numberAttr(node.attrs, 'transA') === 0;
   if (!isLinear || numberAttr(node.attrs, 'transB') === 0) return null;
-  return { fused: linear, inputs: [...node.inputs, null, null], attrs: {} };
+  return { fused: linear, inputs: [...node.inputs, null, null], attrs: precisionOf(node) };
 }
 
 const UNACTIVATED: ReadonlySet<OpDef> = new Set([linear, ...FUSED.values()]);

@@ -62,7 +62,7 @@ export const SIMPLIFY: readonly Rule[] = [
       const sides = node.inputs.map((v) => swapped(v));
       if (sides.every((s) => s === null)) return null;
       const flip = (name: string, side: Value | null): number => numberAttr(node.attrs, name) ^ (side ? 1 : 0);
-      const attrs = { transA: flip('transA', sides[0]!), transB: flip('transB', sides[1]!) };
+      const attrs = { ...node.attrs, transA: flip('transA', sides[0]!), transB: flip('transB', sides[1]!) };
       return [
         m.one(
           matmul,

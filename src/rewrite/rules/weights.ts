@@ -25,7 +25,7 @@ export const WEIGHTS: readonly Rule[] = [
       if (!made || numberAttr(made.attrs, 'transA') !== 0 || numberAttr(made.attrs, 'transB') !== 0) return null;
       const [x, u, v] = [inputOf(node, 0), inputOf(made, 0), inputOf(made, 1)];
       if (!isLess(x, u, v)) return null;
-      const low = m.one(matmul, [x, v], { transA: 0, transB: 1 });
+      const low = m.one(matmul, [x, v], { transA: 0, transB: 1, precision: node.attrs['precision']! });
       return [m.one(node.op, [low, u, ...node.inputs.slice(2)], node.attrs)];
     },
   },
