@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { hasErrors } from './base/diagnostic.ts';
 import type { Diagnostic } from './base/diagnostic.ts';
+import type { Precision } from './base/precision.ts';
 import type { Switch } from './base/switch.ts';
 import { SOURCES } from './data/sources.ts';
 import { hashDataset } from './data/dataset.ts';
@@ -83,6 +84,7 @@ export interface TrainOverrides {
   readonly epochs?: number | null;
   readonly batch?: number | null;
   readonly seed?: number | null;
+  readonly precision?: Precision | undefined;
   readonly winograd?: Switch | undefined;
 }
 
@@ -100,6 +102,7 @@ export function trainConfigOf(
     epochs: choose(overrides.epochs, decided.epochs),
     batch: choose(overrides.batch, decided.batch),
     seed: choose(overrides.seed, decided.seed),
+    precision: overrides.precision ?? decided.precision,
     winograd: overrides.winograd ?? decided.winograd,
   };
 }

@@ -1,4 +1,6 @@
 import { modelOf, trainConfigOf } from './compile.ts';
+import { PRECISIONS } from './base/precision.ts';
+import type { Precision } from './base/precision.ts';
 import { SWITCH } from './base/switch.ts';
 import type { Switch } from './base/switch.ts';
 import type { Dataset } from './data/dataset.ts';
@@ -11,23 +13,28 @@ import { Predictor } from './train/predictor.ts';
 import { checkTensors } from './train/tensors.ts';
 import { Trainer } from './train/trainer.ts';
 
-export interface BuildOptions {
+/** How a network's products are made, in training and in predictions. What is left out is as the program's `train` says. */
+export interface Arithmetic {
+  /** `bf16`: products of matrices round their operands to bf16, which is faster where the CPU has AVX512-BF16; weights and sums stay f32. */
+  readonly precision?: Precision;
+  /** `off`: convolutions without Winograd's transforms, which are faster and less exact. */
+  readonly winograd?: Switch;
+}
+
+export interface BuildOptions extends Arithmetic {
   /** Only `cpu`. */
   readonly device?: 'cpu';
   /** Of the starting weights, the order of examples and dropout: a whole number, 0 unless given. */
   readonly seed?: number;
   /** All cores unless given. Results do not depend on it. */
   readonly threads?: number;
-  /** `off`: convolutions without Winograd's transforms, which are faster and less exact. What the program's `train` says unless given. */
-  readonly winograd?: Switch;
 }
 
-export interface FitOptions {
+/** Its arithmetic holds from here on: predictions are made as the net was trained. */
+export interface FitOptions extends Arithmetic {
   /** What the program's `train` says unless given. */
   readonly epochs?: number;
   readonly batch?: number;
-  /** From here on, as in `build`: predictions are made as the net was trained. */
-  readonly winograd?: Switch;
   /** Ends the run after the step in progress; `fit` then throws the signal's reason. The net keeps the weights of the last whole epoch. */
   readonly signal?: AbortSignal;
 }
@@ -50,10 +57,15 @@ function wholeFrom(min: number, name: string, value: number): number {
   return value;
 }
 
-function switchOf(name: string, value: Switch): Switch {
-  if (!SWITCH.includes(value)) throw new RangeError(`${name}: expected ${SWITCH.join(' or ')}, found ${value}`);
+function oneOf<W extends string>(words: readonly W[], name: string, value: W): W {
+  if (!words.includes(value)) throw new RangeError(`${name}: expected ${words.join(' or ')}, found ${value}`);
   return value;
 }
+
+const arithmeticOf = (options: Arithmetic, otherwise: Required<Arithmetic>): Required<Arithmetic> => ({
+  precision: oneOf(PRECISIONS, 'precision', options.precision ?? otherwise.precision),
+  winograd: oneOf(SWITCH, 'winograd', options.winograd ?? otherwise.winograd),
+});
 
 /** One architecture with weights: the starts of its seed until `fit` or `load`. `close` frees native memory. */
 export class Net {
@@ -61,7 +73,7 @@ export class Net {
   private readonly assignment: Assignment;
   private readonly seed: number;
   private readonly threads: number;
-  private winograd: Switch;
+  private arithmetic: Required<Arithmetic>;
   private weights: ReadonlyMap<string, StoredTensor> | null = null;
   private predictor: Promise<Predictor> | null = null;
   private fitting = false;
@@ -75,7 +87,7 @@ export class Net {
     this.assignment = assignment;
     this.seed = wholeFrom(0, 'seed', options.seed ?? 0);
     this.threads = wholeFrom(1, 'threads', options.threads ?? defaultThreads());
-    this.winograd = switchOf('winograd', options.winograd ?? space.train.winograd);
+    this.arithmetic = arithmeticOf(options, space.train);
   }
 
   private checkOpen(): void {
@@ -89,11 +101,11 @@ export class Net {
   async *fit(data: Dataset, options: FitOptions = {}): AsyncGenerator<FitEvent> {
     this.checkOpen();
     if (this.fitting) throw new Error('the net is being trained already: one fit at a time');
-    const winograd = switchOf('winograd', options.winograd ?? this.winograd);
+    const arithmetic = arithmeticOf(options, this.arithmetic);
     this.fitting = true;
     let trainer: Trainer | null = null;
     try {
-      const config = trainConfigOf(this.space, this.assignment, { ...options, winograd, seed: this.seed });
+      const config = trainConfigOf(this.space, this.assignment, { ...options, ...arithmetic, seed: this.seed });
       trainer = await Trainer.create(modelOf(this.space, this.assignment), data, config, {
         threads: this.threads,
         ...(options.signal ? { signal: options.signal } : {}),
@@ -101,7 +113,7 @@ export class Net {
       if (this.weights) trainer.take(this.weights, 'this net');
       for await (const { epoch, step, seconds, figures } of trainer.epochs()) {
         this.checkOpen();
-        this.winograd = winograd;
+        this.arithmetic = arithmetic;
         this.become(trainer.tensors());
         yield { epoch, step, seconds, ...figures } as FitEvent;
         this.checkOpen();
@@ -138,8 +150,9 @@ export class Net {
 
   private ready(): Promise<Predictor> {
     if (this.predictor) return this.predictor;
-    const { seed, threads, winograd } = this;
-    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, { seed, threads, winograd });
+    const { seed, threads, arithmetic } = this;
+    const options = { seed, threads, ...arithmetic };
+    const made = Predictor.create(modelOf(this.space, this.assignment), this.weights, options);
     this.predictor = made;
     made.catch(() => {
       if (this.predictor === made) this.predictor = null;

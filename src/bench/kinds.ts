@@ -1,14 +1,27 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { conv } from './cases/conv.ts';
-import { gemm } from './cases/gemm.ts';
+import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { phc, phm } from './cases/kron.ts';
 import { moe } from './cases/moe.ts';
 import { fwht, sub } from './cases/subspace.ts';
-import { train } from './cases/train.ts';
+import { train, trainBf16 } from './cases/train.ts';
 import { flora, tucker } from './cases/tucker.ts';
 
 /** Every kind of work that is timed. */
-export const KINDS: readonly CaseKind[] = [gemm, conv, moe, phm, phc, flora, tucker, sub, fwht, train];
+export const KINDS: readonly CaseKind[] = [
+  gemm,
+  gemmBf16,
+  conv,
+  moe,
+  phm,
+  phc,
+  flora,
+  tucker,
+  sub,
+  fwht,
+  train,
+  trainBf16,
+];
 
 const kindOf = new Map(KINDS.map((k) => [k.kind, k]));
 

@@ -13,6 +13,7 @@ import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import { optimize } from '../rewrite/rules/index.ts';
+import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
 import type { Case } from './case.ts';
 
@@ -28,8 +29,9 @@ export function runner(
   threads: number,
   steps = 1,
   given: Readonly<Record<string, Int32Array | Float32Array>> = {},
+  options: OptimizeOptions = {},
 ): () => void {
-  const plan = makePlan(optimize(graph), { ops: OPS });
+  const plan = makePlan(optimize(graph, options), { ops: OPS });
   const prepared = prepare(plan.bytes);
   const store = openStore();
   const leaves = storeLeavesOf(graph);

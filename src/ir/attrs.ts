@@ -24,7 +24,8 @@ export function checkAttrs(op: OpDef, attrs: Attrs): Attrs {
   return checked;
 }
 
-const defaultOf = (kind: AttrKind): AttrValue | undefined =>
+/** What an attribute is where nothing is said; undefined where something must be. */
+export const defaultOf = (kind: AttrKind): AttrValue | undefined =>
   typeof kind === 'object' && 'oneOf' in kind ? kind.default : undefined;
 
 // What was expected, or null where the value fits.

@@ -1,4 +1,5 @@
 import { showType } from '../base/tensor-type.ts';
+import { defaultOf } from './attrs.ts';
 import type { Given, Graph, Init, Leaf, Node, Value } from './graph.ts';
 import type { AttrValue, Attrs } from './op.ts';
 
@@ -47,8 +48,12 @@ function nodeLine(node: Node, index: number, show: (value: Value) => string): st
   const inputs = node.inputs.map((v) => (v ? show(v) : '-')).join(', ');
   const types = node.types.map((t) => showType(t)).join(', ');
   const path = node.path === '' ? '' : `  @ ${node.path}`;
-  return `%${index}: ${types} = ${node.op.name}(${inputs})${printAttrs(node.attrs)}${path}`;
+  return `%${index}: ${types} = ${node.op.name}(${inputs})${printAttrs(shownAttrs(node))}${path}`;
 }
+
+// What is as it is where nothing is said needs no words.
+const shownAttrs = ({ op, attrs }: Node): Attrs =>
+  Object.fromEntries(Object.entries(attrs).filter(([name, value]) => value !== defaultOf(op.attrs[name]!)));
 
 /** ` {axis: 1, dims: [2, 3]}`; nothing where there are none. */
 export function printAttrs(attrs: Attrs): string {

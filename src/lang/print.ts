@@ -94,6 +94,8 @@ function trainStatement(space: Space, printer: MemberPrinter): Statement | null 
     const same = usual.kind === 'const' && usual.value === value;
     if (typeof value === 'number' && !same) add(key, { value: number(value) });
   }
+  if (train.precision !== plain.precision)
+    add('precision', { value: { kind: 'name', name: train.precision, ...none } });
   if (train.winograd !== plain.winograd) add('winograd', { value: { kind: 'name', name: train.winograd, ...none } });
   if (train.seed !== plain.seed) add('seed', { value: number(train.seed) });
   return settings.length > 0 ? { kind: 'train', settings, ...none } : null;

@@ -1,4 +1,6 @@
 import type { SettingChoice, SettingExpr, TrainSettings, ValueExpr } from '../space/space.ts';
+import { PRECISIONS } from '../base/precision.ts';
+import type { Precision } from '../base/precision.ts';
 import { SWITCH } from '../base/switch.ts';
 import type { Switch } from '../base/switch.ts';
 import { span as makeSpan } from '../base/span.ts';
@@ -130,12 +132,7 @@ function readKey(key: TrainKey, setting: ValueSetting, train: Mutable<TrainSetti
       else train.epochs = wholeOf(key, item.value, cx) ?? train.epochs;
       break;
     case 'precision':
-      if (item.value.kind !== 'name' || item.value.name !== 'f32') {
-        report(cx, 'E205', item.value, 'this precision is not supported', {
-          expected: 'f32',
-          found: textOf(cx, item.value),
-        });
-      }
+      train.precision = precisionOf(item.value, cx) ?? train.precision;
       break;
     case 'winograd':
       train.winograd = switchOf(key, item.value, cx) ?? train.winograd;
@@ -203,6 +200,17 @@ function inGroup(s: SettingChoice, group: SettingGroup, cx: Context, at: Expr): 
     found: s.name,
   });
   return false;
+}
+
+function precisionOf(e: Expr, cx: Context): Precision | null {
+  const found = e.kind === 'name' ? PRECISIONS.find((word) => word === e.name) : undefined;
+  if (found) return found;
+  report(cx, 'E205', e, 'there is no such precision', {
+    expected: oneOf(PRECISIONS),
+    found: textOf(cx, e),
+    hint: e.kind === 'name' ? didYouMean(e.name, PRECISIONS) : '',
+  });
+  return null;
 }
 
 function switchOf(key: string, e: Expr, cx: Context): Switch | null {

@@ -1,3 +1,4 @@
+import type { Precision } from '../base/precision.ts';
 import type { Switch } from '../base/switch.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { TensorType } from '../base/tensor-type.ts';
@@ -35,7 +36,7 @@ export interface TrainDecided {
   readonly schedule: DecidedSetting;
   readonly batch: number;
   readonly epochs: number;
-  readonly precision: string;
+  readonly precision: Precision;
   readonly winograd: Switch;
   readonly seed: number;
 }

@@ -4,6 +4,7 @@
  * A member of the space is found by evaluating `body` and deciding every decision that the evaluation meets. Values are decided
  * at their first use; what is never reached from an output is never decided. Bindings are compared by identity.
  */
+import type { Precision } from '../base/precision.ts';
 import type { Switch } from '../base/switch.ts';
 import type { DType } from '../base/tensor-type.ts';
 import type { Span } from '../base/span.ts';
@@ -379,7 +380,7 @@ export interface TrainSettings {
   readonly epochs: ValueExpr;
   /** `epochs fidelity 1..27`: the range of the budget. */
   readonly fidelity: { readonly low: number; readonly high: number } | null;
-  readonly precision: string;
+  readonly precision: Precision;
   readonly winograd: Switch;
   readonly seed: number;
   readonly bindings: readonly Binding[];

@@ -5,6 +5,7 @@ import type { OptimizerDef } from '../recipes/optimizers.ts';
 import { SCHEDULES } from '../recipes/schedules.ts';
 import type { ScheduleDef } from '../recipes/schedules.ts';
 import type { Numbers } from '../recipes/args.ts';
+import type { Precision } from '../base/precision.ts';
 import type { Switch } from '../base/switch.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { TensorType } from '../base/tensor-type.ts';
@@ -24,6 +25,8 @@ export interface TrainConfig {
   readonly batch: number;
   readonly epochs: number;
   readonly seed: number;
+  /** Of the operands of products; left out: f32. */
+  readonly precision?: Precision | undefined;
   /** Whether convolutions may be made by Winograd's transforms; left out: on. */
   readonly winograd?: Switch | undefined;
 }

@@ -1,3 +1,4 @@
+import { PRECISIONS } from '../base/precision.ts';
 import { SWITCH } from '../base/switch.ts';
 import type { Column, Dataset, Table } from '../data/dataset.ts';
 import { checkTable, width } from '../data/dataset.ts';
@@ -51,13 +52,14 @@ const CHUNK = 100;
 
 const isWhole = (n: number, from: number): boolean => Number.isSafeInteger(n) && n >= from;
 
-function checkConfig({ batch, epochs, seed, winograd = 'on' }: TrainConfig): void {
+function checkConfig({ batch, epochs, seed, precision = 'f32', winograd = 'on' }: TrainConfig): void {
   const say = (what: string, expected: string, found: number | string): never => {
     throw new TrainError('error', `${what}: expected ${expected}, found ${found}`);
   };
   if (!isWhole(batch, 1)) say('batch', 'a whole number from 1', batch);
   if (!isWhole(epochs, 0)) say('epochs', 'a whole number from 0', epochs);
   if (!isWhole(seed, 0)) say('seed', 'a whole number from 0', seed);
+  if (!PRECISIONS.includes(precision)) say('precision', PRECISIONS.join(' or '), precision);
   if (!SWITCH.includes(winograd)) say('winograd', SWITCH.join(' or '), winograd);
 }
 

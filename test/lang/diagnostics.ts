@@ -136,6 +136,7 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     'train { batch 3 trials }\n',
     'search { budget 30 }\n',
     'train { precision f16 }\n',
+    'train { precision 16 }\n',
     'train { winograd no }\n',
   ],
   'E206-closed': [

@@ -134,7 +134,7 @@ space S {
 let opt = adamw(lr: 1e-5..1e-1 log ~ 3e-4) | sgd(lr: 1e-3..1 log, momentum: 0.8 | 0.9)
 let b = 16 | 32
 space S { input x: f32[B, 4] output y = x -> dense(b) -> dense(1) }
-train { data csv("a \\"b\\".csv", label: "y") loss mse optimizer opt schedule cosine(0.1) | step(2 | 3) batch b * 2 epochs 1..3 winograd off seed 5 }`,
+train { data csv("a \\"b\\".csv", label: "y") loss mse optimizer opt schedule cosine(0.1) | step(2 | 3) batch b * 2 epochs 1..3 precision bf16 winograd off seed 5 }`,
 };
 
 for (const [name, { text, count: wanted }] of Object.entries(EXAMPLES)) {

@@ -42,7 +42,7 @@ settings('train is read whole', () => {
   const { train } = spaceOf(
     `${NET}train {
     data csv("t.csv", label: "y")  loss mse  optimizer sgd(1e-2, nesterov: true) | adam
-    schedule step(5)  batch 16 | 32  epochs 3  precision f32  winograd off  seed 9
+    schedule step(5)  batch 16 | 32  epochs 3  precision bf16  winograd off  seed 9
   }`.replace('dense(3)', 'dense(1)'),
   );
   assert.equal(train.data && shown(train.data), ['csv', { file: 't.csv', label: 'y' }]);
@@ -52,7 +52,10 @@ settings('train is read whole', () => {
     ['adam', { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0 }],
   ]);
   assert.equal(shown(train.schedule), ['step', { every: 5, factor: 0.1 }]);
-  assert.equal([plain(train.batch), plain(train.epochs), train.seed, train.winograd], ['choice', 3, 9, 'off']);
+  assert.equal(
+    [plain(train.batch), plain(train.epochs), train.seed, train.precision, train.winograd],
+    ['choice', 3, 9, 'bf16', 'off'],
+  );
 });
 
 settings('a fidelity is the range of the epochs', () => {

@@ -203,6 +203,25 @@ rewriting('convolutions and their gradients are made without Winograd where that
   assert.equal(settings({ winograd: 'off' }), ['off', 'off', 'off']);
 });
 
+rewriting('products round their operands to bf16 where that is said, fused ones and gradients too', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const x = b.param('x', [2, 3], { kind: 'normal', std: 1 });
+  const y = dense(b, b.one(gelu, [dense(b, x, 'a', 4)]), 'b', 3);
+  const wanted = [x, ...b.params().filter((p) => p !== x)];
+  gradients(b, b.one(square, [y]), wanted, { add, fill }).forEach((g, i) =>
+    b.update(wanted[i]!, b.one(sub, [wanted[i]!, g!])),
+  );
+  const graph = b.finish([]);
+  const precisions = (g: Graph, options: OptimizeOptions = {}): readonly unknown[] =>
+    optimize(g, options).nodes.flatMap((n) => n.attrs['precision'] ?? []);
+  const all = precisions(graph, { precision: 'bf16' });
+  assert.equal([...new Set(all)], ['bf16']);
+  assert.is(all.length, precisions(graph).length);
+  assert.equal([...new Set(precisions(graph))], ['f32']);
+  // A graph that says so by itself keeps it through fusion.
+  assert.equal([...new Set(precisions(optimize(graph, { precision: 'bf16' })))], ['bf16']);
+});
+
 rewriting('nothing is fused that something else reads', () => {
   const both = optimized((b, x) => {
     const z = dense(b, x, 'a', 4);

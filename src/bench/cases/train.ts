@@ -1,4 +1,5 @@
 import { gradients } from '../../autodiff/gradients.ts';
+import type { Precision } from '../../base/precision.ts';
 import { f32, i32 } from '../../base/tensor-type.ts';
 import type { Node } from '../../ir/graph.ts';
 import { graphBuilder } from '../../ir/graph-builder.ts';
@@ -20,7 +21,7 @@ const flopsOf = ({ op, inputs, types, attrs }: Node): number =>
   ).flops;
 
 // One step: forward, backward, AdamW at its defaults. A call does ten steps, as training does hundreds a call.
-function trainCases({ name, words: [kind, size] }: CaseLine, threads: number): readonly Case[] {
+function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, precision: Precision): readonly Case[] {
   const model = MODELS[kind!];
   if (!model) return [];
   const batch = Number(size);
@@ -49,7 +50,9 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number): r
   };
   const graph = b.finish([{ name: 'loss', value: loss, perStep: true }]);
   const flop = graph.nodes.reduce((sum, n) => sum + flopsOf(n), 0);
-  return [{ name, flop, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given) }];
+  return [
+    { name, flop, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given, { precision }) },
+  ];
 }
 
 /** MODEL BATCH: a step of training. */
@@ -61,5 +64,12 @@ export const train: CaseKind = {
     'train/tfm_4L_d128_h4_T64_f512_b64 tfm 64',
     'train/moetfm_4L_d128_h4_T64_f512_E8k2_b64 moetfm 64',
   ],
-  cases: trainCases,
+  cases: (line, threads) => trainCases(line, threads, 'f32'),
+};
+
+/** The same with the operands of products rounded to bf16. */
+export const trainBf16: CaseKind = {
+  kind: 'train_bf16',
+  lines: ['train_bf16/mlp_784_200_200_10_b64 mlp 64', 'train_bf16/tfm_4L_d128_h4_T64_f512_b64 tfm 64'],
+  cases: (line, threads) => trainCases(line, threads, 'bf16'),
 };
