@@ -3,7 +3,7 @@ import { idx, mnist } from './data/image-files.ts';
 
 export type { Diagnostic } from './base/diagnostic.ts';
 export type { Dataset } from './data/dataset.ts';
-export type { BuildOptions, FitEvent, FitOptions } from './net.ts';
+export type { Arithmetic, BuildOptions, FitEvent, FitOptions } from './net.ts';
 export type { Objective } from './search/history.ts';
 export type { Assignment } from './space/space.ts';
 export { SpaceError } from './compile.ts';

@@ -174,23 +174,30 @@ function halves(examples: number): Dataset {
   };
 }
 
-api('what is said of winograd holds for training and for predictions', async () => {
-  const arch = compile(`space S {
+for (const said of [{ winograd: 'off' }, { precision: 'bf16' }] as const) {
+  api(`${JSON.stringify(said)} holds for training and for predictions`, async () => {
+    const arch = compile(`space S {
     input x: f32[B, 12, 12, 1]
     output y = x -> conv(16) -> relu -> conv(32) -> relu -> conv(32) -> globalmean -> dense(2)
   }`).unrank(0n);
-  const path = join(folder, 'winograd.safetensors');
-  const x = Float32Array.from({ length: 144 * 250 }, (_, i) => Math.sin(i));
-  const [fitted, off, on] = [await arch.build(), await arch.build({ winograd: 'off' }), await arch.build()];
-  assert.not.equal(await off.predict(x), await fitted.predict(x));
-  for await (const _ of fitted.fit(halves(240), { epochs: 1, winograd: 'off' }));
-  fitted.save(path);
-  const found = await fitted.predict(x);
-  for (const net of [off, on]) net.load(path);
-  assert.equal(await off.predict(x), found);
-  assert.not.equal(await on.predict(x), found);
+    const path = join(folder, 'said.safetensors');
+    const x = Float32Array.from({ length: 144 * 250 }, (_, i) => Math.sin(i));
+    const [fitted, off, on] = [await arch.build(), await arch.build(said), await arch.build()];
+    assert.not.equal(await off.predict(x), await fitted.predict(x));
+    for await (const _ of fitted.fit(halves(240), { epochs: 1, ...said }));
+    fitted.save(path);
+    const found = await fitted.predict(x);
+    for (const net of [off, on]) net.load(path);
+    assert.equal(await off.predict(x), found);
+    assert.not.equal(await on.predict(x), found);
+    for (const net of [fitted, off, on]) net.close();
+  });
+}
+
+api('arithmetic that there is not is refused', async () => {
+  const arch = SMALL.sample();
   await fails(() => arch.build({ winograd: 'of' as 'off' }), /^winograd: expected on or off, found of$/);
-  for (const net of [fitted, off, on]) net.close();
+  await fails(() => arch.build({ precision: 'f16' as 'bf16' }), /^precision: expected f32 or bf16, found f16$/);
 });
 
 api('predictions may overlap with each other, with training and with the end', async () => {
