@@ -1,4 +1,3 @@
-import { lazily } from '../base/lazily.ts';
 import { choiceOptions, orderOptions, pickOptions } from '../space/decisions.ts';
 import { isNamed, named, useSegment } from '../space/naming.ts';
 import type { NamedNet } from '../space/naming.ts';
@@ -12,23 +11,23 @@ import type {
   RepeatExpr,
   Space,
   TensorExpr,
-  TensorParameter,
   ViaExpr,
   Wire,
 } from '../space/space.ts';
 import { madeOf, numberOf, truthOf } from '../space/values.ts';
-import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
+import type { Expr, Statement } from '../../grammar/syntax.ts';
 import { newBlock, wireLines } from './block.ts';
 import type { Block } from './block.ts';
 import { Definitions } from './definitions.ts';
 import type { ReservedNames } from './definitions.ts';
+import { Calls } from './member-calls.ts';
 import { Elements } from './member-elements.ts';
 import { Decided } from './member-scope.ts';
 import type { Arity, Cell, Emitted, Scope } from './member-scope.ts';
 import { argument, call, datum, finalise, name, weight } from './pieces.ts';
 import type { Counts, Piece, UsePiece } from './pieces.ts';
 import { isScope } from './scoped.ts';
-import { allEqual, beginsWithEach, inForm, isGroup, isSilent, listPiece, stepsOf, together, usePiece } from './uses.ts';
+import { allEqual, beginsWithEach, inForm, listPiece, stepsOf, together, usePiece } from './uses.ts';
 import type { Made } from './uses.ts';
 
 const none = { start: 0, end: 0 } as const;
@@ -36,15 +35,16 @@ const none = { start: 0, end: 0 } as const;
 /** A member as statements of a space: its definitions, wires and outputs, with every decision made. */
 export class MemberPrinter {
   readonly decided: Decided;
-  private readonly definitions: Definitions;
   private readonly elements: Elements;
+  private readonly calls: Calls;
   /** Uses of layers with weights so far. */
   private learning = 0;
 
   constructor(assignment: Assignment, reserved: ReservedNames) {
     this.decided = new Decided(assignment, (e, scope) => this.tensor(e, scope));
-    this.definitions = new Definitions(reserved);
-    this.elements = new Elements(this.definitions);
+    const definitions = new Definitions(reserved);
+    this.elements = new Elements(definitions);
+    this.calls = new Calls(this.decided, definitions, this.elements, (e, scope) => this.tensor(e, scope));
   }
 
   space(space: Space): readonly Statement[] {
@@ -211,15 +211,15 @@ export class MemberPrinter {
           block: scope.block,
         };
         const { piece, out } = this.net(cell.expr, input, inside);
-        return this.named(e.binding.name, { piece, out }, true, scope.block);
+        return this.calls.named(e.binding.name, { piece, out }, true, scope.block);
       }
       case 'once':
       case 'shared': {
         const cell = cellOf(scope, e.binding, 'once');
         const block = cell.shared ? cell.scope.block : scope.block;
         const { piece, out } = this.net(cell.expr, input, { ...cell.scope, block });
-        if (!cell.shared) return this.named(e.binding.name, { piece, out }, false, block);
-        return this.define('shared', e.binding.name, finalise(piece, new Map()), out, block, scope.block);
+        if (!cell.shared) return this.calls.named(e.binding.name, { piece, out }, false, block);
+        return this.calls.define('shared', e.binding.name, finalise(piece, new Map()), out, block, scope.block);
       }
       case 'call':
         return this.call(e, input, scope, caller);
@@ -246,100 +246,10 @@ export class MemberPrinter {
 
   private call(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): Made {
     const { def } = e;
-    if (def.body.kind === 'tensor') return this.cell(e, input, scope, caller).made;
-    const cells = this.argumentCells(e, scope, caller);
+    if (def.body.kind === 'tensor') return this.calls.cell(e, input, scope, caller).made;
+    const cells = this.calls.argumentCells(e, scope, caller);
     const inside = this.decided.openOver(scope, def.body.bindings, cells);
-    return this.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
-  }
-
-  /** A network with a scope of its own: a group in parentheses where it may be one, else a definition. */
-  private named(wanted: string, { piece, out }: Emitted, mayGroup: boolean, block: Block): Made {
-    const each = beginsWithEach(piece);
-    if (each) return this.elements.overElements(wanted, each, { piece, out }, block);
-    const body = finalise(piece, new Map());
-    // Where nothing depends on the path, the scope is left out.
-    if (mayGroup && isSilent(piece)) return { base: body, auto: null, out, silent: true };
-    if (mayGroup && isGroup(body)) return { base: body, auto: null, out, silent: false };
-    return this.define('def', wanted, body, out, block);
-  }
-
-  private argumentCells(e: CallExpr, scope: Scope, caller: Scope): Map<Bound, Cell> {
-    const cells = new Map<Bound, Cell>();
-    const from = { ...caller, parent: caller, cells: new Map(), own: null };
-    for (const a of e.args) {
-      if (a.kind === 'net') cells.set(a.parameter, { kind: 'closure', expr: a.expr, scope: from });
-      if (a.kind === 'value') {
-        const { name: label } = a.parameter;
-        const at = { ...from, path: `${scope.path}.${label}`, own: label };
-        cells.set(a.parameter, { kind: 'value', get: lazily(() => this.decided.value(a.expr, at)) });
-      }
-    }
-    return cells;
-  }
-
-  /** A cell with its values decided: what is left are its tensors. */
-  private cell(
-    e: CallExpr,
-    input: Arity | null,
-    scope: Scope,
-    caller: Scope,
-  ): { made: Made; tensors: readonly Piece[] } {
-    const { def } = e;
-    if (def.body.kind !== 'tensor') throw new Error('bug: no cell');
-    const cells = this.argumentCells(e, scope, caller);
-    const given = new Map<Bound, Emitted>();
-    for (const a of e.args) {
-      // Decisions of a tensor that is given as argument stand below the call.
-      if (a.kind === 'tensor')
-        given.set(
-          a.parameter,
-          this.tensor(a.expr, { ...caller, parent: caller, cells: new Map(), path: scope.path, own: null }),
-        );
-    }
-    const tensors = def.parameters.filter((p): p is TensorParameter => p.kind === 'tensorParameter');
-    const flowing = tensors.filter((p) => !given.has(p));
-    flowing.forEach((p, i) => {
-      const arity = flowing.length === 1 ? (input ?? 'one') : input && input !== 'one' ? (input[i] ?? 'one') : 'one';
-      cells.set(p, { kind: 'tensor', get: () => arity });
-    });
-    for (const [p, emitted] of given) cells.set(p, { kind: 'tensor', get: () => emitted.out });
-    const block = newBlock(scope.block);
-    const inside = this.decided.openOver({ ...scope, block }, def.body.bindings, cells);
-    const result = this.tensor(def.body.result, inside);
-    const counts: Counts = new Map();
-    const wires = wireLines(block).sort((a, b) => a.start - b.start);
-    const body: Statement[] = [...block.definitions, ...wires.map((line) => line.write(counts))];
-    body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
-    for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
-    const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({
-      name: name(p.name),
-      ...none,
-    }));
-    const label = this.definitions.enter(scope.block, def.name, (as) => ({
-      kind: 'cell',
-      name: name(as),
-      params,
-      body,
-      ...none,
-    }));
-    return {
-      made: { base: name(label), auto: label, out: result.out, silent: false },
-      tensors: tensors.filter((p) => given.has(p)).map((p) => given.get(p)!.piece),
-    };
-  }
-
-  // ---- definitions -----------------------------------------------------------------------------------------------------
-
-  private define(
-    kind: 'def' | 'shared',
-    wanted: string,
-    value: Expr,
-    out: Arity,
-    block: Block,
-    from: Block = block,
-  ): Made {
-    const label = this.definitions.enter(block, wanted, (as) => ({ kind, name: name(as), value, ...none }), from);
-    return { base: name(label), auto: label, out, silent: false };
+    return this.calls.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
   }
 
   // ---- tensors ---------------------------------------------------------------------------------------------------------
@@ -377,7 +287,12 @@ export class MemberPrinter {
       }
       case 'callOf': {
         const { label, use } = e.call.name;
-        const { made, tensors } = this.cell(e.call, null, this.decided.below(scope, useSegment(e.call.name)), scope);
+        const { made, tensors } = this.calls.cell(
+          e.call,
+          null,
+          this.decided.below(scope, useSegment(e.call.name)),
+          scope,
+        );
         return { piece: { ...usePiece(made, label, use), tensors }, out: made.out };
       }
     }

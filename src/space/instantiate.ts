@@ -6,7 +6,7 @@ import type { Asked } from '../ir/weight.ts';
 import type { Value } from '../ir/graph.ts';
 import { joinPath } from '../ir/path.ts';
 import { testFiled } from './filed.ts';
-import type { Vector } from './follow.ts';
+import type { Vector } from './follow-scope.ts';
 import { layerCost } from './layer-cost.ts';
 import { byAssignment, followMember } from './member.ts';
 import type { Assignment, Space } from './space.ts';

@@ -10,7 +10,7 @@ import { Beyond } from './limits.ts';
 import type { AnyExpr } from './references.ts';
 import type { Assignment, Space } from './space.ts';
 import { largestBatch } from './make-compiled.ts';
-import type { Flow, Vector } from './follow.ts';
+import type { Flow, Vector } from './follow-scope.ts';
 
 /** What a member costs: numbers as language.md defines them. */
 export interface Measures {

@@ -6,7 +6,8 @@ import { rootBindings } from './root.ts';
 import { choiceOptions, middle, sameDecided } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
 import { Follower } from './follow.ts';
-import type { Flow, FollowScope, Guide, Vector } from './follow.ts';
+import type { Guide } from './follow.ts';
+import type { Flow, Scope, Scopes, Vector } from './follow-scope.ts';
 import { Beyond } from './limits.ts';
 import { finishPath } from './naming.ts';
 import type { Assignment, Binding, Decided, Scalar, SettingChoice, Site, Space, ValueExpr } from './space.ts';
@@ -71,11 +72,12 @@ export function followMember<T extends { readonly type: TensorType }>(
       return maker.layer(finishPath(path), layer, args, given, expr, { ...way, vector });
     },
   });
-  const root = follower.root(space, bindingsOf(space), inputs);
+  const { scopes } = follower;
+  const root = scopes.root(space, bindingsOf(space), inputs);
   return {
     outputs: () => sheltered(() => space.outputs.map((o) => ({ name: o.name, flow: follower.tensor(o.expr, root) }))),
-    value: (e) => sheltered(() => follower.value(e, root)),
-    train: () => sheltered(() => trainOf(follower, space, root)),
+    value: (e) => sheltered(() => scopes.value(e, root)),
+    train: () => sheltered(() => trainOf(scopes, space, root)),
   };
 }
 
@@ -89,23 +91,19 @@ function sheltered<V>(make: () => V): V {
   }
 }
 
-function trainOf<T extends { readonly type: TensorType }>(
-  follower: Follower<T>,
-  space: Space,
-  root: FollowScope<T>,
-): TrainDecided {
+function trainOf<T>(scopes: Scopes<T>, space: Space, root: Scope<T>): TrainDecided {
   const { train } = space;
-  const scope = follower.open(follower.below(root, '.train', null), train.bindings, []);
+  const scope = scopes.open(scopes.below(root, '.train', null), train.bindings, []);
   const setting = (s: SettingChoice, path: string, own: string | null): DecidedSetting => {
-    const at = follower.below(scope, path, own);
+    const at = scopes.below(scope, path, own);
     if (s.kind === 'choice') {
-      const chosen = follower.pick(s.site, choiceOptions(s.alternatives), at);
+      const chosen = scopes.choose(s.site, choiceOptions(s.alternatives), at);
       return setting(s.alternatives[chosen]!.expr, path, own);
     }
-    const inner = follower.below(scope, `${path}.${s.name}`, null);
+    const inner = scopes.below(scope, `${path}.${s.name}`, null);
     const args: Record<string, Scalar> = {};
     for (const a of s.args) {
-      const value = a.value.kind === 'setting' ? null : follower.value(a.value, inner);
+      const value = a.value.kind === 'setting' ? null : scopes.value(a.value, inner);
       if (value === null || typeof value === 'object')
         throw new Unfit(`${s.name}: ${a.name} must be a number, a text or a truth`);
       args[a.name] = value;
@@ -115,7 +113,7 @@ function trainOf<T extends { readonly type: TensorType }>(
   const decided: Record<string, DecidedSetting | null> = {};
   for (const key of SETTING_KEYS) decided[key] = train[key] ? setting(train[key], `.train.${key}`, key) : null;
   const number = (key: 'batch' | 'epochs'): number =>
-    Number(follower.value(train[key], follower.below(scope, `.train.${key}`, key)));
+    Number(scopes.value(train[key], scopes.below(scope, `.train.${key}`, key)));
   return {
     data: decided['data'] ?? null,
     loss: decided['loss']!,
