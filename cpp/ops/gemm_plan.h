@@ -6,7 +6,7 @@ namespace tenon::TENON_ISA {
 
 constexpr int64_t kDepth = 512;              // k of a block
 constexpr int64_t kNear = int64_t{1} << 19;  // bytes of the left side that a task keeps in its second cache
-constexpr int64_t kFar = 512;                // elements between rows of the right side
+constexpr int64_t kFar = 8 * TENON_VBYTES;   // elements between rows of the right side: narrow tiles meet them often
 constexpr int64_t kFewTiles = 6;             // by which it is cheaper not to pack
 constexpr int64_t kPanelsNear = 8;           // so many shared panels of a block's depth lie there instead
 
