@@ -1,6 +1,7 @@
 // W = scale * core x_axes[0] factors[0] x_axes[1] …: mode products one after the other, what lies between in scratch.
 #include "gen/attrs.h"
 #include "ops/mode.h"
+#include "ops/mode_pair.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -16,10 +17,10 @@ struct Chain {
     for (uint32_t d = 0; d < rank; d++) n *= dims[i][d];
     return n;
   }
-  // Of what lies before product i, where that is not the core itself: two buffers by turns.
-  uint64_t between_bytes(uint32_t parity) const {
+  // Of what lies before product i, where that is not the core itself and is kept: two buffers by turns.
+  uint64_t between_bytes(uint32_t parity, bool paired) const {
     uint64_t most_bytes = 0;
-    for (uint32_t i = 1; i < modes; i++)
+    for (uint32_t i = 1; i < modes - (paired ? 1 : 0); i++)
       if (i % 2 == parity && round64(static_cast<int64_t>(size(i) * 4)) > most_bytes)
         most_bytes = round64(static_cast<int64_t>(size(i) * 4));
     return most_bytes;
@@ -28,6 +29,20 @@ struct Chain {
 
 ModeShape stage(const Step& s, const TuckerWeightAttrs& at, const Chain& c, uint32_t i) {
   return mode_shape(c.dims[i], c.rank, static_cast<uint32_t>(at.axes[i]), s.in[1 + i], false);
+}
+
+// The last two products, where they go together.
+bool pair_of(const TuckerWeightAttrs& at, const Chain& c, ModePair* m) {
+  if (c.modes < 2 || at.axes[c.modes - 2] != c.rank - 2 || at.axes[c.modes - 1] != c.rank - 1) return false;
+  const uint64_t *from = c.dims[c.modes - 2], *to = c.dims[c.modes];
+  m->lead = 1;
+  for (uint32_t d = 0; d + 2 < c.rank; d++) m->lead *= static_cast<int64_t>(to[d]);
+  for (uint32_t d = 0; d < 2; d++) {
+    m->from[d] = static_cast<int64_t>(from[c.rank - 2 + d]);
+    m->to[d] = static_cast<int64_t>(to[c.rank - 2 + d]);
+  }
+  m->scale = c.modes == 2 ? at.scale : 1.0f;
+  return m->suits();
 }
 
 // The sizes along the way; false where they do not fit.
@@ -70,26 +85,31 @@ uint64_t scratch(const Step& s, int threads) {
   const TuckerWeightAttrs at = TuckerWeightAttrs::read(s.attrs);
   Chain c;
   chain_of(s, at, &c);
-  uint64_t bytes = 0;
-  for (uint32_t i = 0; i < c.modes; i++) {
+  ModePair pair;
+  const bool paired = pair_of(at, c, &pair);
+  uint64_t bytes = paired ? pair_scratch(pair, threads) : 0;
+  for (uint32_t i = 0; i < c.modes - (paired ? 2 : 0); i++) {
     const uint64_t here = mode_scratch(stage(s, at, c, i), threads);
     if (here > bytes) bytes = here;
   }
-  return bytes + c.between_bytes(0) + c.between_bytes(1);
+  return bytes + c.between_bytes(0, paired) + c.between_bytes(1, paired);
 }
 
 Status run(const Step& s, const Runtime& rt) {
   const TuckerWeightAttrs at = TuckerWeightAttrs::read(s.attrs);
   Chain c;
   chain_of(s, at, &c);
-  uint8_t* between[2] = {rt.scratch, rt.scratch + c.between_bytes(0)};
-  uint8_t* rest = between[1] + c.between_bytes(1);
+  ModePair pair;
+  const bool paired = pair_of(at, c, &pair);
+  uint8_t* between[2] = {rt.scratch, rt.scratch + c.between_bytes(0, paired)};
+  uint8_t* rest = between[1] + c.between_bytes(1, paired);
   const float* x = f32(s.in[0]);
-  for (uint32_t i = 0; i < c.modes; i++) {
+  for (uint32_t i = 0; i < c.modes - (paired ? 2 : 0); i++) {
     float* y = i + 1 == c.modes ? f32(s.out[0]) : reinterpret_cast<float*>(between[(i + 1) % 2]);
     run_mode(rt, rest, stage(s, at, c, i), x, f32(s.in[1 + i]), y, i == 0 ? at.scale : 1.0f);
     x = y;
   }
+  if (paired) run_pair(rt, rest, pair, x, f32(s.in[c.modes - 1]), f32(s.in[c.modes]), f32(s.out[0]));
   return {};
 }
 
