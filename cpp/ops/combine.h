@@ -39,14 +39,15 @@ TENON_INLINE void combine_upto4(int64_t n, float* to, const float* from, const f
   combine_some<4, more>(to, from, coef, b, step, coef_step);
 }
 
-// to[r, c] = sum over terms of coef * from[r, c].
-static inline void combine(float* to, const float* from, const float* coef, const Block& b, const Terms& t) {
+// to[r, c] = sum over terms of coef * from[r, c]; `more`: added to what is there.
+static inline void combine(float* to, const float* from, const float* coef, const Block& b, const Terms& t,
+                           bool more = false) {
   for (int64_t i = 0; i < t.outer; i++)
     for (int64_t j = 0; j < t.inner; j += 4) {
       const int64_t n = t.inner - j < 4 ? t.inner - j : 4;
       const float* at = from + i * t.outer_step + j * t.inner_step;
       const float* c = coef + i * t.outer_coef + j * t.inner_coef;
-      if (i == 0 && j == 0)
+      if (i == 0 && j == 0 && !more)
         combine_upto4<false>(n, to, at, c, b, t.inner_step, t.inner_coef);
       else
         combine_upto4<true>(n, to, at, c, b, t.inner_step, t.inner_coef);

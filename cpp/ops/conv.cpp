@@ -1,6 +1,6 @@
 // Convolution, with bias and activation where fused, and its gradient with respect to the input. Channels last.
 #include "gen/attrs.h"
-#include "ops/conv_shape.h"
+#include "ops/conv_blocks.h"
 #include "ops/depthwise.h"
 #include "ops/planar.h"
 #include "ops/winograd_sweep.h"
@@ -29,8 +29,8 @@ Sweep forward_sweep(const ConvShape& c, const float* x, float* y) {
   s.src = x;
   s.dst = y;
   s.src_image = c.pixels() * c.in * c.groups;
-  s.dst_image = c.positions() * c.out * c.groups;
-  int64_t dst = c.out * c.groups;
+  s.dst_image = c.positions() * c.y_row;
+  int64_t dst = c.y_row;
   for (int i = 2; i >= 0; i--) {
     const int64_t last = c.dilation[i] * (c.kernel[i] - 1);
     s.axis[i] = {c.size[i],   c.pad[i],      (c.result[i] - 1) * c.stride[i] + last + 1,
@@ -94,8 +94,8 @@ Sweep class_sweep(const ConvShape& c, const ClassAxis (&axis)[3], const float* d
   s.src = dy;
   s.dst = dx;
   s.src_image = c.positions() * c.out * c.groups;
-  s.dst_image = c.pixels() * c.in * c.groups;
-  int64_t dst = c.in * c.groups;
+  s.dst_image = c.pixels() * c.x_row;
+  int64_t dst = c.x_row;
   for (int i = 2; i >= 0; i--) {
     const ClassAxis& a = axis[i];
     // dy's place of the first position's tap j: at - j * delta.
@@ -130,7 +130,7 @@ enum class Way { kSweep, kDepthwise, kPlanar, kWinograd4, kWinograd2 };
 Way way_of(const ConvShape& c, const Sweep& s) {
   if (c.depthwise()) return Way::kDepthwise;
   if (suits_planar(s)) return Way::kPlanar;
-  const int m = c.winograd ? winograd_size(s) : 0;
+  const int m = winograd_size(s, c.winograd);
   return m == 4 ? Way::kWinograd4 : m == 2 ? Way::kWinograd2 : Way::kSweep;
 }
 
@@ -169,33 +169,60 @@ void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weig
 GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }
 GemmShape pointwise_backward(const ConvShape& c) { return {c.images * c.positions(), c.in, c.out}; }
 
-uint64_t forward_scratch(const ConvShape& c, int threads) {
+}  // namespace
+
+uint64_t conv_scratch(const ConvShape& c, int threads) {
   if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_forward(c), threads, {nullptr, c.in, 1}, false), threads);
   return scratch_of(c, forward_sweep(c, nullptr, nullptr), threads);
 }
 
-Status run_forward(const ConvShape& c, const Step& step, const Runtime& rt, const float* bias, uint32_t activation) {
-  const float* w = f32(step.in[1]);
+void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const float* w, float* y, const float* bias,
+                  uint32_t activation) {
   if (c.pointwise()) {
-    const GemmOut out{f32(step.out[0]), c.out, 0, bias, floor_of(activation)};
-    const LeftMatrix left{{f32(step.in[0]), c.in, 1}};
+    const GemmOut out{y, c.y_row, 0, bias, floor_of(activation)};
+    const LeftMatrix left{{x, c.in, 1}};
     gemm(rt, rt.scratch, plan_gemm(pointwise_forward(c), rt.threads, left.m, false), left, RightMatrix{{w, 1, c.in}},
          out, ActivationAfter{activation});
-    return {};
+    return;
   }
-  Sweep s = forward_sweep(c, f32(step.in[0]), f32(step.out[0]));
+  Sweep s = forward_sweep(c, x, y);
   s.bias = bias;
   s.activation = activation;
   run_sweep(rt, c, s, ForwardWeights{w, c.inner(), c.out, c.groups});
-  return {};
 }
+
+uint64_t conv_input_grad_scratch(const ConvShape& c, int threads) {
+  if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_backward(c), threads, {nullptr, c.out, 1}, true), threads);
+  uint64_t bytes = 0;
+  for_classes(c, [&](const ClassAxis(&axis)[3]) {
+    const uint64_t here = scratch_of(c, class_sweep(c, axis, nullptr, nullptr), threads);
+    if (here > bytes) bytes = here;
+  });
+  return bytes;
+}
+
+void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx) {
+  if (c.pointwise()) {
+    const LeftMatrix left{{dy, c.out, 1}};
+    gemm(rt, rt.scratch, plan_gemm(pointwise_backward(c), rt.threads, left.m, true), left, RightMatrix{{w, c.in, 1}},
+         GemmOut{dx, c.x_row}, NoAfter{});
+    return;
+  }
+  for_classes(c, [&](const ClassAxis(&axis)[3]) {
+    run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis});
+  });
+}
+
+namespace {
 
 Status check(const Step& s) { return check_conv(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]); }
 uint64_t scratch(const Step& s, int threads) {
-  return forward_scratch(conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
+  return conv_scratch(conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
 }
 Status run(const Step& s, const Runtime& rt) {
-  return run_forward(conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), s, rt, nullptr, kNone);
+  conv_forward(rt, conv_shape(ConvAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), f32(s.in[0]), f32(s.in[1]),
+               f32(s.out[0]), nullptr, kNone);
+  return {};
 }
 
 Status act_check(const Step& s) {
@@ -206,12 +233,14 @@ Status act_check(const Step& s) {
   return status;
 }
 uint64_t act_scratch(const Step& s, int threads) {
-  return forward_scratch(conv_shape(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
+  return conv_scratch(conv_shape(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
 }
 Status act_run(const Step& s, const Runtime& rt) {
   const ConvActAttrs at = ConvActAttrs::read(s.attrs);
   const float* bias = s.inputs > 2 && s.in[2].present ? f32(s.in[2]) : nullptr;
-  return run_forward(conv_shape(at, s.in[0], s.in[1], s.out[0]), s, rt, bias, at.activation);
+  conv_forward(rt, conv_shape(at, s.in[0], s.in[1], s.out[0]), f32(s.in[0]), f32(s.in[1]), f32(s.out[0]), bias,
+               at.activation);
+  return {};
 }
 
 Status input_grad_check(const Step& s) {
@@ -226,29 +255,14 @@ Status input_grad_check(const Step& s) {
   }
   return status;
 }
-uint64_t input_grad_scratch(const Step& s, int threads) {
-  const ConvShape c = conv_shape(ConvInputGradAttrs::read(s.attrs), s.out[0], s.in[1], s.in[0]);
-  if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_backward(c), threads, {nullptr, c.out, 1}, true), threads);
-  uint64_t bytes = 0;
-  for_classes(c, [&](const ClassAxis(&axis)[3]) {
-    const uint64_t here = scratch_of(c, class_sweep(c, axis, nullptr, nullptr), threads);
-    if (here > bytes) bytes = here;
-  });
-  return bytes;
+ConvShape input_grad_shape(const Step& s) {
+  return conv_shape(ConvInputGradAttrs::read(s.attrs), s.out[0], s.in[1], s.in[0]);
 }
-Status input_grad_run(const Step& step, const Runtime& rt) {
-  const ConvShape c = conv_shape(ConvInputGradAttrs::read(step.attrs), step.out[0], step.in[1], step.in[0]);
-  const float *dy = f32(step.in[0]), *w = f32(step.in[1]);
-  if (c.pointwise()) {
-    const LeftMatrix left{{dy, c.out, 1}};
-    gemm(rt, rt.scratch, plan_gemm(pointwise_backward(c), rt.threads, left.m, true), left, RightMatrix{{w, c.in, 1}},
-         GemmOut{f32(step.out[0]), c.in}, NoAfter{});
-    return {};
-  }
-  for_classes(c, [&](const ClassAxis(&axis)[3]) {
-    const Sweep s = class_sweep(c, axis, dy, f32(step.out[0]));
-    run_sweep(rt, c, s, BackwardWeights{w, c, axis});
-  });
+uint64_t input_grad_scratch(const Step& s, int threads) {
+  return conv_input_grad_scratch(input_grad_shape(s), threads);
+}
+Status input_grad_run(const Step& s, const Runtime& rt) {
+  conv_input_grad(rt, input_grad_shape(s), f32(s.in[0]), f32(s.in[1]), f32(s.out[0]));
   return {};
 }
 

@@ -28,7 +28,7 @@ struct DotPlan {
 TENON_INLINE bool suits_dots(const ConvShape& c) {
   const int64_t run = c.dilation[2] == 1 ? c.kernel[2] * c.in : c.in;
   return c.groups == 1 && c.stride[1] == 1 && c.stride[2] == 1 && run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes &&
-         c.out <= kDotRows + 2;
+         c.out <= kDotRows + 2 && c.out == c.y_row;
 }
 
 TENON_INLINE DotPlan plan_dots(const ConvShape& c, const Sweep& s, int64_t band, int64_t span) {

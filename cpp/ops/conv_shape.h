@@ -9,7 +9,8 @@ struct ConvShape {
   int64_t images = 0, groups = 1, in = 0, out = 0;  // channels of a group
   int64_t size[3] = {}, result[3] = {}, kernel[3] = {};
   int64_t stride[3] = {}, pad[3] = {}, dilation[3] = {};
-  bool winograd = false;  // where it pays
+  int64_t x_row = 0, y_row = 0;  // elements from a pixel to the next: more than its channels where those are a block
+  int winograd = 0;              // the largest tile that may be taken, where it pays
 
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t inner() const { return taps() * in; }
@@ -29,9 +30,11 @@ TENON_INLINE ConvShape conv_shape(const Attrs& at, const View& x, const View& w,
   ConvShape s;
   s.images = static_cast<int64_t>(x.dims[0]);
   s.groups = at.groups;
-  s.winograd = at.winograd == 0;
+  s.winograd = at.winograd == 0 ? 4 : 0;
   s.in = static_cast<int64_t>(w.dims[4]);
   s.out = static_cast<int64_t>(w.dims[0]) / at.groups;
+  s.x_row = s.in * s.groups;
+  s.y_row = s.out * s.groups;
   for (int i = 0; i < 3; i++) {
     s.size[i] = static_cast<int64_t>(x.dims[1 + i]);
     s.result[i] = static_cast<int64_t>(y.dims[1 + i]);

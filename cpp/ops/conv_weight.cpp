@@ -2,6 +2,7 @@
 // stride + tap, c]. Positions are the inner dimension. They are cut into chunks fixed by the shape, whose sums are
 // added in order.
 #include "gen/attrs.h"
+#include "ops/conv_blocks.h"
 #include "ops/conv_dots.h"
 #include "ops/winograd_weight.h"
 
@@ -160,13 +161,13 @@ struct Run {
         x = own(worker);
       }
       const float* dy =
-          q.dy + (((b.image * c().result[0] + b.d) * c().result[1] + b.h) * c().result[2] + b.w) * c().out * c().groups;
+          q.dy + (((b.image * c().result[0] + b.d) * c().result[1] + b.h) * c().result[2] + b.w) * c().y_row;
       const int64_t wide = p.rows == 1 ? p.positions : b.cols;  // of a row, in a block; several rows are whole ones
       for (int64_t y = 0; y < b.rows; y += p.rows)
         for (int64_t w = 0; w < b.cols; w += wide) {
           const int64_t n = p.rows == 1 ? least(wide, b.cols - w) : least(p.rows, b.rows - y) * wide;
-          body(x + y * c().stride[1] * p.row + w * c().stride[2] * channels(),
-               dy + (y * c().result[2] + w) * c().out * c().groups, n, first);
+          body(x + y * c().stride[1] * p.row + w * c().stride[2] * channels(), dy + (y * c().result[2] + w) * c().y_row,
+               n, first);
           first = false;
         }
     }
@@ -188,7 +189,7 @@ struct Run {
     const int64_t row_tiles = ceil_div(c().out, kTileRows);
     TileCall call;
     call.a_row = 1;
-    call.a_step = c().out;
+    call.a_step = c().y_row;
     call.b_step = p.width;
     call.k = positions;
     call.c_row = c().inner();
@@ -213,7 +214,7 @@ struct Run {
     const int64_t row_tiles = ceil_div(c().out, kTileRows);
     TileCall call;
     call.a_row = 1;
-    call.a_step = c().out * c().groups;
+    call.a_step = c().y_row;
     call.index = index();
     call.k = positions;
     call.c_row = c().inner();
@@ -328,37 +329,38 @@ Status check(const Step& s) {
   return status;
 }
 
-uint64_t scratch(const Step& s, int threads) {
-  const Problem q = problem_of(s);
+}  // namespace
+
+uint64_t conv_weight_grad_scratch(const ConvShape& shape, int threads) {
+  const Problem q{shape, nullptr, nullptr, nullptr};
   if (q.c.pointwise())
-    return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.out}, true), threads);
+    return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.y_row}, true), threads);
   if (const int m = winograd_size(q.c); m != 0)
     return m == 4 ? plan_winograd_weight<4>(q.c).bytes() : plan_winograd_weight<2>(q.c).bytes();
   const Plan p = plan_of(q, threads);
   return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
 }
 
-Status run(const Step& s, const Runtime& rt) {
-  const Problem q = problem_of(s);
-  const ConvShape& c = q.c;
+void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, const float* dy, float* dw) {
+  const Problem q{c, x, dy, dw};
   if (c.pointwise()) {
-    const LeftMatrix left{{q.dy, 1, c.out}};
+    const LeftMatrix left{{q.dy, 1, c.y_row}};
     gemm(rt, rt.scratch, plan_gemm(pointwise_shape(c), rt.threads, left.m, true), left, RightMatrix{{q.x, c.in, 1}},
          GemmOut{q.dw, c.in}, NoAfter{});
-    return {};
+    return;
   }
   if (const int m = winograd_size(c); m != 0) {
     if (m == 4)
       winograd_weight<4>(rt, c, q.x, q.dy, q.dw);
     else
       winograd_weight<2>(rt, c, q.x, q.dy, q.dw);
-    return {};
+    return;
   }
   const Plan p = plan_of(q, rt.threads);
   const int64_t size = c.groups * c.out * c.inner();
   if (p.units == 0) {
     fill_zeros(q.dw, size);
-    return {};
+    return;
   }
   const Run run{q, p, source_of(q), rt.scratch};
   run.make_index();
@@ -367,11 +369,20 @@ Status run(const Step& s, const Runtime& rt) {
       fill_zeros(run.own(static_cast<uint32_t>(i)) + p.slice * slices_read(run.source.axis[0]), kTileCols);
   parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups),
                [&](uint32_t task, uint32_t worker) { run.chunk(task / p.col_groups, task % p.col_groups, worker); });
-  if (p.sum_bytes == 0) return {};
+  if (p.sum_bytes == 0) return;
   const int64_t adders = most(1, least(64, size * p.chunks / 65536));
   parallel_for(rt, static_cast<uint32_t>(adders), [&](uint32_t task, uint32_t) {
     run.add_up(part(size, task, adders, kLanes), part(size, task + 1, adders, kLanes));
   });
+  return;
+}
+
+namespace {
+
+uint64_t scratch(const Step& s, int threads) { return conv_weight_grad_scratch(problem_of(s).c, threads); }
+Status run(const Step& s, const Runtime& rt) {
+  const Problem q = problem_of(s);
+  conv_weight_grad(rt, q.c, q.x, q.dy, q.dw);
   return {};
 }
 

@@ -1,14 +1,15 @@
-// conv(x, W) with W = sum of a_i ⊗ f_i, and its gradients. W, and dW before it is reduced to da and df, exist in
-// scratch alone and while the step runs.
+// conv(x, W) with W = sum of a_i ⊗ f_i, and its gradients. Of W, and of dW before it is reduced to da and df, there is
+// never more than a block of channels that, as the convolution packs it, about fills a second cache.
 #include "gen/attrs.h"
+#include "ops/conv_blocks.h"
 #include "ops/conv_steps.h"
-#include "ops/kron.h"
+#include "ops/kron_blocks.h"
+#include "ops/winograd_weight.h"
 
 namespace tenon::TENON_ISA {
-
-extern const Kernel kron_weight_kernel, kron_factor_grad_kernel, kron_algebra_grad_kernel;
-
 namespace {
+
+constexpr int64_t kBlockBytes = int64_t{5} << 18;
 
 View weight_of(const View& f) {
   const uint64_t n = f.dims[0];
@@ -17,20 +18,60 @@ View weight_of(const View& f) {
 }
 
 struct Problem {
-  const uint64_t* attrs;
-  View x, a, f, y, w;  // y or dy
-  uint32_t groups;
-
-  InnerStep make() const { return inner_step(a, f, w).word(groups); }
-  InnerStep input_grad(const View& dx) const { return conv_input_grad_step(attrs, y, w, dx); }
-  InnerStep weight_grad() const { return conv_weight_grad_step(attrs, x, y, w); }
-  InnerStep algebra_grad(const View& da) const { return inner_step(f, w, da).word(groups); }
-  InnerStep factor_grad(const View& df) const { return inner_step(a, w, df).word(groups); }
-  uint64_t weight_bytes() const { return (numel(w) * 4 + 63) / 64 * 64; }
+  KronShape k;
+  ConvShape c;
+  const float *x, *a, *f;
+  int64_t inner() const { return k.taps * k.in(); }
 };
 
-Problem problem_of(const Step& s, const View& y, uint32_t groups) {
-  return {s.attrs, s.in[0], s.in[1], s.in[2], y, weight_of(s.in[2]), groups};
+// Channels of a block, and the shape of its convolution but for their number.
+struct Blocks {
+  ConvShape c;
+  int64_t all = 0, each = 0;
+  int64_t at(int64_t block) const { return least(all, block * each); }
+  int64_t count() const { return each == 0 ? 0 : ceil_div(all, each); }
+};
+
+// `deep`: channels on the other side. Larger tiles of Winograd's take more room for fewer products; where not even a
+// panel of them fits, smaller ones are taken.
+Blocks blocks_of(const ConvShape& c, int64_t all, int64_t deep) {
+  Blocks b{c, all, all};
+  if (c.groups > 1) return b;
+  if (!fits_winograd(c)) b.c.winograd = 0;
+  for (;;) {
+    const int64_t points = b.c.winograd == 4 ? 36 : b.c.winograd == 2 ? 16 : c.taps();
+    const int64_t room = kBlockBytes / most(1, points * deep * 4);
+    b.each = least(all, most(kLanes, room / kTileCols * kTileCols));
+    if (b.each == all || room >= kTileCols || b.c.winograd == 0) return b;
+    b.c.winograd -= 2;
+  }
+}
+Blocks row_blocks(const Problem& q) { return blocks_of(q.c, q.c.out, q.c.in); }
+Blocks column_blocks(const Problem& q) { return blocks_of(q.c, q.c.in, q.c.out); }
+
+ConvShape with_outputs(const Blocks& b, int64_t count) {
+  ConvShape c = b.c;
+  c.out = count;
+  return c;
+}
+ConvShape with_inputs(const Blocks& b, int64_t count) {
+  ConvShape c = b.c;
+  c.in = count;
+  return c;
+}
+
+// The most that a block needs: all are as wide as the first one but for the last.
+template <typename Bytes>
+uint64_t most_of(const Blocks& b, const Bytes& bytes) {
+  if (b.count() == 0) return 0;
+  const uint64_t first = bytes(least(b.all, b.each)), last = bytes(b.all - b.at(b.count() - 1));
+  return first > last ? first : last;
+}
+
+Runtime with_scratch(const Runtime& rt, uint64_t used) {
+  Runtime inner = rt;
+  inner.scratch = rt.scratch + used;
+  return inner;
 }
 
 Status check_problem(const Step& s, const View& y) {
@@ -42,85 +83,126 @@ Status check_problem(const Step& s, const View& y) {
   uint64_t all = 0;
   if (__builtin_mul_overflow(f.dims[0], f.dims[1], &all) || __builtin_mul_overflow(f.dims[0], f.dims[5], &all))
     return bad_plan("the weight is too large", "dims");
-  const Problem p = problem_of(s, y, groups);
-  if (!is_sound(p.w)) return bad_plan("the weight is too large", "dims");
-  return conv_step(s.attrs, p.x, p.w, y).check(conv_kernel);
+  const View w = weight_of(f);
+  if (!is_sound(w)) return bad_plan("the weight is too large", "dims");
+  return conv_step(s.attrs, s.in[0], w, y).check(conv_kernel);
 }
 
-uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
-InnerStep act_step(const Problem& p, const View& bias, uint32_t activation) {
-  return conv_act_step(p.attrs, p.x, p.w, bias, p.y, activation);
+Problem problem_of(const Step& s, const View& y) {
+  const ConvAttrs at = ConvAttrs::read(s.attrs);
+  return {kron_shape(s.in[2], at.groups), conv_shape(at, s.in[0], weight_of(s.in[2]), y), f32(s.in[0]), f32(s.in[1]),
+          f32(s.in[2])};
 }
 
-uint64_t forward_scratch(const Problem& p, const View& bias, int threads) {
-  return p.weight_bytes() +
-         larger(p.make().scratch(kron_weight_kernel, threads), act_step(p, bias, 0).scratch(conv_act_kernel, threads));
+// ---- forward
+
+uint64_t row_bytes(const Problem& q) { return round64(row_blocks(q).each * q.c.groups * q.inner() * 4); }
+
+uint64_t scratch(const Step& s, int threads) {
+  const Problem q = problem_of(s, s.out[0]);
+  const Blocks b = row_blocks(q);
+  return row_bytes(q) + most_of(b, [&](int64_t n) { return conv_scratch(with_outputs(b, n), threads); });
 }
 
-Status run_forward(Problem p, const Runtime& rt, const View& bias, uint32_t activation) {
-  uint8_t* rest = rt.scratch + p.weight_bytes();
-  p.w.data = rt.scratch;
-  const Status status = p.make().run(kron_weight_kernel, rt, rest);
-  return status.ok() ? act_step(p, bias, activation).run(conv_act_kernel, rt, rest) : status;
+void run_forward(const Step& s, const Runtime& rt, const float* bias, uint32_t activation) {
+  const Problem q = problem_of(s, s.out[0]);
+  const Blocks b = row_blocks(q);
+  float *w = reinterpret_cast<float*>(rt.scratch), *y = f32(s.out[0]);
+  const Runtime inner = with_scratch(rt, row_bytes(q));
+  for (int64_t i = 0; i < b.count(); i++) {
+    const int64_t from = b.at(i), to = b.at(i + 1);
+    make_kron_rows(rt, q.k, q.a, q.f, w, from * q.c.groups, to * q.c.groups);
+    conv_forward(inner, with_outputs(b, to - from), q.x, w, y + from, bias ? bias + from : nullptr, activation);
+  }
 }
-
-Problem forward_of(const Step& s) { return problem_of(s, s.out[0], ConvAttrs::read(s.attrs).groups); }
 
 Status check(const Step& s) { return check_problem(s, s.out[0]); }
-uint64_t scratch(const Step& s, int threads) { return forward_scratch(forward_of(s), {}, threads); }
-Status run(const Step& s, const Runtime& rt) { return run_forward(forward_of(s), rt, {}, 0); }
-
-View bias_of(const Step& s) { return s.inputs > 3 ? s.in[3] : View{}; }
+Status run(const Step& s, const Runtime& rt) {
+  run_forward(s, rt, nullptr, kNone);
+  return {};
+}
 
 Status act_check(const Step& s) {
   const Status status = check_problem(s, s.out[0]);
   if (!status.ok()) return status;
-  const Problem p = forward_of(s);
-  return act_step(p, bias_of(s), 0).check(conv_act_kernel);
+  const View bias = s.inputs > 3 ? s.in[3] : View{};
+  return conv_act_step(s.attrs, s.in[0], weight_of(s.in[2]), bias, s.out[0], 0).check(conv_act_kernel);
 }
-uint64_t act_scratch(const Step& s, int threads) { return forward_scratch(forward_of(s), bias_of(s), threads); }
 Status act_run(const Step& s, const Runtime& rt) {
-  return run_forward(forward_of(s), rt, bias_of(s), KronConvActAttrs::read(s.attrs).activation);
+  const bool biased = s.inputs > 3 && s.in[3].present;
+  run_forward(s, rt, biased ? f32(s.in[3]) : nullptr, KronConvActAttrs::read(s.attrs).activation);
+  return {};
 }
 
-Problem grad_of(const Step& s) { return problem_of(s, s.in[3], ConvAttrs::read(s.attrs).groups); }
+// ---- gradients
 
 Status grad_check(const Step& s) {
-  const Status status = check_problem(s, s.in[3]);
+  const View &x = s.in[0], &dy = s.in[3];
+  const Status status = check_problem(s, dy);
   if (!status.ok()) return status;
   for (uint32_t i = 0; i < 3; i++)
     if (!same_dims(s.out[i], s.in[i])) return bad_plan("a gradient has not the shape of its input", "dims");
-  const Problem p = grad_of(s);
-  const Status dx = p.input_grad(s.out[0]).check(conv_input_grad_kernel);
-  return dx.ok() ? p.weight_grad().check(conv_weight_grad_kernel) : dx;
+  const View w = weight_of(s.in[2]);
+  const Status dx = conv_input_grad_step(s.attrs, dy, w, s.out[0]).check(conv_input_grad_kernel);
+  return dx.ok() ? conv_weight_grad_step(s.attrs, x, dy, w).check(conv_weight_grad_kernel) : dx;
 }
 
+uint64_t column_bytes(const Problem& q) { return round64(column_blocks(q).each * q.c.groups * q.c.out * q.k.taps * 4); }
+uint64_t sum_bytes(const Problem& q) { return round64(static_cast<int64_t>(kron_sums(q.k) * sizeof(double))); }
+
 uint64_t grad_scratch(const Step& s, int threads) {
-  const Problem p = grad_of(s);
-  uint64_t rest = p.make().scratch(kron_weight_kernel, threads);
-  rest = larger(rest, p.input_grad(s.out[0]).scratch(conv_input_grad_kernel, threads));
-  rest = larger(rest, p.weight_grad().scratch(conv_weight_grad_kernel, threads));
-  rest = larger(rest, p.algebra_grad(s.out[1]).scratch(kron_algebra_grad_kernel, threads));
-  return p.weight_bytes() + rest;
+  const Problem q = problem_of(s, s.in[3]);
+  const Blocks rows = row_blocks(q), columns = column_blocks(q);
+  const uint64_t dx = column_bytes(q) + most_of(columns, [&](int64_t n) {
+                        return conv_input_grad_scratch(with_inputs(columns, n), threads);
+                      });
+  const uint64_t dw =
+      row_bytes(q) + most_of(rows, [&](int64_t n) { return conv_weight_grad_scratch(with_outputs(rows, n), threads); });
+  return sum_bytes(q) + (dx > dw ? dx : dw);
+}
+
+void input_grad(const Runtime& rt, const Problem& q, const float* dy, float* dx) {
+  const Blocks b = column_blocks(q);
+  float* w = reinterpret_cast<float*>(rt.scratch);
+  const Runtime inner = with_scratch(rt, column_bytes(q));
+  for (int64_t i = 0; i < b.count(); i++) {
+    const int64_t from = b.at(i), to = b.at(i + 1);
+    if (b.count() == 1)
+      make_kron_rows(rt, q.k, q.a, q.f, w, 0, q.k.out());
+    else
+      make_kron_columns(rt, q.k, q.a, q.f, w, from, to);
+    conv_input_grad(inner, with_inputs(b, to - from), dy, w, dx + from);
+  }
+}
+
+// df; and da's sums, first those of all.
+void factor_grads(const Runtime& rt, const Problem& q, const float* dy, float* df, double* sums) {
+  const Blocks b = row_blocks(q);
+  float* dw = reinterpret_cast<float*>(rt.scratch);
+  const Runtime inner = with_scratch(rt, row_bytes(q));
+  for (int64_t i = 0; i < b.count(); i++) {
+    const int64_t from = b.at(i), to = b.at(i + 1);
+    conv_weight_grad(inner, with_outputs(b, to - from), q.x, dy + from, dw);
+    reduce_kron_rows(rt, q.k, q.a, q.f, dw, df, sums, from * q.c.groups, to * q.c.groups);
+  }
 }
 
 Status grad_run(const Step& s, const Runtime& rt) {
-  Problem p = grad_of(s);
-  uint8_t* rest = rt.scratch + p.weight_bytes();
-  p.w.data = rt.scratch;  // W, then dW
-  Status status = p.make().run(kron_weight_kernel, rt, rest);
-  if (status.ok()) status = p.input_grad(s.out[0]).run(conv_input_grad_kernel, rt, rest);
-  if (status.ok()) status = p.weight_grad().run(conv_weight_grad_kernel, rt, rest);
-  if (status.ok()) status = p.algebra_grad(s.out[1]).run(kron_algebra_grad_kernel, rt, rest);
-  if (status.ok()) status = p.factor_grad(s.out[2]).run(kron_factor_grad_kernel, rt, rest);
-  return status;
+  const Problem q = problem_of(s, s.in[3]);
+  const float* dy = f32(s.in[3]);
+  double* sums = reinterpret_cast<double*>(rt.scratch);
+  for (int64_t j = 0; j < q.k.cube(); j++) sums[j] = 0;
+  const Runtime inner = with_scratch(rt, sum_bytes(q));
+  input_grad(inner, q, dy, f32(s.out[0]));
+  factor_grads(inner, q, dy, f32(s.out[2]), sums);
+  sum_algebra(f32(s.out[1]), sums, 1, q.k.cube());
+  return {};
 }
 
 }  // namespace
 
 extern const Kernel kron_conv_kernel = {check, scratch, run};
-extern const Kernel kron_conv_act_kernel = {act_check, act_scratch, act_run};
+extern const Kernel kron_conv_act_kernel = {act_check, scratch, act_run};
 extern const Kernel kron_conv_grad_kernel = {grad_check, grad_scratch, grad_run};
 
 }  // namespace tenon::TENON_ISA

@@ -160,9 +160,10 @@ struct WinogradGrid {
   Place place(int64_t tile) const { return {tile / wide() / high(), tile / wide() % high() * m, tile % wide() * m}; }
 };
 
-// The m that is fastest for 3x3 taps, 0 for none: the one of the least cost in products of one lane. What a transform
-// costs beside them was measured on AVX-512: an input number of a tile 12, an output number 16, a weight 16.
-TENON_INLINE int winograd_size(int64_t images, int64_t rows, int64_t cols, int64_t in, int64_t out) {
+// The m up to `largest` that is fastest for 3x3 taps, 0 for none: the one of the least cost in products of one lane.
+// What a transform costs beside them was measured on AVX-512: an input number of a tile 12, an output number 16, a
+// weight 16.
+TENON_INLINE int winograd_size(int64_t images, int64_t rows, int64_t cols, int64_t in, int64_t out, int largest) {
   const double pairs = static_cast<double>(in) * static_cast<double>(out);
   const double sides = 12.0 * static_cast<double>(whole_lanes(in)) + 16.0 * static_cast<double>(whole_lanes(out));
   const auto cost = [=](int64_t tiles, double points) {
@@ -171,8 +172,8 @@ TENON_INLINE int winograd_size(int64_t images, int64_t rows, int64_t cols, int64
   const double direct = 9.0 * static_cast<double>(images * rows * cols) * pairs;
   const double four = cost(WinogradGrid<4>{images, rows, cols}.tiles(), 36);
   const double two = cost(WinogradGrid<2>{images, rows, cols}.tiles(), 16);
-  if (four <= two) return four < direct ? 4 : 0;
-  return two < direct ? 2 : 0;
+  if (largest >= 4 && four <= two) return four < direct ? 4 : 0;
+  return largest >= 2 && two < direct ? 2 : 0;
 }
 
 // count x count pixels from (y, x) of a plane [rows, cols, channels]; those outside are at `zeros`.

@@ -19,8 +19,8 @@ TENON_INLINE bool fits_winograd(const Sweep& s) {
   return fits && s.axis[1].delta == s.axis[2].delta && s.images > 0 && s.in > 0 && s.out > 0;
 }
 
-TENON_INLINE int winograd_size(const Sweep& s) {
-  return fits_winograd(s) ? winograd_size(s.images, s.axis[1].out, s.axis[2].out, s.in, s.out) : 0;
+TENON_INLINE int winograd_size(const Sweep& s, int largest) {
+  return fits_winograd(s) ? winograd_size(s.images, s.axis[1].out, s.axis[2].out, s.in, s.out, largest) : 0;
 }
 
 template <int m>

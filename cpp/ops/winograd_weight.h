@@ -15,7 +15,7 @@ TENON_INLINE bool fits_winograd(const ConvShape& c) {
 }
 
 TENON_INLINE int winograd_size(const ConvShape& c) {
-  return c.winograd && fits_winograd(c) ? winograd_size(c.images, c.result[1], c.result[2], c.in, c.out) : 0;
+  return fits_winograd(c) ? winograd_size(c.images, c.result[1], c.result[2], c.in, c.out, c.winograd) : 0;
 }
 
 template <int m>
@@ -71,7 +71,7 @@ struct WinogradWeightRun {
     open_tile<m>(of_x, c.in, source() + t * p.in, p.source,
                  [](const auto& get, const auto& put) { transform_inputs<m>(get, put); });
     const auto of_dy =
-        Pixels<m>::of(dy + at.image * c.positions() * c.out, c.result[1], c.result[2], c.out, at.y, at.x, zeros());
+        Pixels<m>::of(dy + at.image * c.positions() * c.y_row, c.result[1], c.result[2], c.y_row, at.y, at.x, zeros());
     open_tile<m>(of_dy, c.out, grads() + t * p.out, p.grads,
                  [](const auto& get, const auto& put) { transform_values<m, m>(get, put); });
   }

@@ -26,6 +26,8 @@ export interface GraphBuilder extends Builder {
   params(): readonly Value[];
   /** Auxiliary losses so far, each f32[1]. */
   losses(): readonly Value[];
+  /** Makes all that stands so far anew, updates and losses too; gives what `values` became. Call it outside of any scope. */
+  changed(values: readonly Value[], change: (graph: Graph) => Graph): readonly Value[];
   /** The graph of these outputs and all updates and losses so far; nodes that none of them needs are left out. */
   finish(outputs: readonly (Pick<Output, 'name' | 'value'> & Partial<Output>)[]): Graph;
 }
@@ -114,6 +116,13 @@ export function graphBuilder(options: GraphOptions): GraphBuilder {
         .all()
         .flatMap((leaf) => (leaf.kind === 'param' ? [store.get('param', leaf.name, leaf.type.shape, leaf.init)] : [])),
     losses: () => losses,
+    changed(values, change) {
+      const graph = change(builder.finish(values.map((value, i) => ({ name: `${i}`, value }))));
+      for (const { leaf, value } of graph.updates) updated.set(leaf, value);
+      losses.splice(0, losses.length, ...graph.losses);
+      nextId = graph.nodes.reduce((id, node) => Math.max(id, node.id + 1), nextId);
+      return graph.outputs.map((o) => o.value);
+    },
     finish(outputs) {
       const roots = {
         outputs: outputs.map((o) => ({ name: o.name, value: o.value, perStep: o.perStep ?? false })),

@@ -165,16 +165,20 @@ export interface TuckerWeight {
 /** conv of x [B, d, h, w, C]: by three small convolutions while that is less work at each position than the made weight's, else by that weight. */
 export function convolveTucker(b: Builder, x: Value, weight: TuckerWeight, attrs: Attrs): Value {
   const { uIn, core, uOut, scale, base } = weight;
-  if (uIn && uOut && staysFactored(uIn, core, uOut)) {
+  if (uIn && uOut && factoredMacs(uIn, core, uOut) < madeMacs(uIn, core, uOut)) {
     return b.one(tuckerConv, [x, uIn, core, uOut, base, null], { ...attrs, scale });
   }
   const made = makeTucker(b, core, [uOut, null, null, null, uIn], scale);
   return b.one(conv, [x, base ? b.one(add, [base, made]) : made], attrs);
 }
 
-/** For a matrix and equal ranks this is r < I·O / (I + O), up to the core's r². */
-function staysFactored(uIn: Value, core: Value, uOut: Value): boolean {
-  const [[channels, rankIn], [out, rankOut]] = [uIn.type.shape, uOut.type.shape] as [number[], number[]];
-  const taps = numelOf(core.type.shape.slice(1, CHANNELS));
-  return channels! * rankIn! + rankIn! * taps * rankOut! + rankOut! * out! < channels! * taps * out!;
+const tapsOf = (core: Value): number => numelOf(core.type.shape.slice(1, CHANNELS));
+
+/** Multiply-adds at each position of the product, in three. For a matrix and equal ranks they are fewer than its own while r < I·O / (I + O), up to the core's r². */
+export function factoredMacs(uIn: Value, core: Value, uOut: Value): number {
+  return numelOf(uIn.type.shape) + numelOf(core.type.shape) + numelOf(uOut.type.shape);
 }
+
+/** The same by the weight made. */
+export const madeMacs = (uIn: Value, core: Value, uOut: Value): number =>
+  uIn.type.shape[0]! * tapsOf(core) * uOut.type.shape[0]!;

@@ -155,7 +155,7 @@ export const tuckerWeight = defineOp({
 });
 
 /** The weight of a core and factors, one [I, r] or null (identity) an axis, by the best order of mode products. */
-export function makeTucker(b: Builder, core: Value, factors: readonly (Value | null)[], scale = 1): Value {
+export function makeTucker(b: Pick<Builder, 'one'>, core: Value, factors: readonly (Value | null)[], scale = 1): Value {
   const given = factors.flatMap((factor, axis) => (factor ? [{ axis, factor }] : []));
   if (given.length === 0) return scale === 1 ? core : b.one(affine, [core], { scale, shift: 0 });
   if (given.length > MAX_MODES)

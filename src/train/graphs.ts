@@ -14,6 +14,7 @@ import { fill, randomNormal } from '../ops/random.ts';
 import { reshape } from '../ops/shape.ts';
 import { subspaceNorms } from '../ops/subspace.ts';
 import { meanRows, sumRows } from '../recipes/losses.ts';
+import { lowerWeights } from '../rewrite/rules/index.ts';
 import type { Model, Recipes } from './config.ts';
 
 export type StoreLeaf = Extract<Leaf, { kind: 'param' | 'state' | 'slot' | 'fixed' }>;
@@ -94,7 +95,9 @@ export function trainGraph(model: Model, recipes: Recipes, data: Part, batch: nu
   const b = graphBuilder({ mode: 'train', seed });
   const { output, labels } = feed(b, model, recipes, data, batch);
   const rows = recipes.loss.rows(b, output, labels);
-  const loss = b.losses().reduce((total, l) => b.one(add, [total, l]), meanRows(b, rows.loss));
+  const whole = b.losses().reduce((total, l) => b.one(add, [total, l]), meanRows(b, rows.loss));
+  const metrics = rows.metrics.map((m) => sumRows(b, m));
+  const [loss, ...figures] = b.changed([whole, ...metrics], lowerWeights) as readonly [Value, ...Value[]];
   const params = b.params();
   const lr = b.input('lr', f32(1), true);
   const step = b.step();
@@ -109,7 +112,7 @@ export function trainGraph(model: Model, recipes: Recipes, data: Part, batch: nu
   });
   return b.finish([
     { name: 'loss', value: loss, perStep: true },
-    ...recipes.loss.metrics.map((m, i) => ({ name: m.name, value: sumRows(b, rows.metrics[i]!), perStep: true })),
+    ...recipes.loss.metrics.map((m, i) => ({ name: m.name, value: figures[i]!, perStep: true })),
   ]);
 }
 

@@ -11,6 +11,7 @@ import { openStore } from '../../src/native/native.ts';
 import { add, mul } from '../../src/ops/elementwise.ts';
 import { fill } from '../../src/ops/random.ts';
 import { sum } from '../../src/ops/reduce.ts';
+import { lowerWeights } from '../../src/rewrite/rules/index.ts';
 import { Runnable } from '../../src/train/session.ts';
 
 export type Build = (b: Builder, inputs: readonly Value[]) => Value;
@@ -64,7 +65,10 @@ export interface Differentiated {
   readonly wrt: readonly string[];
 }
 
-/** loss = <output, random weights> of a network in training, its gradient by every parameter and input, and values for all leaves. */
+/**
+ * loss = <output, random weights> of a network in training, its gradient by every parameter and input (as a training step takes it: of products
+ * that form no weight), and values for all leaves.
+ */
 export function differentiated(inputs: readonly TensorType[], build: Build, seed: string): Differentiated {
   const random = new Random('gradients', seed);
   const b = graphBuilder({ mode: 'train', seed: 5 });
@@ -73,7 +77,8 @@ export function differentiated(inputs: readonly TensorType[], build: Build, seed
   const product = b.one(mul, [y, b.input('weights', y.type)]);
   const loss = b.one(sum, [product], { axes: 2 ** y.type.shape.length - 1 });
   const wrt = [...b.params(), ...given.filter((v) => v.type.dtype === 'f32')];
-  const grads = gradients(b, loss, wrt, { add, fill });
+  const [lowered] = b.changed([loss], lowerWeights);
+  const grads = gradients(b, lowered!, wrt, { add, fill });
   const name = (v: Value): string => (v.source as Leaf).name;
   const outputs = wrt.flatMap((v, i) => (grads[i] ? [{ name: `d ${name(v)}`, value: grads[i] }] : []));
   const full = b.finish([...outputs, { name: 'loss', value: loss }]);

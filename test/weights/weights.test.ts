@@ -207,6 +207,24 @@ for (const use of USES) {
   });
 }
 
+training('gradients are those of products that form no weight', () => {
+  const ops = (use: LayerUse, made: MadeBy): ReadonlySet<string> =>
+    new Set(optimize(differentiated([use.input], build(use, made), 'ops').grads).nodes.map((n) => n.op.name));
+  const dense: LayerUse = { name: 'dense', args: { out: 32 }, input: f32(3, 32) };
+  const conv: LayerUse = { name: 'conv', args: { out: 32, k: 3 }, input: f32(2, 5, 4, 32) };
+  const kron = ops(dense, make('kron', { n: 4 }));
+  assert.ok(kron.has('kron_linear_grad') && !kron.has('kron_weight') && !kron.has('kron_factor_grad'));
+  for (const use of [dense, conv]) {
+    for (const made of [make('tucker', { r: 2 }), plus(make('fixed', { seed: 3 }), make('tucker', { r: 2 }))]) {
+      const found = ops(use, made);
+      assert.ok(found.has('tucker_conv_grad'), `${showUse(use)} via ${made.text}`);
+      assert.not.ok(found.has('conv_weight_grad'), `${showUse(use)} via ${made.text}`);
+    }
+    // Ranks at which three products are more work than one.
+    assert.not.ok(ops(use, make('tucker', { r: use === dense ? 17 : [32, 3, 3, 32] })).has('tucker_conv_grad'));
+  }
+});
+
 training('what is given has no gradient', () => {
   const use = USES[0]!;
   const made = plus(make('fixed'), make('lowrank', { r: 2 }));
@@ -244,6 +262,7 @@ rewriting('rewritten equals made and applied, for every layer and expression', a
     }
   }
   assert.ok(fused.has('kron_linear') || fused.has('kron_linear_act'));
+  assert.ok(fused.has('tucker_conv'));
 });
 
 rewriting('a weight of low rank becomes two products where that is less work', () => {
@@ -256,6 +275,20 @@ rewriting('a weight of low rank becomes two products where that is less work', (
   };
   assert.is(products(100, 4), 100 * 4 * 128);
   assert.is(products(1000, 60), 1000 * 64 * 64);
+});
+
+rewriting('a Tucker change is merged where there are more rows than making it costs', () => {
+  const made = plus(make('fixed', { seed: 3 }), make('tucker', { r: 4 }));
+  const ops = (rows: number): readonly string[] => {
+    const b = graphBuilder({ mode: 'infer', seed: 0 });
+    const use: LayerUse = { name: 'dense', args: { out: 64, bias: false }, input: f32(rows, 64) };
+    const y = build(use, made)(b, [b.input('x', use.input)]);
+    return optimize(b.finish([{ name: 'y', value: y }])).nodes.map((n) => n.op.name);
+  };
+  // 2·64·4 + 4² multiply-adds a row, against 64·4·4 + 64·4·64 for the change and 64·64 to add it.
+  assert.ok(ops(40).includes('tucker_conv'));
+  assert.not.ok(ops(41).includes('tucker_conv'));
+  assert.ok(ops(41).includes('tucker_weight'));
 });
 
 rewriting.run();

@@ -5,9 +5,11 @@ import { linear } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
 import type { Match, Rule } from '../rewrite.ts';
 import { inputOf, numberAttr, typeOf } from './match.ts';
+import { tuckerInto } from './tucker.ts';
 
-/** Weights that are made and then used once: the product never forms them, where that is less work. */
-export const WEIGHTS: readonly Rule[] = [
+/** Weights that are made and then used once: the product never forms them, where that is less work. `training`: gradients are still to be taken. */
+export const weightRules = (training: boolean): readonly Rule[] => [
+  tuckerInto(training),
   {
     name: 'Kronecker weight into product',
     apply: (node, m) => {

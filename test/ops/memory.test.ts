@@ -1,0 +1,127 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { f32 } from '../../src/base/tensor-type.ts';
+import type { TensorType } from '../../src/base/tensor-type.ts';
+import { Random } from '../../src/base/philox.ts';
+import { forward, forwardBackward } from '../../src/bench/runner.ts';
+import type { Attrs } from '../../src/ir/op.ts';
+import type { Graph } from '../../src/ir/graph.ts';
+import { lower } from '../../src/ir/rebuild.ts';
+import { prepare } from '../../src/native/native.ts';
+import { conv } from '../../src/ops/conv.ts';
+import { OPS } from '../../src/ops/index.ts';
+import { kronConv } from '../../src/ops/kron-conv.ts';
+import { tuckerConv } from '../../src/ops/tucker-conv.ts';
+import { makePlan } from '../../src/plan/make-plan.ts';
+import { optimize } from '../../src/rewrite/rules/index.ts';
+import { draw, runNative } from '../layers/run.ts';
+
+const KB = 1024;
+const window = (k: number, stride = 1): Attrs => {
+  const pad = [0, (k - 1) >> 1, (k - 1) >> 1];
+  return {
+    ...{ stride: [1, stride, stride], padBefore: pad, padAfter: pad },
+    ...{ dilation: [1, 1, 1], groups: 1, winograd: 'on' },
+  };
+};
+const image = (channels: number, size = 12): TensorType => f32(1, 1, size, size, channels);
+
+/** Bytes of a run beside what it is given: the arena and, on all threads, scratch. */
+function memory(graph: Graph): number {
+  const prepared = prepare(makePlan(optimize(graph), { ops: OPS }).bytes);
+  return prepared.arenaBytes + prepared.scratchBytes;
+}
+
+const plain = (of: typeof forward, ins: number, out: number, k: number, trained = 2): number =>
+  memory(
+    of(
+      [image(ins), f32(out, 1, k, k, ins)],
+      (b, [x, w]) => b.one(conv, [x!, w!], window(k)),
+      ...(of === forwardBackward ? ([trained] as []) : []),
+    ),
+  );
+
+const kron = (
+  ins: number,
+  out: number,
+  n: number,
+  k: number,
+  size?: number,
+  stride?: number,
+): Parameters<typeof forward> => [
+  [image(ins, size), f32(n, n, n), f32(n, out / n, 1, k, k, ins / n)],
+  (b, [x, a, f]) => b.one(kronConv, [x!, a!, f!], window(k, stride)),
+];
+
+const memories = suite('memory of weights that are not made');
+/** Of a panel of W, of 32 channels or what about fills a second cache. */
+const PANEL = 1280 * KB;
+
+memories('a Kronecker convolution holds no more of W than a panel, whatever the channels', () => {
+  for (const [ins, out, n, k] of [
+    [256, 256, 4, 3],
+    [512, 512, 4, 3],
+    [1024, 1024, 8, 3],
+    [512, 2048, 2, 1],
+    [256, 512, 4, 5],
+  ] as const) {
+    const whole = 4 * ins * out * k * k;
+    const found = memory(forward(...kron(ins, out, n, k)));
+    // What a plain convolution into one panel of channels takes, its packed weights included.
+    assert.ok(found < plain(forward, ins, 32, k) + 2 * PANEL, `${ins} to ${out}, ${k}x${k}: ${found}, W has ${whole}`);
+  }
+});
+
+memories('nor do its gradients', () => {
+  for (const [ins, out] of [
+    [512, 512],
+    [1024, 1024],
+  ] as const) {
+    const found = memory(forwardBackward(...kron(ins, out, 4, 3)));
+    const narrow = Math.max(plain(forwardBackward, ins, 32, 3), plain(forwardBackward, 32, out, 3));
+    const whole = 4 * ins * out * 9;
+    assert.ok(found < narrow + 2 * PANEL, `${ins} to ${out}: ${found} against ${narrow}, W has ${whole}`);
+  }
+});
+
+memories('blocks of W give what W gives', async () => {
+  for (const [ins, out, n, k, size, stride] of [
+    [256, 160, 4, 3, 7, 1],
+    [160, 256, 2, 3, 9, 1],
+    [300, 96, 3, 5, 6, 2],
+    [1200, 600, 4, 1, 2, 1],
+    [40, 48, 8, 3, 5, 1],
+  ] as const) {
+    const graph = forwardBackward(...kron(ins, out, n, k, size, stride));
+    const made = lower(graph, (node) => node.op.name.startsWith('kron_conv'));
+    const random = new Random('blocks', `${ins}`);
+    const values = new Map(graph.leaves.map((leaf) => [leaf.name, draw(leaf.type, random)]));
+    const [found, expected] = [await runNative(graph, values), await runNative(made, values)];
+    assert.is(found.size, 4);
+    for (const [name, wanted] of expected) {
+      const scale = wanted.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      found.get(name)!.forEach((v, i) => {
+        assert.ok(Math.abs(v - wanted[i]!) < 1e-4 * scale, `${ins} to ${out}: ${name}[${i}] is ${v}, not ${wanted[i]}`);
+      });
+    }
+  }
+});
+
+memories('a Tucker change of a convolution makes no weight of its size, forward and backward', () => {
+  const [channels, rank] = [512, 16];
+  const types = [
+    image(channels),
+    ...[f32(channels, rank), f32(rank, 1, 3, 3, rank), f32(channels, rank)],
+    f32(channels, 1, 3, 3, channels),
+  ];
+  const graph = forwardBackward(
+    types,
+    (b, [x, uIn, core, uOut, base]) =>
+      b.one(tuckerConv, [x!, uIn!, core!, uOut!, base!, null], { ...window(3), scale: 1 }),
+    4,
+  );
+  const more = memory(graph) - plain(forwardBackward, channels, channels, 3, 1);
+  assert.ok(more < 640 * KB, `${more} more than the base alone, for a change of ${4 * 9 * channels ** 2} bytes`);
+});
+
+memories.run();
