@@ -18,6 +18,18 @@ struct Carve {
   }
 };
 
+// Some row tiles by some panels of one expert's product.
+struct Piece {
+  int64_t work = 0;
+  int32_t kind = 0, expert = 0;
+  int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0;
+};
+
+// One of so many.
+struct Place {
+  int64_t index, of;
+};
+
 // The choices of all tokens sorted by expert, in their order; those of expert `experts` were dropped and have no slot.
 struct Experts {
   int64_t tokens = 0, top_k = 0, experts = 0;
@@ -33,6 +45,11 @@ struct Experts {
   int64_t tiles(int64_t e) const { return tile[e + 1] - tile[e]; }
   int64_t tile_row(int64_t e, int64_t t) const { return t == 0 ? start[e] : start[e] + part(rows(e), t, tiles(e)); }
   int64_t token(int64_t s) const { return choice[s] / top_k; }
+  // A slot among those of a piece.
+  Place place(const Piece& p, int64_t s) const {
+    const int64_t first = tile_row(p.expert, p.tile0);
+    return {s - first, tile_row(p.expert, p.tile1) - first};
+  }
 
   void carve(Carve& m) {
     start = m.take<int64_t>(experts + 1);
@@ -66,13 +83,6 @@ struct Experts {
 };
 
 constexpr int64_t kNearLeast = 20;  // row tiles that go together where there are so many
-
-// Some row tiles by some panels of one expert's product.
-struct Piece {
-  int64_t work = 0;
-  int32_t kind = 0, expert = 0;
-  int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0;
-};
 
 // The tasks of one pool.
 struct Pieces {
@@ -221,20 +231,48 @@ TENON_INLINE void few_rows(int rows, const float* const* at, const float* w, int
 }
 
 // A tile of packed rows by a packed panel into a block.
-TENON_INLINE void tile_by_panel(const float* packed_rows, int rows, const float* packed_cols, int cols, int64_t k,
-                                const float* bias, float* c) {
+TENON_INLINE TileCall packed_tile(const float* packed_rows, int cols, int64_t k, float* c) {
   TileCall call;
   call.a = packed_rows;
   call.a_row = 1;
   call.a_step = kPackRows;
-  call.b = packed_cols;
-  call.b_step = panel_width(cols);
   call.k = k;
-  call.init = bias ? bias : kTileZeros;
+  call.init = kTileZeros;
   call.c = c;
   call.c_row = kTileCols;
   call.cols = cols;
+  return call;
+}
+TENON_INLINE void tile_by_panel(const float* packed_rows, int rows, const float* packed_cols, int cols, int64_t k,
+                                const float* bias, float* c) {
+  TileCall call = packed_tile(packed_rows, cols, k, c);
+  call.b = packed_cols;
+  call.b_step = panel_width(cols);
+  if (bias) call.init = bias;
   tile_function(kStep, rows, cols)(call);
+}
+
+// The same by columns of matrices one below another, each of k rows that lie `ld` apart. The first tile that meets them
+// packs them for the others.
+struct Below {
+  const float* matrix[2];
+  int count;
+  int64_t ld, k;
+};
+TENON_INLINE void tile_by_columns(const float* packed_rows, int rows, const Below& from, int64_t col, int cols,
+                                  float* packed, bool first, float* c) {
+  for (int i = 0; i < from.count; i++) {
+    TileCall call = packed_tile(packed_rows + i * from.k * kPackRows, cols, from.k, c);
+    float* panel = packed + i * from.k * panel_width(cols);
+    call.b = first ? from.matrix[i] + col : panel;
+    call.b_step = first ? from.ld : panel_width(cols);
+    call.copy = panel;
+    if (i > 0) {
+      call.init = c;
+      call.init_row = kTileCols;
+    }
+    tile_function(first ? kCopy : kStep, rows, cols)(call);
+  }
 }
 
 }  // namespace tenon::TENON_ISA

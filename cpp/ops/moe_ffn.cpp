@@ -72,11 +72,6 @@ struct Forward {
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
         const int count = static_cast<int>(ex.tile_row(e, t + 1) - s);
-        if (h) l.look_at_kept<1>(h, ex.choice + s, count, col, cols);
-        if (!few(e) && panel + 1 < p.panel1)  // the next panel, which lies behind this one
-          for (int f = 0; f < factors; f++)
-            look_at(w[f] + (col + kTileCols) * l.width, cols_of(panel + 1, l.hidden) * l.width, t - p.tile0,
-                    p.tile1 - p.tile0);
         for (int f = 0; f < factors; f++) {
           if (few(e))
             few_rows(count, few_at, w[f] + col * l.width, l.width, l.width, bias[f], cols, block.c[f]);
@@ -84,23 +79,30 @@ struct Forward {
             tile_by_panel(rows + (t - p.tile0) * kPackRows * l.width, count, panel_of[f], cols, l.width, bias[f],
                           block.c[f]);
         }
-        finish_first(block, e, t, s, count, col, cols);
+        finish_first(block, p, t, panel, w);
       }
     }
   }
 
-  void finish_first(TileBlock& block, int64_t e, int64_t t, int64_t s, int rows, int64_t col, int cols) const {
+  // Row by row, each with wishes for what comes next: many at once are not granted.
+  void finish_first(TileBlock& block, const Piece& p, int64_t t, int64_t panel, const float* const* w) const {
+    const int64_t e = p.expert, s = ex.tile_row(e, t), col = panel * kTileCols;
+    const int rows = static_cast<int>(ex.tile_row(e, t + 1) - s), cols = cols_of(panel, l.hidden);
+    const bool last = t + 1 == p.tile1;
+    const int64_t next = ex.tile_row(e, last ? p.tile0 : t + 1), next_col = last ? col + kTileCols : col;
     float *c = block.c[0], *u = block.c[1];
-    if (h)
-      for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++) {
+      if (!few(e) && panel + 1 < p.panel1)
+        for (int f = 0; f < (l.gated ? 2 : 1); f++)
+          look_at(w[f] + (col + kTileCols) * l.width, cols_of(panel + 1, l.hidden) * l.width, ex.place(p, s + i));
+      if (h) {
+        if (next + i < ex.start[e + 1]) l.look_at_kept<1>(h, ex.choice[next + i], next_col);
         float* to = h + ex.choice[s + i] * l.made() + col;
         copy_row(to, c + i * kTileCols, static_cast<uint64_t>(cols));
         if (l.gated) copy_row(to + l.hidden, u + i * kTileCols, static_cast<uint64_t>(cols));
       }
-    if (cols == kTileCols)
-      activate_run(l.activation, c, rows * kTileCols);
-    else
-      for (int i = 0; i < rows; i++) activate_run(l.activation, c + i * kTileCols, cols);
+      activate_run(l.activation, c + i * kTileCols, cols);
+    }
     if (l.gated)
       for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++) c[i * kTileCols + j] *= u[i * kTileCols + j];
@@ -129,13 +131,13 @@ struct Forward {
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
         const int rows = static_cast<int>(ex.tile_row(e, t + 1) - s);
-        if (!few(e) && panel + 1 < p.panel1)
-          look_at(w + kTileCols * l.hidden, cols_of(panel + 1, l.width) * l.hidden, t - p.tile0, p.tile1 - p.tile0);
         if (few(e))
           few_rows(rows, few_at, w, l.hidden, l.hidden, bias, cols, c);
         else
           tile_by_panel(a_tile(e, t), rows, packed, cols, l.hidden, bias, c);
         for (int i = 0; i < rows; i++) {
+          if (!few(e) && panel + 1 < p.panel1)
+            look_at(w + kTileCols * l.hidden, cols_of(panel + 1, l.width) * l.hidden, ex.place(p, s + i));
           const vf g = splat(l.gate[ex.choice[s + i]]);
           map_row(out_row(s + i) + col, c + i * kTileCols, static_cast<uint64_t>(cols), [&](vf v) { return v * g; });
         }

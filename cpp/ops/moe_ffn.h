@@ -23,12 +23,11 @@ struct Layer {
   const float* w3_of(int64_t e) const { return w3 + e * hidden * width; }
   bool gated = false;
 
-  // Wishes for the columns of h at so many choices, to be read or (write = 1) written.
+  // Wishes for a panel of a row of h, to be read or (write = 1) written.
   template <int write>
-  void look_at_kept(const float* h, const int32_t* choice, int rows, int64_t col, int cols) const {
-    for (int i = 0; i < rows; i++)
-      for (int64_t half = 0; half < made(); half += hidden)
-        for (int j = 0; j < cols; j += 16) __builtin_prefetch(h + choice[i] * made() + half + col + j, write, 2);
+  void look_at_kept(const float* h, int64_t choice, int64_t col) const {
+    for (int64_t half = 0; half < made(); half += hidden)
+      for (int j = 0; j < kTileCols; j += 16) __builtin_prefetch(h + choice * made() + half + col + j, write, 2);
   }
 };
 
@@ -98,22 +97,13 @@ TENON_INLINE void add_choices(const Runtime& rt, const Experts& ex, int64_t widt
             });
 }
 
-// Wishes for part t of n of `count` floats, where they leave the second cache to what is in use.
+// Wishes for part of `count` floats, where they leave the second cache to what is in use.
 constexpr int64_t kLookAhead = 32768;
-TENON_INLINE void look_at(const float* from, int64_t count, int64_t t, int64_t n) {
+TENON_INLINE void look_at(const float* from, int64_t count, Place p) {
   if (count > kLookAhead) return;
-  for (int64_t i = part(count, t, n); i < part(count, t + 1, n); i += 16) __builtin_prefetch(from + i, 0, 2);
-}
-
-// to[k * width + j] = from[k * ld + j], and a wish for the panel to the right, which is next.
-TENON_INLINE void pack_ahead(float* to, int width, const float* from, int64_t ld, int64_t k, int cols) {
-  constexpr int64_t kSome = 16;
-  for (int64_t at = 0; at < k; at += kSome) {
-    const int64_t here = least(kSome, k - at);
-    for (int64_t i = 0; i < here; i++)
-      for (int j = 0; j < kTileCols; j += 16) __builtin_prefetch(from + (at + i) * ld + kTileCols + j, 0, 2);
-    pack_copy(to + at * width, width, from + at * ld, ld, here, cols);
-  }
+  const int64_t lines = ceil_div(count, 16);
+  for (int64_t i = part(lines, p.index, p.of); i < part(lines, p.index + 1, p.of); i++)
+    __builtin_prefetch(from + i * 16, 0, 2);
 }
 
 }  // namespace tenon::TENON_ISA

@@ -7,6 +7,7 @@ namespace {
 // Rows of k per block of a weight gradient: so many tiles of tokens.
 constexpr int64_t kTokenTiles = 24;
 constexpr int64_t kTokenBlock = kTokenTiles * kTileRows;
+constexpr int64_t kRowsAhead = 12;  // of what is packed row by row, to be fetched before
 constexpr int64_t kGradTiles = 40;  // row tiles of a weight gradient that go together
 
 enum Kind : int32_t { kDx, kDw2, kDw1, kDw3 };
@@ -75,25 +76,29 @@ struct Backward {
           rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return dy + ex.token(s + i) * l.width; },
           rows_of(e, t), l.width);
     }
+    const Below w2 = {{l.w2_of(e)}, 1, l.hidden, l.width};
     TileBlock block;
     for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
       const int64_t col = panel * kTileCols;
       const int cols = cols_of(panel, l.hidden);
-      pack_ahead(packed, panel_width(cols), l.w2_of(e) + col, l.hidden, l.width, cols);
       for (int64_t t = p.tile0; t < p.tile1; t++) {
-        l.look_at_kept<0>(h, ex.choice + ex.tile_row(e, t), rows_of(e, t), col, cols);
-        tile_by_panel(rows + (t - p.tile0) * kPackRows * l.width, rows_of(e, t), packed, cols, l.width, nullptr,
-                      block.c[0]);
-        finish_hidden(block, e, t, panel, cols);
+        tile_by_columns(rows + (t - p.tile0) * kPackRows * l.width, rows_of(e, t), w2, col, cols, packed, t == p.tile0,
+                        block.c[0]);
+        const bool last = t + 1 == p.tile1;
+        finish_hidden(block, e, t, panel, cols, last ? p.tile0 : t + 1, last ? col + kTileCols : col);
       }
     }
   }
 
-  void finish_hidden(TileBlock& block, int64_t e, int64_t t, int64_t panel, int cols) const {
-    const int64_t s = ex.tile_row(e, t), col = panel * kTileCols;
-    const int rows = rows_of(e, t);
-    for (int i = 0; i < rows; i++)
+  // Row by row, each with a wish for a row of h that the next tile reads: many wishes at once are not granted.
+  void finish_hidden(TileBlock& block, int64_t e, int64_t t, int64_t panel, int cols, int64_t next,
+                     int64_t next_col) const {
+    const int64_t s = ex.tile_row(e, t), next_s = ex.tile_row(e, next), col = panel * kTileCols;
+    const int rows = rows_of(e, t), next_rows = rows_of(e, next);
+    for (int i = 0; i < rows; i++) {
+      if (i < next_rows) l.look_at_kept<0>(h, ex.choice[next_s + i], next_col);
       dg_parts[panel * ex.choices() + s + i] = hidden_row(block, i, ex.choice[s + i], col, cols);
+    }
     float* to = dh_tile(e, t) + col * kPackRows;
     pack_transposed(to, kPackRows, block.c[0], kTileCols, cols, rows);
     if (l.gated) pack_transposed(to + l.hidden * kPackRows, kPackRows, block.c[1], kTileCols, cols, rows);
@@ -145,15 +150,14 @@ struct Backward {
   void tokens(const Piece& p, uint32_t worker) const {
     const int64_t e = p.expert;
     float* packed = right + worker * right_size;
+    const Below w = {{l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, l.gated ? 2 : 1, l.width, l.hidden};
     TileBlock block;
     for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
       const int64_t col = panel * kTileCols;
-      const int cols = cols_of(panel, l.width), width = panel_width(cols);
-      pack_ahead(packed, width, l.w1_of(e) + col, l.width, l.hidden, cols);
-      if (l.gated) pack_ahead(packed + l.hidden * width, width, l.w3_of(e) + col, l.width, l.hidden, cols);
+      const int cols = cols_of(panel, l.width);
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
-        tile_by_panel(dh_tile(e, t), rows_of(e, t), packed, cols, l.made(), nullptr, block.c[0]);
+        tile_by_columns(dh_tile(e, t), rows_of(e, t), w, col, cols, packed, t == p.tile0, block.c[0]);
         for (int i = 0; i < rows_of(e, t); i++) {
           float* to = l.top_k == 1 ? dx + ex.choice[s + i] * l.width : dx_rows + (s + i) * l.width;
           copy_row(to + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
@@ -226,8 +230,10 @@ struct Backward {
     };
     const auto pack_right = [&](float* to, int64_t s, int64_t count, int64_t col, int cols) {
       const int width = panel_width(cols);
-      for (int64_t k = 0; k < count; k++)
+      for (int64_t k = 0; k < count; k++) {
+        if (k + kRowsAhead < count) l.look_at_kept<0>(h, ex.choice[s + k + kRowsAhead], col);
         pack_copy(to + k * width, width, h + ex.choice[s + k] * l.made() + col, 0, 1, cols);
+      }
       activate_run(l.activation, to, count * width);
       if (!l.gated) return;
       for (int64_t k = 0; k < count; k++)
@@ -244,8 +250,10 @@ struct Backward {
     };
     const auto pack_right = [&](float* to, int64_t s, int64_t count, int64_t col, int cols) {
       const int width = panel_width(cols);
-      for (int64_t k = 0; k < count; k++)
+      for (int64_t k = 0; k < count; k++) {
+        if (k + kRowsAhead < count) look_at(l.x + ex.token(s + k + kRowsAhead) * l.width + col, cols, {0, 1});
         pack_copy(to + k * width, width, l.x + ex.token(s + k) * l.width + col, 0, 1, cols);
+      }
     };
     weight(p, worker, l.hidden, l.width, dw + e * l.width * l.hidden, bias ? bias + e * l.hidden : nullptr, pack_left,
            pack_right);
