@@ -430,11 +430,20 @@ struct LinearAttrs {
 };
 
 struct LinearInputGradAttrs {
-  uint32_t slope;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
   uint32_t precision;  // 0 f32, 1 bf16
   __attribute__((always_inline)) static inline LinearInputGradAttrs read(const uint64_t* words) {
     LinearInputGradAttrs a;
-    a.slope = static_cast<uint32_t>(words[0]);
+    a.precision = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
+struct LinearWithSlopeAttrs {
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t precision;  // 0 f32, 1 bf16
+  __attribute__((always_inline)) static inline LinearWithSlopeAttrs read(const uint64_t* words) {
+    LinearWithSlopeAttrs a;
+    a.activation = static_cast<uint32_t>(words[0]);
     a.precision = static_cast<uint32_t>(words[1]);
     return a;
   }

@@ -54,6 +54,8 @@ extern const Kernel layernorm_kernel;
 extern const Kernel layernorm_grad_kernel;
 extern const Kernel linear_kernel;
 extern const Kernel linear_input_grad_kernel;
+extern const Kernel linear_weight_grad_kernel;
+extern const Kernel linear_with_slope_kernel;
 extern const Kernel load_i32_kernel;
 extern const Kernel load_u8_kernel;
 extern const Kernel log_kernel;
@@ -155,6 +157,8 @@ static const Kernel* const kKernels[] = {
     &layernorm_grad_kernel,  // layernorm_grad
     &linear_kernel,  // linear
     &linear_input_grad_kernel,  // linear_input_grad
+    &linear_weight_grad_kernel,  // linear_weight_grad
+    &linear_with_slope_kernel,  // linear_with_slope
     &load_i32_kernel,  // load_i32
     &load_u8_kernel,  // load_u8
     &log_kernel,  // log

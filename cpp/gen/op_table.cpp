@@ -564,14 +564,36 @@ const AttrSpec k_linear_attrs[] = {
 const ArgSpec k_linear_input_grad_in[] = {
     {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
     {"weight", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 1}, {kSymbol, 2}}},
-    {"z", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"factor", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
     {"more", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
 };
 const ArgSpec k_linear_input_grad_out[] = {
     {"dx", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
 };
 const AttrSpec k_linear_input_grad_attrs[] = {
-    {"slope", AttrKind::kChoice, 7},
+    {"precision", AttrKind::kChoice, 2},
+};
+
+const ArgSpec k_linear_weight_grad_in[] = {
+    {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+};
+const ArgSpec k_linear_weight_grad_out[] = {
+    {"dweight", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 1}, {kSymbol, 2}}},
+    {"dbias", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 1}}},
+};
+
+const ArgSpec k_linear_with_slope_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"weight", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 2}, {kSymbol, 1}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 2}}},
+};
+const ArgSpec k_linear_with_slope_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+    {"slope", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+};
+const AttrSpec k_linear_with_slope_attrs[] = {
+    {"activation", AttrKind::kChoice, 7},
     {"precision", AttrKind::kChoice, 2},
 };
 
@@ -1217,7 +1239,9 @@ const OpInfo kOps[] = {
     {"layernorm", k_layernorm_in, 3, k_layernorm_out, 3, k_layernorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
     {"layernorm_grad", k_layernorm_grad_in, 5, k_layernorm_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"linear", k_linear_in, 4, k_linear_out, 1, k_linear_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
-    {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
+    {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, false},
+    {"linear_weight_grad", k_linear_weight_grad_in, 2, k_linear_weight_grad_out, 2, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
+    {"linear_with_slope", k_linear_with_slope_in, 3, k_linear_with_slope_out, 2, k_linear_with_slope_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
     {"load_i32", k_load_i32_in, 2, k_load_i32_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"load_u8", k_load_u8_in, 2, k_load_u8_out, 1, k_load_u8_attrs, 2, 2, {-1, -1, -1, -1}, false, false},
     {"log", k_log_in, 1, k_log_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false},
@@ -1272,8 +1296,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 100;
-const uint64_t kOpTableHash = 0xf8bf4cbf528a8b48u;
+const uint32_t kOpCount = 102;
+const uint64_t kOpTableHash = 0x8ffbe919f03ec54bu;
 // clang-format on
 
 }  // namespace tenon

@@ -7,6 +7,9 @@ namespace tenon::TENON_ISA {
 
 constexpr uint32_t kActivations = 7;
 enum Activation : uint32_t { kNone, kRelu, kGelu, kGeluTanh, kSilu, kTanh, kSigmoid };
+template <uint32_t... kinds>
+struct Kinds {};
+using EveryActivation = Kinds<kNone, kRelu, kGelu, kGeluTanh, kSilu, kTanh, kSigmoid>;
 
 // NaN stays NaN.
 TENON_INLINE vf relu(vf x) { return select(x < 0.0f, zero(), x); }
@@ -69,48 +72,6 @@ static inline void activate_run(uint32_t kind, float* p, int64_t n) {
       return activate_each<kTanh>(p, n);
     case kSigmoid:
       return activate_each<kSigmoid>(p, n);
-    default:
-      return;
-  }
-}
-
-// Rows of n numbers, in place: p[i] times the slope at z[i].
-struct SlopeRows {
-  float* p;
-  int64_t p_row;
-  const float* z;
-  int64_t z_row;
-  int rows;
-  int64_t n;
-};
-
-template <uint32_t kind>
-TENON_INLINE void slope_each(const SlopeRows& s) {
-  for (int r = 0; r < s.rows; r++) {
-    float* p = s.p + r * s.p_row;
-    const float* z = s.z + r * s.z_row;
-    int64_t i = 0;
-    for (; i + kLanes <= s.n; i += kLanes) store(p + i, sloped<kind>(load(z + i), load(p + i)));
-    if (i == s.n) continue;
-    const int rest = static_cast<int>(s.n - i);
-    store_first(p + i, sloped<kind>(load_first(z + i, rest), load_first(p + i, rest)), rest);
-  }
-}
-
-static inline void slope_rows(uint32_t kind, const SlopeRows& s) {
-  switch (kind) {
-    case kRelu:
-      return slope_each<kRelu>(s);
-    case kGelu:
-      return slope_each<kGelu>(s);
-    case kGeluTanh:
-      return slope_each<kGeluTanh>(s);
-    case kSilu:
-      return slope_each<kSilu>(s);
-    case kTanh:
-      return slope_each<kTanh>(s);
-    case kSigmoid:
-      return slope_each<kSigmoid>(s);
     default:
       return;
   }

@@ -19,7 +19,7 @@ struct GemmOut {
   int64_t c_step = 0;
   const float* bias = nullptr;  // one a column, or none
   float floor = -__builtin_inff();
-  const float* more = nullptr;  // what `after` reads, laid out as c
+  const float* near[2] = {};  // what `after` reads or writes besides, laid out as c
 };
 
 // Nothing is done to finished tiles besides bias and floor.
@@ -156,14 +156,15 @@ struct GemmRun {
   Region wish_of(const Left& a, const Slice& s, int64_t t, int64_t from, int64_t i, int64_t n) const {
     const int64_t row = row_of(t + 1), rows = t + 1 < s.tile1 ? row_of(t + 2) - row : 0;
     const bool whole = n * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
-    Region wishes[3];
+    Region wishes[4];
     int count = 0;
     if (from == s.panel0 && rows > 0 && p.left != LeftMode::kPacked) {
       const Matrix m = a.at(row, s.k0);
       if (m.col == 1 && m.row == s.k) wishes[count++] = {m.data, rows * s.k};
     }
     if (whole && rows > 0) wishes[count++] = {s.c + row * s.c_row, rows * s.c_row};
-    if (whole && s.last && out.more) wishes[count++] = {out.more + row_of(t) * s.c_row, (row - row_of(t)) * s.c_row};
+    for (const float* near : out.near)
+      if (whole && s.last && near) wishes[count++] = {near + row_of(t) * s.c_row, (row - row_of(t)) * s.c_row};
     if (count == 0) return {};
     const int64_t w = least(i * count / n, count - 1), first = ceil_div(w * n, count),
                   end = ceil_div((w + 1) * n, count);

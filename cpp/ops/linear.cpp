@@ -1,19 +1,23 @@
-// y = activation(x weightᵀ + bias) + residual, and dx = (dy weight) slope + more. What comes after a product is done to
-// a tile in the first cache.
+// y = activation(x weightᵀ + bias) + residual, the same with the slope of the activation, and dx = (dy weight) factor +
+// more. What comes after a product is done to a tile in the first cache.
 #include "gen/attrs.h"
 #include "ops/checks.h"
 #include "ops/product.h"
+#include "ops/rows.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
-// p += x over n numbers in a row.
+// p += x, and p *= x, over n numbers in a row.
 TENON_INLINE void add_run(float* p, const float* x, int64_t n) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(p + i, load(p + i) + load(x + i));
-  if (i == n) return;
-  const int rest = static_cast<int>(n - i);
-  store_first(p + i, load_first(p + i, rest) + load_first(x + i, rest), rest);
+  for_lanes(static_cast<uint64_t>(n), [&](uint64_t i, int count) {
+    store_part(p + i, load_part(p + i, count) + load_part(x + i, count), count);
+  });
+}
+TENON_INLINE void multiply_run(float* p, const float* x, int64_t n) {
+  for_lanes(static_cast<uint64_t>(n), [&](uint64_t i, int count) {
+    store_part(p + i, load_part(p + i, count) * load_part(x + i, count), count);
+  });
 }
 
 const float* maybe(const Step& s, uint32_t input) {
@@ -32,19 +36,47 @@ struct Forward {
   }
 };
 
-// Slope, then another gradient.
+// y becomes activation(z) and z its slope, n of them.
+template <uint32_t kind>
+void keep_slopes(float* z, float* y, int64_t n) {
+  for_lanes(static_cast<uint64_t>(n), [&](uint64_t i, int count) {
+    vf value, slope;
+    activate_with_slope<kind>(load_part(z + i, count), value, slope);
+    store_part(y + i, value, count);
+    store_part(z + i, slope, count);
+  });
+}
+using KeepSlopes = void (*)(float*, float*, int64_t);
+template <uint32_t... kinds>
+KeepSlopes keep_slopes_of(uint32_t kind, Kinds<kinds...>) {
+  constexpr KeepSlopes kTable[] = {keep_slopes<kinds>...};
+  return kTable[kind];
+}
+
+// A product that is z and shall be a slope.
+struct WithSlope {
+  KeepSlopes keep;
+  float* y;
+  int64_t width;
+
+  void operator()(float* c, int64_t c_row, int64_t row, int rows, int64_t col, int64_t cols) const {
+    for (int i = 0; i < rows; i++) keep(c + i * c_row, y + (row + i) * width + col, cols);
+  }
+};
+
+// Factor, then another gradient.
 struct Backward {
-  uint32_t slope;
-  const float *z, *more;
+  const float *factor, *more;
   int64_t width;
 
   void operator()(float* c, int64_t c_row, int64_t row, int rows, int64_t col, int64_t cols) const {
     const int64_t at = row * width + col;
-    if (z) slope_rows(slope, {c, c_row, z + at, width, rows, cols});
+    for (int i = 0; factor && i < rows; i++) multiply_run(c + i * c_row, factor + at + i * width, cols);
     for (int i = 0; more && i < rows; i++) add_run(c + i * c_row, more + at + i * width, cols);
   }
 };
 
+template <typename Attrs>
 Product forward_of(const Step& s) {
   const View &x = s.in[0], &w = s.in[1];
   const int64_t in = static_cast<int64_t>(x.dims[1]);
@@ -52,7 +84,7 @@ Product forward_of(const Step& s) {
   p.shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(w.dims[0]), in};
   p.left = {{f32(x), in, 1}};
   p.right = {{f32(w), 1, in}};
-  p.precision = LinearAttrs::read(s.attrs).precision;
+  p.precision = Attrs::read(s.attrs).precision;
   return p;
 }
 
@@ -74,31 +106,35 @@ uint64_t scratch(const Step& s, int threads) {
 
 Status run_linear(const Step& s, const Runtime& rt) {
   const LinearAttrs at = LinearAttrs::read(s.attrs);
-  const Product p = forward_of(s);
+  const Product p = forward_of<LinearAttrs>(s);
   const int64_t width = p.shape.cols;
-  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), maybe(s, 3)},
+  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), {maybe(s, 3)}},
         Forward{at.activation, maybe(s, 3), width});
   return {};
 }
 
-Status check_input_grad(const Step& s) {
-  const bool slope = LinearInputGradAttrs::read(s.attrs).slope != kNone;
-  if (slope != (s.inputs > 2 && s.in[2].present))
-    return bad_plan("z must be there exactly where slope is not none", "z");
+Status run_with_slope(const Step& s, const Runtime& rt) {
+  const Product p = forward_of<LinearWithSlopeAttrs>(s);
+  const int64_t width = p.shape.cols;
+  float *y = f32(s.out[0]), *slope = f32(s.out[1]);
+  const KeepSlopes keep = keep_slopes_of(LinearWithSlopeAttrs::read(s.attrs).activation, EveryActivation{});
+  p.run(rt, rt.scratch, GemmOut{slope, width, 0, maybe(s, 2), -__builtin_inff(), {y}}, WithSlope{keep, y, width});
   return {};
 }
 
 Status run_input_grad(const Step& s, const Runtime& rt) {
   const Product p = backward_of(s);
   const int64_t width = p.shape.cols;
-  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, nullptr, -__builtin_inff(), maybe(s, 3)},
-        Backward{LinearInputGradAttrs::read(s.attrs).slope, maybe(s, 2), maybe(s, 3), width});
+  const float *factor = maybe(s, 2), *more = maybe(s, 3);
+  p.run(rt, rt.scratch, GemmOut{f32(s.out[0]), width, 0, nullptr, -__builtin_inff(), {factor, more}},
+        Backward{factor, more, width});
   return {};
 }
 
 }  // namespace
 
-extern const Kernel linear_kernel = {nullptr, scratch<forward_of>, run_linear};
-extern const Kernel linear_input_grad_kernel = {check_input_grad, scratch<backward_of>, run_input_grad};
+extern const Kernel linear_kernel = {nullptr, scratch<forward_of<LinearAttrs>>, run_linear};
+extern const Kernel linear_with_slope_kernel = {nullptr, scratch<forward_of<LinearWithSlopeAttrs>>, run_with_slope};
+extern const Kernel linear_input_grad_kernel = {nullptr, scratch<backward_of>, run_input_grad};
 
 }  // namespace tenon::TENON_ISA

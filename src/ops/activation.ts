@@ -32,17 +32,6 @@ export const ACTIVATION_OPS: Readonly<Record<Activation, OpDef | null>> = {
   sigmoid,
 };
 
-/** The gradient of each, from its input or its output and from dy. */
-export const ACTIVATION_GRADS: Readonly<Record<Activation, OpDef | null>> = {
-  none: null,
-  relu: reluGrad,
-  gelu: geluGrad,
-  gelu_tanh: geluTanhGrad,
-  silu: siluGrad,
-  tanh: tanhGrad,
-  sigmoid: sigmoidGrad,
-};
-
 function opOf(name: string): OpDef | null {
   const op = ACTIVATION_OPS[name as Activation];
   if (op === undefined) throw new Error(`bug: no activation ${name}`);
@@ -55,7 +44,8 @@ export function activate(b: Builder, value: Value, name: string): Value {
   return op ? b.one(op, [value]) : value;
 }
 
-const GRADIENTS: Readonly<Record<Activation, OpDef | null>> = {
+/** The gradient of each, from its input or its output and from dy. */
+export const ACTIVATION_GRADS: Readonly<Record<Activation, OpDef | null>> = {
   none: null,
   relu: reluGrad,
   gelu: geluGrad,
@@ -67,7 +57,7 @@ const GRADIENTS: Readonly<Record<Activation, OpDef | null>> = {
 
 /** The gradient of the activation y of x, whose own gradient is `dy`. */
 export function activationGradient(b: Builder, x: Value, y: Value, dy: Value, name: string): Value {
-  const op = opOf(name) && GRADIENTS[name as Activation];
+  const op = opOf(name) && ACTIVATION_GRADS[name as Activation];
   return op ? b.one(op, [Object.keys(op.inputs)[0] === 'y' ? y : x, dy]) : dy;
 }
 

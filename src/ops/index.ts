@@ -41,7 +41,7 @@ import { hashed, hashedGrad } from './hashed.ts';
 import { kronConv, kronConvAct, kronConvGrad } from './kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
-import { linear, linearInputGrad } from './linear.ts';
+import { linear, linearInputGrad, linearWeightGrad, linearWithSlope } from './linear.ts';
 import { matmul } from './matmul.ts';
 import { maxReduce } from './max-reduce.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
@@ -110,6 +110,8 @@ export const OPS: readonly OpDef[] = [
   layernormGrad,
   linear,
   linearInputGrad,
+  linearWeightGrad,
+  linearWithSlope,
   loadI32,
   loadU8,
   log,

@@ -1,13 +1,15 @@
 import { f32 } from '../base/tensor-type.ts';
 import { defineOp } from '../ir/define-op.ts';
 import type { Sample } from '../ir/op.ts';
-import { ACTIVATION_GRADS, ACTIVATIONS, activate, activationAttr, activationFlops } from './activation.ts';
-import type { Activation } from './activation.ts';
-import { add } from './elementwise.ts';
+import { ACTIVATIONS, activate, activationAttr, activationFlops, activationGradient } from './activation.ts';
+import { add, mul } from './elementwise.ts';
 import { nameOf } from './lib/attrs.ts';
 import { products } from './lib/cost.ts';
 import { dim, numelAt, shapeAt } from './lib/types.ts';
 import { matmul, precisionAttr } from './matmul.ts';
+import { fill } from './random.ts';
+import { sum } from './reduce.ts';
+import { reshape } from './shape.ts';
 
 const sample = (
   rows: number,
@@ -68,54 +70,126 @@ export const linear = defineOp({
   ],
 });
 
+const slopeSample = (
+  rows: number,
+  width: number,
+  out: number,
+  activation: string,
+  bias = true,
+  precision = 'f32',
+): Sample => ({
+  inputs: [f32(rows, width), f32(out, width), bias ? f32(out) : null],
+  attrs: { activation, precision },
+});
+
+export const linearWithSlope = defineOp({
+  name: 'linear_with_slope',
+  doc: 'y = activation(x·weightᵀ + bias) and the slope of the activation there, in one pass: backward multiplies by it, and what was before the activation need not be kept.',
+  inputs: { x: 'f32[rows, width]', weight: 'f32[out, width]', 'bias?': 'f32[out]' },
+  outputs: { y: 'f32[rows, out]', slope: 'f32[rows, out]' },
+  attrs: { activation: activationAttr, precision: precisionAttr },
+  decompose: (b, [x, weight, bias], attrs) => {
+    const product = b.one(matmul, [x!, weight!], { transA: 0, transB: 1, precision: attrs['precision']! });
+    const z = bias ? b.one(add, [product, bias]) : product;
+    const name = nameOf(attrs, 'activation');
+    const y = activate(b, z, name);
+    return [y, activationGradient(b, z, y, b.one(fill, [], { dims: z.type.shape, value: 1 }), name)];
+  },
+  cost: (inputs, outputs, attrs) => {
+    const elements = numelAt(outputs, 0);
+    const more = (inputs[2] ? elements : 0) + 2 * activationFlops(nameOf(attrs, 'activation'), elements);
+    return products(elements * dim(shapeAt(inputs, 0), 1), more);
+  },
+  samples: [
+    ...ACTIVATIONS.flatMap((name) => [slopeSample(7, 17, 33, name), slopeSample(16, 65, 15, name, false)]),
+    slopeSample(0, 4, 5, 'gelu'),
+    slopeSample(4, 5, 0, 'silu'),
+    slopeSample(4, 0, 5, 'tanh'),
+    slopeSample(400, 50, 260, 'gelu'),
+    slopeSample(2, 9000, 20, 'silu'),
+    slopeSample(33, 1041, 65, 'gelu', true, 'bf16'),
+    slopeSample(4, 0, 5, 'silu', true, 'bf16'),
+  ],
+});
+
 const backSample = (
   rows: number,
   width: number,
   out: number,
-  slope: string,
+  factor: boolean,
   more: boolean,
   precision = 'f32',
 ): Sample => ({
-  inputs: [f32(rows, out), f32(out, width), slope === 'none' ? null : f32(rows, width), more ? f32(rows, width) : null],
-  attrs: { slope, precision },
+  inputs: [f32(rows, out), f32(out, width), factor ? f32(rows, width) : null, more ? f32(rows, width) : null],
+  attrs: { precision },
 });
 
 export const linearInputGrad = defineOp({
   name: 'linear_input_grad',
-  doc: "Gradient of linear's x, in one pass: dx = (dy·weight)∘slope + more, where slope is that of an activation before the product, from its output z (relu, tanh, sigmoid) or its input z (the others), and more another gradient of the same values.",
+  doc: "Gradient of linear's x, in one pass: dx = (dy·weight)∘factor + more, where factor may be the slope of an activation before the product, and more another gradient of the same values.",
   inputs: {
     dy: 'f32[rows, out]',
     weight: 'f32[out, width]',
-    'z?': 'f32[rows, width]',
+    'factor?': 'f32[rows, width]',
     'more?': 'f32[rows, width]',
   },
   outputs: { dx: 'f32[rows, width]' },
-  attrs: { slope: activationAttr, precision: precisionAttr },
-  check: ([, , z], attrs) =>
-    (nameOf(attrs, 'slope') === 'none') === !z ? null : 'z must be there exactly where slope is not none',
-  decompose: (b, [dy, weight, z, more], attrs) => {
+  attrs: { precision: precisionAttr },
+  decompose: (b, [dy, weight, factor, more], attrs) => {
     const product = b.one(matmul, [dy!, weight!], { transA: 0, transB: 0, precision: attrs['precision']! });
-    const grad = ACTIVATION_GRADS[nameOf(attrs, 'slope') as Activation];
-    const sloped = grad ? b.one(grad, [z!, product]) : product;
-    return [more ? b.one(add, [sloped, more]) : sloped];
+    const scaled = factor ? b.one(mul, [product, factor]) : product;
+    return [more ? b.one(add, [scaled, more]) : scaled];
   },
-  cost: (inputs, outputs, attrs) => {
+  cost: (inputs, outputs) => {
     const elements = numelAt(outputs, 0);
-    const slope = activationFlops(nameOf(attrs, 'slope'), elements);
-    return products(elements * dim(shapeAt(inputs, 0), 1), slope + (inputs[3] ? elements : 0));
+    const passes = [inputs[2], inputs[3]].filter((t) => t).length;
+    return products(elements * dim(shapeAt(inputs, 0), 1), passes * elements);
   },
   samples: [
-    ...ACTIVATIONS.flatMap((name) => [backSample(7, 17, 33, name, false), backSample(16, 65, 15, name, true)]),
-    backSample(1, 1, 1, 'relu', true),
-    backSample(0, 4, 5, 'gelu', true),
-    backSample(4, 0, 5, 'none', true),
-    backSample(4, 5, 0, 'gelu', true),
-    backSample(31, 63, 65, 'tanh', true),
-    backSample(400, 260, 50, 'gelu', true),
-    backSample(33, 17, 1040, 'silu', true),
-    backSample(2, 20, 9000, 'gelu', true),
-    backSample(7, 17, 33, 'gelu', true, 'bf16'),
-    backSample(33, 65, 1041, 'relu', false, 'bf16'),
-    backSample(4, 5, 0, 'gelu', true, 'bf16'),
+    ...[
+      [7, 17, 33],
+      [16, 65, 15],
+      [4, 0, 5],
+    ].flatMap(([rows, width, out]) => [0, 1, 2, 3].map((i) => backSample(rows!, width!, out!, (i & 1) > 0, i > 1))),
+    backSample(1, 1, 1, true, true),
+    backSample(0, 4, 5, true, true),
+    backSample(4, 5, 0, true, true),
+    backSample(31, 63, 65, false, true),
+    backSample(400, 260, 50, true, true),
+    backSample(33, 17, 1040, true, false),
+    backSample(2, 20, 9000, true, true),
+    backSample(7, 17, 33, true, true, 'bf16'),
+    backSample(33, 65, 1041, true, false, 'bf16'),
+    backSample(4, 5, 0, true, true, 'bf16'),
+  ],
+});
+
+const weightSample = (rows: number, width: number, out: number): Sample => ({
+  inputs: [f32(rows, out), f32(rows, width)],
+});
+
+export const linearWeightGrad = defineOp({
+  name: 'linear_weight_grad',
+  doc: "Gradients of linear's weight and bias, from one pass over both: dweight = dyᵀ·x, and dbias = Σ of dy over the rows.",
+  inputs: { dy: 'f32[rows, out]', x: 'f32[rows, width]' },
+  outputs: { dweight: 'f32[out, width]', dbias: 'f32[out]' },
+  attrs: {},
+  decompose: (b, [dy, x]) => {
+    const total = b.one(sum, [dy!], { axes: 1 });
+    const dims = total.type.shape.slice(1);
+    return [b.one(matmul, [dy!, x!], { transA: 1, transB: 0 }), b.one(reshape, [total], { dims })];
+  },
+  cost: (inputs, outputs) => products(numelAt(outputs, 0) * dim(shapeAt(inputs, 0), 0), numelAt(inputs, 0)),
+  samples: [
+    weightSample(1, 1, 1),
+    weightSample(0, 3, 4),
+    weightSample(3, 0, 4),
+    weightSample(3, 4, 0),
+    weightSample(17, 33, 15),
+    weightSample(64, 784, 10),
+    weightSample(129, 31, 65),
+    weightSample(300, 16, 600),
+    weightSample(2100, 40, 30),
+    weightSample(4099, 65, 33),
   ],
 });

@@ -9,8 +9,12 @@ import { sharing } from './share.ts';
 export interface Match {
   /** How often a value is used: as an input or as a root. */
   uses(value: Value): number;
+  /** What uses it, each as often as it does; null for a root. */
+  readers(value: Value): readonly (Node | null)[];
   /** Applies an op to values of the old graph (or to what this rule has just built) and gives its first output. */
   one(op: OpDef, inputs: readonly (Value | null)[], attrs?: Attrs): Value;
+  /** The same with all of its outputs. */
+  all(op: OpDef, inputs: readonly (Value | null)[], attrs?: Attrs): readonly Value[];
 }
 
 /** A law: a node's outputs may be replaced by these values, of the same types; null where the law does not apply. */
@@ -40,17 +44,20 @@ export function rewrite(graph: Graph, rules: readonly Rule[]): Graph {
 function rewriteOnce(graph: Graph, rules: readonly Rule[]): { readonly graph: Graph; readonly applied: boolean } {
   const builder = graphBuilder({ mode: 'train', seed: 0 });
   const apply = sharing(builder);
-  const uses = countUses(graph);
+  const readers = readersOf(graph);
   const renewed = new ValueMap<Value>();
   const renew = (value: Value): Value => renewed.get(value) ?? value;
+  const all: Match['all'] = (op, inputs, attrs = {}) =>
+    apply(
+      op,
+      inputs.map((v) => v && renew(v)),
+      attrs,
+    );
   const match: Match = {
-    uses: (value) => uses.get(value) ?? 0,
-    one: (op, inputs, attrs = {}) =>
-      apply(
-        op,
-        inputs.map((v) => v && renew(v)),
-        attrs,
-      )[0]!,
+    uses: (value) => readers.get(value)?.length ?? 0,
+    readers: (value) => readers.get(value) ?? [],
+    one: (...application) => all(...application)[0]!,
+    all,
   };
   let applied = false;
   for (const node of graph.nodes) {
@@ -79,12 +86,15 @@ function firstThatApplies(rules: readonly Rule[], node: Node, match: Match): rea
   return null;
 }
 
-function countUses(graph: Graph): ValueMap<number> {
-  const uses = new ValueMap<number>();
-  const use = (value: Value | null): void => {
-    if (value) uses.set(value, (uses.get(value) ?? 0) + 1);
+function readersOf(graph: Graph): ValueMap<(Node | null)[]> {
+  const readers = new ValueMap<(Node | null)[]>();
+  const read = (value: Value | null, reader: Node | null): void => {
+    if (!value) return;
+    const others = readers.get(value);
+    if (others) others.push(reader);
+    else readers.set(value, [reader]);
   };
-  for (const node of graph.nodes) node.inputs.forEach(use);
-  rootsOf(graph).forEach(use);
-  return uses;
+  for (const node of graph.nodes) node.inputs.forEach((value) => read(value, node));
+  rootsOf(graph).forEach((value) => read(value, null));
+  return readers;
 }

@@ -10,7 +10,7 @@ import { hashed, hashedGrad } from '../../src/ops/hashed.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { hadamard } from '../../src/ops/hadamard.ts';
-import { linear, linearInputGrad } from '../../src/ops/linear.ts';
+import { linear, linearInputGrad, linearWeightGrad, linearWithSlope } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
 import { modeGram, modeProduct } from '../../src/ops/mode-product.ts';
@@ -76,7 +76,9 @@ export const OP_ERRORS: readonly OpError[] = [
   [linear, [f32(2, 3), f32(4, 5), null, null], { activation: 'none' }, /width is 3 in x f32\[2, 3\], but 5 in weight/],
   [linear, [f32(2, 3), f32(4, 3), f32(3), null], { activation: 'none' }, /out is 4/],
   [linear, [f32(2, 3), f32(4, 3), null, null], { activation: 'swish' }, /activation must be one of none, relu/],
-  [linearInputGrad, [f32(2, 4), f32(4, 3), null, null], { slope: 'relu' }, /z must be there exactly where slope/],
+  [linearWithSlope, [f32(2, 3), f32(4, 3), f32(3)], { activation: 'gelu' }, /out is 4/],
+  [linearInputGrad, [f32(2, 4), f32(4, 3), f32(2, 4), null], {}, /width is 3/],
+  [linearWeightGrad, [f32(2, 4), f32(3, 4)], {}, /rows is 2/],
   ...convErrors(conv),
   ...convErrors(convAct, { activation: 'relu' }).map(([op, t, a, m]) => [op, [...t, null], a, m] as const),
   [convAct, [image, weight, f32(5)], { ...convolution, activation: 'relu' }, /out is 6/],

@@ -1,4 +1,4 @@
-import { sameShape, sameType } from '../../base/tensor-type.ts';
+import { sameShape } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { Attrs, OpDef } from '../../ir/op.ts';
 import { ACTIVATION_OPS, ACTIVATIONS } from '../../ops/activation.ts';
@@ -6,10 +6,10 @@ import { conv, convAct } from '../../ops/conv.ts';
 import { add } from '../../ops/elementwise.ts';
 import { kronConv, kronConvAct } from '../../ops/kron-conv.ts';
 import { kronLinear, kronLinearAct } from '../../ops/kron-linear.ts';
-import { linear, linearInputGrad } from '../../ops/linear.ts';
+import { linear } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
 import type { Match, Rule } from '../rewrite.ts';
-import { inputOf, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
+import { inputOf, numberAttr, onlyUse, reshaped, typeOf, withEither } from './match.ts';
 
 /** What a product is as a fused op: its inputs and attributes, without bias and activation. */
 interface Product {
@@ -44,40 +44,18 @@ export const FUSE: readonly Rule[] = [
     },
   },
   {
-    name: 'sum into product',
-    apply: (node, m) => {
-      if (node.op !== add) return null;
-      const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
-      return sameType(x.type, y.type) ? (withMore(node, x, y, m) ?? withMore(node, y, x, m)) : null;
-    },
+    name: 'residual into product',
+    apply: (node, m) => (node.op === add ? withEither(node, (y, more) => withResidual(node, y, more, m)) : null),
   },
 ];
 
 const precisionOf = (node: Node): Attrs => ({ precision: node.attrs['precision']! });
 
-// dy·weight, the gradient of the x of x·weightᵀ.
-const isBackward = (node: Node): boolean =>
-  node.op === matmul &&
-  typeOf(node).shape.length === 2 &&
-  numberAttr(node.attrs, 'transA') === 0 &&
-  numberAttr(node.attrs, 'transB') === 0;
-
-function withMore(node: Node, y: Value, more: Value, m: Match): readonly Value[] | null {
+function withResidual(node: Node, y: Value, more: Value, m: Match): readonly Value[] | null {
   const made = onlyUse(y, m);
-  if (!made) return null;
-  const like = (): Value => reshaped(more, made, m);
-  if (isBackward(made))
-    return [
-      reshaped(
-        m.one(linearInputGrad, [...made.inputs, null, like()], { slope: 'none', ...precisionOf(made) }),
-        node,
-        m,
-      ),
-    ];
-  if (made.op !== linear && made.op !== linearInputGrad) return null;
-  const [first, second, third, last] = made.inputs;
-  if (last) return null;
-  return [reshaped(m.one(made.op, [first!, second!, third!, like()], made.attrs), node, m)];
+  if (made?.op !== linear || made.inputs[3]) return null;
+  const inputs = [...made.inputs.slice(0, 3), reshaped(more, made, m)];
+  return [reshaped(m.one(linear, inputs, made.attrs), node, m)];
 }
 
 /** Products and what they become with bias (their last input) and activation. */

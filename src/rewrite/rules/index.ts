@@ -4,6 +4,7 @@ import type { Graph } from '../../ir/graph.ts';
 import { weightMakers } from '../../ir/value.ts';
 import { rewrite } from '../rewrite.ts';
 import type { Rule } from '../rewrite.ts';
+import { BACKWARD } from './backward.ts';
 import { BF16 } from './bf16.ts';
 import { FUSE } from './fuse.ts';
 import { POOL } from './pool.ts';
@@ -11,7 +12,7 @@ import { SIMPLIFY } from './simplify.ts';
 import { weightRules } from './weights.ts';
 import { NO_WINOGRAD } from './winograd.ts';
 
-export const RULES: readonly Rule[] = [...SIMPLIFY, ...FUSE, ...POOL, ...weightRules(false)];
+export const RULES: readonly Rule[] = [...SIMPLIFY, ...FUSE, ...BACKWARD, ...POOL, ...weightRules(false)];
 
 export interface OptimizeOptions {
   /** Of the operands of matmul, linear and their gradients: `f32` where nothing is said. */
@@ -26,4 +27,4 @@ export const lowerWeights = (graph: Graph): Graph =>
 
 /** What every graph goes through before it is planned. */
 export const optimize = (graph: Graph, { precision, winograd }: OptimizeOptions = {}): Graph =>
-  rewrite(graph, [...RULES, ...(precision === 'bf16' ? [BF16] : []), ...(winograd === 'off' ? [NO_WINOGRAD] : [])]);
+  rewrite(graph, [...(precision === 'bf16' ? [BF16] : []), ...RULES, ...(winograd === 'off' ? [NO_WINOGRAD] : [])]);

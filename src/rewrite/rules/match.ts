@@ -1,4 +1,4 @@
-import { sameShape } from '../../base/tensor-type.ts';
+import { sameShape, sameType } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { Attrs, OpDef } from '../../ir/op.ts';
 import { reshape } from '../../ops/shape.ts';
@@ -32,3 +32,27 @@ export function onlyUse(value: Value, m: Match): Node | null {
 /** The value in the shape of a node's first output. */
 export const reshaped = (value: Value, node: Node, m: Match): Value =>
   sameShape(value.type.shape, typeOf(node).shape) ? value : m.one(reshape, [value], { dims: typeOf(node).shape });
+
+/** The value that others are another shape of. */
+export function behindShapes(value: Value): Value {
+  let v = value;
+  for (let node = madeBy(reshape, v); node; node = madeBy(reshape, v)) v = inputOf(node, 0);
+  return v;
+}
+
+/** What uses a value or another shape of it; null for a root. */
+export const readersBehind = (value: Value, m: Match): readonly (Node | null)[] =>
+  m
+    .readers(value)
+    .flatMap((node) =>
+      node?.op === reshape ? readersBehind({ source: node, index: 0, type: typeOf(node) }, m) : [node],
+    );
+
+/** The axes of a sum over all but the last of `rank` axes. */
+export const allButLast = (rank: number): number => (1 << (rank - 1)) - 1;
+
+/** For a node of two inputs of one type: what `apply` gives for them, in this order or the other. */
+export function withEither<T>(node: Node, apply: (x: Value, y: Value) => T | null): T | null {
+  const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
+  return sameType(x.type, y.type) ? (apply(x, y) ?? apply(y, x)) : null;
+}

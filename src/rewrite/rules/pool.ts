@@ -5,9 +5,8 @@ import { sameValue } from '../../ir/value.ts';
 import { geluGrad, geluTanhGrad, reluGrad, sigmoidGrad, siluGrad, tanhGrad } from '../../ops/elementwise.ts';
 import { maxpool, maxpoolGather, maxpoolGrad } from '../../ops/pool.ts';
 import { sum } from '../../ops/reduce.ts';
-import { reshape } from '../../ops/shape.ts';
 import type { Rule } from '../rewrite.ts';
-import { inputOf, madeBy, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
+import { behindShapes, inputOf, madeBy, numberAttr, onlyUse, reshaped, typeOf } from './match.ts';
 
 const FROM_OUTPUT = [reluGrad, tanhGrad, sigmoidGrad];
 const FROM_INPUT = [geluGrad, geluTanhGrad, siluGrad];
@@ -61,10 +60,4 @@ function poolOf(scatter: Node): Node | null {
   if (source.kind !== 'node' || source.op !== maxpool || index !== 1) return null;
   const window = Object.fromEntries(Object.keys(source.attrs).map((name) => [name, scatter.attrs[name]!]));
   return attrsKey(window) === attrsKey(source.attrs) ? source : null;
-}
-
-function behindShapes(value: Value): Value {
-  let v = value;
-  for (let node = madeBy(reshape, v); node; node = madeBy(reshape, v)) v = inputOf(node, 0);
-  return v;
 }

@@ -6,7 +6,7 @@ import { fill } from '../../ops/random.ts';
 import { broadcastTo, sum } from '../../ops/reduce.ts';
 import { concat, pad, permutation, reshape, slice, transpose } from '../../ops/shape.ts';
 import type { Rule } from '../rewrite.ts';
-import { inputOf, listAttr, madeBy, numberAttr, reshaped, typeOf } from './match.ts';
+import { allButLast, inputOf, listAttr, madeBy, numberAttr, reshaped, typeOf } from './match.ts';
 
 /** Laws that leave less to do. All hold in real numbers; in floats up to the last bit, and the sign of zero. */
 export const SIMPLIFY: readonly Rule[] = [
@@ -109,7 +109,6 @@ export const SIMPLIFY: readonly Rule[] = [
   },
 ];
 
-const allButLast = (rank: number): number => (1 << (rank - 1)) - 1;
 const sameDims = (node: Node, x: Value): boolean => sameShape(typeOf(node).shape, x.type.shape);
 
 function doesNothing(node: Node, x: Value): boolean {
