@@ -38,12 +38,41 @@ uint64_t scratch(const Step& s, int threads) {
   return has_work(a) && a.keys > 0 ? static_cast<uint64_t>(threads) * Room(a).bytes() : 0;
 }
 
-// One block of queries of one head.
-struct Block {
-  const AttentionShape& a;
+// Where a block of queries of one head lies.
+struct Place {
+  int64_t head, row0, row1;  // the head's number among those of all examples
   HeadRows q, k, v, y;
+
+  Place(const Step& s, const AttentionShape& a, int64_t task) {
+    const int64_t blocks = a.query_blocks(), b = task % blocks;
+    head = task / blocks;
+    row0 = part(a.queries, b, blocks);
+    row1 = part(a.queries, b + 1, blocks);
+    const auto rows = [&](const View& view, int64_t n) {
+      return head_rows(view, n, a.heads, head / a.heads, head % a.heads);
+    };
+    q = rows(s.in[0], a.width);
+    k = rows(s.in[1], a.width);
+    v = rows(s.in[2], a.depth);
+    y = rows(s.out[0], a.depth);
+  }
+  // In the order of their use.
+  Later later(const AttentionShape& a) const {
+    Later l;
+    l.add(k, a.keys, a.width);
+    l.add(v, a.keys, a.depth);
+    l.add({q.at(row0), q.row}, row1 - row0, a.width);
+    l.add({y.at(row0), y.row}, row1 - row0, a.depth);
+    return l;
+  }
+};
+
+// One of them, and the one that this thread is likely to make next.
+struct Block : Place {
+  const AttentionShape& a;
+  Later later;
   float* lse;  // of the head
-  int64_t row0, row1, length;
+  int64_t length;
   float *packed, *values, *scores, *sums;
   int64_t sums_row;
   float largest[kQueryBlock + kLanes];  // a row each, and room for a whole vector at the last
@@ -116,9 +145,10 @@ struct Block {
     const int64_t wide = least(to, a.seen(row + rows - 1, length)) - from;
     if (wide <= 0) return;
     float* p = scores + (row - row0) * kScoreRow;
-    key_products(p, q.at(row), q.row, packed, rows, wide, a.width);
+    key_products(p, q.at(row), q.row, packed, rows, wide, a.width, later);
     for (int64_t i = 0; i < rows; i += kLanes) weigh_rows(row + i, least(kLanes, rows - i), from, to, wide);
-    add_product(sums + (row - row0) * sums_row, sums_row, from == 0, p, kScoreRow, 1, right, rows, a.depth, wide);
+    add_product(sums + (row - row0) * sums_row, sums_row, from == 0, p, kScoreRow, 1, right, rows, a.depth, wide,
+                later);
   }
 
   void finish() {
@@ -158,19 +188,16 @@ Status run(const Step& s, const Runtime& rt) {
   if (Status bad = check_lengths(a); !bad.ok()) return bad;
   if (!has_work(a)) return {};
   const Room room(a);
-  const int64_t blocks = a.query_blocks();
-  parallel_for(rt, static_cast<uint32_t>(a.batch * a.heads * blocks), [&](uint32_t task, uint32_t worker) {
-    const int64_t head = task / blocks % a.heads, example = task / blocks / a.heads, b = task % blocks;
+  const int64_t tasks = a.batch * a.heads * a.query_blocks();
+  parallel_for(rt, static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t worker) {
     float* own = a.keys > 0 ? reinterpret_cast<float*>(rt.scratch + worker * room.bytes()) : nullptr;
-    Block block{a,
-                head_rows(s.in[0], a.width, a.heads, example, head),
-                head_rows(s.in[1], a.width, a.heads, example, head),
-                head_rows(s.in[2], a.depth, a.heads, example, head),
-                head_rows(s.out[0], a.depth, a.heads, example, head),
-                f32(s.out[1]) + (example * a.heads + head) * a.queries,
-                part(a.queries, b, blocks),
-                part(a.queries, b + 1, blocks),
-                a.length(example),
+    const int64_t next = task + rt.threads;
+    const Place here(s, a, task);
+    Block block{here,
+                a,
+                next < tasks ? Place(s, a, next).later(a) : Later(),
+                f32(s.out[1]) + here.head * a.queries,
+                a.length(here.head / a.heads),
                 own,
                 own + room.packed,
                 own + room.packed + room.values,

@@ -71,6 +71,37 @@ TENON_INLINE HeadRows head_rows(const View& v, int64_t n, int64_t heads, int64_t
   return {f32(v) + (example * tokens * heads + head) * n, heads * n};
 }
 
+// Rows of a head that comes later, fetched by the products of another on their way: a line of some rows a product.
+struct Later {
+  static constexpr int kMost = 8;
+  static constexpr int64_t kRoom = 65536;  // so many numbers leave the caches to the head that is made
+  struct Rows {
+    HeadRows at;
+    int64_t rows, width;
+  };
+  Rows all[kMost];
+  int count = 0, one = 0;
+  int64_t row = 0, column = 0, total = 0;
+
+  void add(const HeadRows& at, int64_t rows, int64_t width) {
+    total += rows * width;
+    if (rows > 0 && width > 0) all[count++] = {at, rows, width};
+  }
+  void give(TileCall& t) {
+    if (one == count || total > kRoom) return;
+    const Rows& x = all[one];
+    t.ahead = x.at.at(row) + column;
+    t.ahead_step = x.at.row * 4;
+    row += t.k;
+    if (row < x.rows) return;
+    row = 0;
+    column += 16;
+    if (column < x.width) return;
+    column = 0;
+    one++;
+  }
+};
+
 TENON_INLINE int64_t whole_panels(int64_t n) { return ceil_div(n, kTileCols) * kTileCols; }
 
 // `rows` rows of n columns as the right side of products over these rows: where they lie, if whole vectors can be read
@@ -96,7 +127,7 @@ TENON_INLINE RightRows right_rows(const HeadRows& x, int64_t from, int64_t rows,
 
 // c[m, n] += a[m, k] right[k, n], or = with `first`; a(i, k) at a[i * a_row + k * a_step].
 TENON_INLINE void add_product(float* c, int64_t c_row, bool first, const float* a, int64_t a_row, int64_t a_step,
-                              const RightRows& right, int64_t m, int64_t n, int64_t k) {
+                              const RightRows& right, int64_t m, int64_t n, int64_t k, Later& later) {
   TileCall t;
   t.a = a;
   t.a_row = a_row;
@@ -110,6 +141,7 @@ TENON_INLINE void add_product(float* c, int64_t c_row, bool first, const float* 
     t.c = c + j;
     t.init = first ? kTileZeros : t.c;
     t.cols = static_cast<int>(least(kTileCols, n - j));
+    later.give(t);
     tile_function(kStep, static_cast<int>(m), t.cols)(t);
   }
 }
@@ -122,7 +154,7 @@ TENON_INLINE void pack_keys(float* to, const HeadRows& x, int64_t from, int64_t 
 
 // c[m, keys] = x[m, n] · keysᵀ, rows of c kScoreRow apart.
 TENON_INLINE void key_products(float* c, const float* x, int64_t x_row, const float* packed, int64_t m, int64_t keys,
-                               int64_t n) {
+                               int64_t n, Later& later) {
   TileCall t;
   t.a = x;
   t.a_row = x_row;
@@ -135,6 +167,7 @@ TENON_INLINE void key_products(float* c, const float* x, int64_t x_row, const fl
     t.b = packed + j * n;
     t.c = c + j;
     t.cols = static_cast<int>(least(kTileCols, keys - j));
+    later.give(t);
     tile_function(kStep, static_cast<int>(m), t.cols)(t);
   }
 }

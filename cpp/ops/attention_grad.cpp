@@ -36,10 +36,42 @@ uint64_t scratch(const Step& s, int threads) {
   return works ? static_cast<uint64_t>(threads) * Room(a).bytes() : 0;
 }
 
-// One head.
-struct Head {
-  const AttentionShape& a;
+// Where a head lies.
+struct Place {
   HeadRows q, k, v, y, dy, dq, dk, dv;
+
+  Place(const Step& s, const AttentionShape& a, int64_t task) {
+    const auto rows = [&](const View& view, int64_t n) {
+      return head_rows(view, n, a.heads, task / a.heads, task % a.heads);
+    };
+    q = rows(s.in[0], a.width);
+    k = rows(s.in[1], a.width);
+    v = rows(s.in[2], a.depth);
+    y = rows(s.in[3], a.depth);
+    dy = rows(s.in[5], a.depth);
+    dq = rows(s.out[0], a.width);
+    dk = rows(s.out[1], a.width);
+    dv = rows(s.out[2], a.depth);
+  }
+  // In the order of their use.
+  Later later(const AttentionShape& a) const {
+    Later l;
+    l.add(dq, a.queries, a.width);
+    l.add(dk, a.keys, a.width);
+    l.add(dv, a.keys, a.depth);
+    l.add(dy, a.queries, a.depth);
+    l.add(y, a.queries, a.depth);
+    l.add(k, a.keys, a.width);
+    l.add(v, a.keys, a.depth);
+    l.add(q, a.queries, a.width);
+    return l;
+  }
+};
+
+// One head, and the one that this thread is likely to make next.
+struct Head : Place {
+  const AttentionShape& a;
+  Later later;
   const float *lse, *dlse;  // dlse may be null
   int64_t length;
   float *keys, *values, *key_rows, *query_rows, *slope_rows, *deltas, *p, *ds;
@@ -78,20 +110,20 @@ struct Head {
   }
 
   // Queries [row0, row1) by the packed keys [from, to).
-  void block(int64_t row0, int64_t row1, int64_t from, int64_t to, const RightRows& right) const {
+  void block(int64_t row0, int64_t row1, int64_t from, int64_t to, const RightRows& right) {
     const int64_t wide = least(to, a.seen(row1 - 1, length)) - from;
     if (wide <= 0) return;
     for_tiles(row0, row1, [&](int64_t row, int64_t rows) {
       const int64_t here = most(0, least(to, a.seen(row + rows - 1, length)) - from), at = (row - row0) * kScoreRow;
       if (here > 0) {
-        key_products(p + at, q.at(row), q.row, keys, rows, here, a.width);
-        key_products(ds + at, dy.at(row), dy.row, values, rows, here, a.depth);
+        key_products(p + at, q.at(row), q.row, keys, rows, here, a.width, later);
+        key_products(ds + at, dy.at(row), dy.row, values, rows, here, a.depth, later);
       }
       for (int64_t i = 0; i < rows; i++) {
         const int64_t n = most(0, least(to, a.seen(row + i, length)) - from);
         weigh(p + at + i * kScoreRow, ds + at + i * kScoreRow, row + i, n, wide);
       }
-      if (here > 0) add_product(dq.at(row), dq.row, false, ds + at, kScoreRow, 1, right, rows, a.width, here);
+      if (here > 0) add_product(dq.at(row), dq.row, false, ds + at, kScoreRow, 1, right, rows, a.width, here, later);
     });
     // A key is seen by no query before it.
     const RightRows queries = right_rows(q, row0, row1 - row0, a.width, query_rows);
@@ -100,13 +132,13 @@ struct Head {
       const int64_t skip = a.causal ? most(0, key - row0) : 0, at = skip * kScoreRow + key - from;
       const int64_t inner = row1 - row0 - skip;
       add_product(dv.at(key), dv.row, false, p + at, 1, kScoreRow, {slopes.data + skip * slopes.row, slopes.row}, rows,
-                  a.depth, inner);
+                  a.depth, inner, later);
       add_product(dk.at(key), dk.row, false, ds + at, 1, kScoreRow, {queries.data + skip * queries.row, queries.row},
-                  rows, a.width, inner);
+                  rows, a.width, inner, later);
     });
   }
 
-  void run() const {
+  void run() {
     clear(dq, a.queries, a.width);
     clear(dk, a.keys, a.width);
     clear(dv, a.keys, a.depth);
@@ -131,27 +163,21 @@ Status run(const Step& s, const Runtime& rt) {
   if (numel(s.out[0]) + numel(s.out[1]) + numel(s.out[2]) == 0) return {};
   const Room room(a);
   const bool slopes = s.inputs > 6 && s.in[6].present;
-  parallel_for(rt, static_cast<uint32_t>(a.batch * a.heads), [&](uint32_t task, uint32_t worker) {
-    const int64_t head = task % a.heads, example = task / a.heads;
-    const auto rows = [&](const View& view, int64_t n) { return head_rows(view, n, a.heads, example, head); };
+  const int64_t heads = a.batch * a.heads;
+  parallel_for(rt, static_cast<uint32_t>(heads), [&](uint32_t task, uint32_t worker) {
+    const int64_t next = task + rt.threads;
     float* own = a.queries > 0 && a.keys > 0 ? reinterpret_cast<float*>(rt.scratch + worker * room.bytes()) : nullptr;
     const auto take = [&](int64_t floats) {
       float* at = own;
       if (own) own += floats;
       return at;
     };
-    Head h{a,
-           rows(s.in[0], a.width),
-           rows(s.in[1], a.width),
-           rows(s.in[2], a.depth),
-           rows(s.in[3], a.depth),
-           rows(s.in[5], a.depth),
-           rows(s.out[0], a.width),
-           rows(s.out[1], a.width),
-           rows(s.out[2], a.depth),
+    Head h{{s, a, task},
+           a,
+           next < heads ? Place(s, a, next).later(a) : Later(),
            f32(s.in[4]) + task * a.queries,
            slopes ? f32(s.in[6]) + task * a.queries : nullptr,
-           a.length(example),
+           a.length(task / a.heads),
            take(room.keys),
            take(room.values),
            take(room.key_rows),
