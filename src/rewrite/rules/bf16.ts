@@ -4,5 +4,5 @@ import type { Rule } from '../rewrite.ts';
 export const BF16: Rule = {
   name: 'bf16',
   apply: (node, m) =>
-    node.attrs['precision'] === 'f32' ? [m.one(node.op, node.inputs, { ...node.attrs, precision: 'bf16' })] : null,
+    node.attrs['precision'] === 'f32' ? m.all(node.op, node.inputs, { ...node.attrs, precision: 'bf16' }) : null,
 };
