@@ -40,27 +40,53 @@ bool spin_until(Clock::time_point deadline, Done done) {
   }
 }
 
-// One fork-join at a time. `state` is the door: helpers enter by adding one to `joined` while it is open and below the
-// limit; what stands behind the door (fn, arg, tasks) is written before it opens and read only by those who entered.
-struct alignas(64) Slot {
-  static constexpr uint64_t kOpen = uint64_t{1} << 63;
-  static constexpr uint64_t open_state(uint32_t limit) { return kOpen | (uint64_t{limit} << 32); }
-  static constexpr uint32_t limit_of(uint64_t state) { return static_cast<uint32_t>((state & ~kOpen) >> 32); }
-  static constexpr uint32_t joined_of(uint64_t state) { return static_cast<uint32_t>(state); }
+using Body = void (*)(void*, uint32_t, uint32_t);
 
-  std::atomic<uint64_t> state{0};
-  std::atomic<bool> leased{false};
-  void (*fn)(void*, uint32_t, uint32_t) = nullptr;
+// One fork-join at a time. `state` is the door: while tasks are left that nobody took, and fewer helpers are in than
+// may be, one enters by taking the next task. What stands behind the door (body, arg, tasks) is written before it opens
+// and read only by those who entered. All of it is one line of the cache, so that a small fork moves no other.
+struct alignas(64) Slot {
+  // From the top: tasks left (signed, for the late ones overshoot), helpers inside, most helpers.
+  static constexpr int kInside = 10, kLeft = 20;
+  static constexpr int64_t kOneInside = int64_t{1} << kInside, kOneTask = int64_t{1} << kLeft;
+  static constexpr int64_t left_of(int64_t state) { return state >> kLeft; }
+  static constexpr uint32_t inside_of(int64_t state) { return static_cast<uint32_t>(state >> kInside) & 1023; }
+  static constexpr uint32_t most_of(int64_t state) { return static_cast<uint32_t>(state) & 1023; }
+  static constexpr bool open(int64_t state) { return left_of(state) > 0 && inside_of(state) < most_of(state); }
+
+  std::atomic<int64_t> state{0};
+  Body body = nullptr;
   void* arg = nullptr;
   uint32_t tasks = 0;
-  alignas(64) std::atomic<uint64_t> next{0};  // 64 bits: the late ones overshoot
-  alignas(64) std::atomic<uint32_t> left{0};
+  alignas(64) std::atomic<uint32_t> awaited{0};  // the caller sleeps until the last helper is out
 
-  void work(uint32_t worker) {
-    const uint64_t count = tasks;
-    for (uint64_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < count;)
-      fn(arg, static_cast<uint32_t>(t), worker);
+  // The caller takes task 0 along with opening the door.
+  void start(uint32_t helpers, uint32_t count, Body b, void* a) {
+    body = b;
+    arg = a;
+    tasks = count;
+    state.store((int64_t{count} - 1) * kOneTask + helpers);
   }
+  // Task `left` from the end, then whatever nobody took.
+  void work(int64_t left, uint32_t worker) {
+    do {
+      body(arg, static_cast<uint32_t>(tasks - left), worker);
+    } while ((left = left_of(state.fetch_sub(kOneTask, std::memory_order_relaxed))) > 0);
+  }
+  // Once no task is left nobody enters any more.
+  bool finished() const { return inside_of(state.load(std::memory_order_acquire)) == 0; }
+  void leave() {
+    if (inside_of(state.fetch_sub(kOneInside)) > 1 || awaited.load() == 0) return;
+    awaited.store(0);
+    awaited.notify_one();
+  }
+};
+
+// A helper's way in: its number among the workers, and its first task.
+struct Entry {
+  Slot* slot = nullptr;
+  uint32_t worker = 0;
+  int64_t left = 0;
 };
 
 class Pool {
@@ -70,16 +96,24 @@ class Pool {
     return *pool;
   }
 
+  // More would only take turns.
+  uint32_t most_helpers() const { return cores_beside_; }
+
   Slot* lease() {
-    for (Slot& slot : slots_)
-      if (!slot.leased.load(std::memory_order_relaxed) && !slot.leased.exchange(true)) return &slot;
+    uint64_t leased = leased_.load(std::memory_order_relaxed);
+    while (~leased != 0) {
+      const int i = __builtin_ctzll(~leased);
+      if (leased_.compare_exchange_weak(leased, leased | uint64_t{1} << i, std::memory_order_acq_rel))
+        return slots_ + i;
+    }
     return nullptr;
   }
+  void give_back(const Slot* slot) { leased_.fetch_and(~(uint64_t{1} << (slot - slots_)), std::memory_order_acq_rel); }
 
-  void ensure_helpers(int wanted) {
+  void ensure_helpers(uint32_t wanted) {
     if (helpers_.load(std::memory_order_acquire) >= wanted) return;
     std::lock_guard lock(grow_);
-    for (int have = helpers_.load(); have < wanted; have++) {
+    for (uint32_t have = helpers_.load(); have < wanted; have++) {
       try {
         std::thread([this, have] { help(have); }).detach();
       } catch (const std::system_error&) {
@@ -89,25 +123,22 @@ class Pool {
     }
   }
 
-  void fork_join(Slot& slot, uint32_t helpers, uint32_t tasks, void (*fn)(void*, uint32_t, uint32_t), void* arg) {
-    slot.fn = fn;
-    slot.arg = arg;
-    slot.tasks = tasks;
-    slot.next.store(0, std::memory_order_relaxed);
-    slot.left.store(0, std::memory_order_relaxed);
-    slot.state.store(Slot::open_state(helpers));
+  void fork_join(Slot& slot, uint32_t helpers, uint32_t tasks, Body body, void* arg) {
+    slot.start(helpers, tasks, body, arg);
     wake(helpers);
-    slot.work(0);
-    const uint32_t joined = Slot::joined_of(slot.state.exchange(0));
-    wait_left(slot, joined);
+    slot.work(tasks, 0);
+    if (!slot.finished()) wait_for(slot);
   }
 
  private:
-  // Wakes so many sleepers that, with those who spin, `wanted` may come.
+  // Wakes so many sleepers that, with those who spin, `wanted` may come. Who is about to sleep looks at the doors once
+  // more after it is counted, so that either is seen by the other.
   void wake(uint32_t wanted) {
+    const uint32_t asleep = sleeping_.load();
+    if (asleep == 0) return;
+    const uint32_t awake = spinning_.load();
+    if (awake >= wanted) return;
     epoch_.fetch_add(1);
-    const uint32_t awake = spinning_.load(), asleep = sleeping_.load();
-    if (asleep == 0 || awake >= wanted) return;
     if (wanted - awake >= asleep) {
       epoch_.notify_all();
     } else {
@@ -115,95 +146,107 @@ class Pool {
     }
   }
 
-  static void wait_left(Slot& slot, uint32_t joined) {
-    if (joined == 0) return;
-    const auto all_left = [&] { return slot.left.load(std::memory_order_acquire) == joined; };
-    if (spin_until(Clock::now() + kSpin, all_left)) return;
-    for (uint32_t seen; (seen = slot.left.load(std::memory_order_acquire)) != joined;) slot.left.wait(seen);
-  }
-
-  // Enters the open slot with the fewest helpers; null where there is none.
-  Slot* join(int helper, uint32_t* worker) {
+  static void wait_for(Slot& slot) {
+    if (spin_until(Clock::now() + kSpin, [&] { return slot.finished(); })) return;
     for (;;) {
-      Slot* best = nullptr;
-      uint64_t best_state = 0;
-      for (int i = 0; i < kSlots; i++) {
-        Slot& slot = slots_[(i + helper) % kSlots];
-        const uint64_t state = slot.state.load(std::memory_order_relaxed);
-        if (!(state & Slot::kOpen) || Slot::joined_of(state) >= Slot::limit_of(state)) continue;
-        if (best && Slot::joined_of(state) >= Slot::joined_of(best_state)) continue;
-        best = &slot;
-        best_state = state;
-      }
-      if (!best) return nullptr;
-      if (best->state.compare_exchange_strong(best_state, best_state + 1, std::memory_order_acq_rel)) {
-        *worker = Slot::joined_of(best_state) + 1;
-        return best;
-      }
+      slot.awaited.store(1);
+      if (slot.finished()) break;
+      slot.awaited.wait(1);
     }
+    slot.awaited.store(0);
   }
 
-  [[noreturn]] void help(int helper) {
+  // The open slot with the fewest helpers, of those from a helper's own place on.
+  Slot* find_open(uint32_t helper, int64_t* state) {
+    Slot* best = nullptr;
+    const uint64_t leased = leased_.load(std::memory_order_acquire);
+    if (leased == 0) return nullptr;
+    const int turn = static_cast<int>(helper % kSlots);
+    for (uint64_t rest = rotate_right(leased, turn); rest != 0; rest &= rest - 1) {
+      Slot& slot = slots_[(__builtin_ctzll(rest) + turn) % kSlots];
+      const int64_t found = slot.state.load();
+      if (!Slot::open(found) || (best && Slot::inside_of(found) >= Slot::inside_of(*state))) continue;
+      best = &slot;
+      *state = found;
+    }
+    return best;
+  }
+
+  bool enter(uint32_t helper, Entry* entry) {
+    int64_t state = 0;
+    while (Slot* slot = find_open(helper, &state)) {
+      const int64_t inside = state + Slot::kOneInside - Slot::kOneTask;
+      if (!slot->state.compare_exchange_strong(state, inside, std::memory_order_acq_rel)) continue;
+      *entry = {slot, Slot::inside_of(inside), Slot::left_of(state)};
+      return true;
+    }
+    return false;
+  }
+
+  [[noreturn]] void help(uint32_t helper) {
     FlushDenormals flush;
-    auto deadline = Clock::now() + kSpin;
     for (;;) {
-      const uint32_t seen = epoch_.load();
-      uint32_t worker;
-      if (Slot* slot = join(helper, &worker)) {
-        slot->work(worker);
-        slot->left.fetch_add(1, std::memory_order_release);
-        slot->left.notify_one();
-        deadline = Clock::now() + kSpin;
-        continue;
+      Entry entry;
+      if (enter(helper, &entry) || spin(helper, &entry)) {
+        entry.slot->work(entry.left, entry.worker);
+        entry.slot->leave();
+      } else {
+        sleep(helper);
       }
-      if (spin(seen, deadline)) continue;
-      sleeping_.fetch_add(1);
-      epoch_.wait(seen);
-      sleeping_.fetch_sub(1);
-      deadline = Clock::now() + kSpin;
     }
   }
 
-  // True where something new was announced. No more helpers spin than there are cores beside the caller's.
-  bool spin(uint32_t seen, Clock::time_point deadline) {
-    if (spinning_.fetch_add(1) >= max_spinning_) {
-      spinning_.fetch_sub(1);
-      return false;
-    }
-    const bool news = spin_until(deadline, [&] { return epoch_.load(std::memory_order_acquire) != seen; });
+  // No more helpers spin than there are cores beside the caller's.
+  bool spin(uint32_t helper, Entry* entry) {
+    bool entered = false;
+    if (spinning_.fetch_add(1) < cores_beside_)
+      entered = spin_until(Clock::now() + kSpin, [&] { return enter(helper, entry); });
     spinning_.fetch_sub(1);
-    return news;
+    return entered;
   }
+
+  void sleep(uint32_t helper) {
+    sleeping_.fetch_add(1);
+    const uint32_t seen = epoch_.load();
+    int64_t state = 0;
+    if (!find_open(helper, &state)) epoch_.wait(seen);
+    sleeping_.fetch_sub(1);
+  }
+
+  static uint64_t rotate_right(uint64_t word, int by) { return by == 0 ? word : word >> by | word << (64 - by); }
 
   Slot slots_[kSlots];
-  alignas(64) std::atomic<uint32_t> epoch_{0};
+  alignas(64) std::atomic<uint64_t> leased_{0};  // a bit a slot
+  alignas(64) std::atomic<uint32_t> sleeping_{0};
+  std::atomic<uint32_t> epoch_{0};
   alignas(64) std::atomic<uint32_t> spinning_{0};
-  std::atomic<uint32_t> sleeping_{0};
-  std::atomic<int> helpers_{0};
+  std::atomic<uint32_t> helpers_{0};
   std::mutex grow_;
-  const uint32_t max_spinning_ = static_cast<uint32_t>(allowed_cores() - 1);
+  const uint32_t cores_beside_ = static_cast<uint32_t>(allowed_cores() - 1);
 };
 
-void run_inline(uint32_t tasks, void (*fn)(void*, uint32_t, uint32_t), void* arg) {
-  for (uint32_t t = 0; t < tasks; t++) fn(arg, t, 0);
+void run_inline(uint32_t tasks, Body body, void* arg) {
+  for (uint32_t t = 0; t < tasks; t++) body(arg, t, 0);
 }
 
-void parallel(const Runtime& rt, uint32_t tasks, void (*fn)(void*, uint32_t, uint32_t), void* arg) {
-  if (tasks <= 1 || rt.threads <= 1 || !rt.pool) return run_inline(tasks, fn, arg);
-  const uint32_t helpers = std::min(static_cast<uint32_t>(rt.threads), tasks) - 1;
-  Pool::instance().fork_join(*static_cast<Slot*>(rt.pool), helpers, tasks, fn, arg);
+void parallel(const Runtime& rt, uint32_t tasks, Body body, void* arg) {
+  if (tasks <= 1 || rt.threads <= 1 || !rt.pool) return run_inline(tasks, body, arg);
+  const uint32_t helpers =
+      std::min({static_cast<uint32_t>(rt.threads) - 1, tasks - 1, Pool::instance().most_helpers()});
+  Pool::instance().fork_join(*static_cast<Slot*>(rt.pool), helpers, tasks, body, arg);
 }
 
 }  // namespace
 
 Team::Team(int threads) : threads_(std::clamp(threads, 1, kMaxThreads)), slot_(nullptr) {
-  if (threads_ == 1) return;
+  const uint32_t helpers = std::min(static_cast<uint32_t>(threads_) - 1, Pool::instance().most_helpers());
+  if (helpers == 0) return;
   slot_ = Pool::instance().lease();
-  if (slot_) Pool::instance().ensure_helpers(threads_ - 1);
+  if (slot_) Pool::instance().ensure_helpers(helpers);
 }
 
 Team::~Team() {
-  if (slot_) static_cast<Slot*>(slot_)->leased.store(false, std::memory_order_release);
+  if (slot_) Pool::instance().give_back(static_cast<Slot*>(slot_));
 }
 
 Runtime Team::runtime(uint8_t* scratch) const {

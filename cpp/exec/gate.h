@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <utility>
 
 namespace tenon {
 
@@ -13,16 +14,16 @@ class Gate {
   void enter(std::function<void()> start) {
     {
       std::lock_guard lock(mutex_);
-      if (busy_) {
+      if (std::exchange(busy_, true)) {
         waiting_.push_back(std::move(start));
         return;
       }
-      busy_ = true;
     }
     start();
   }
 
   void enter_and_wait() {
+    if (try_enter()) return;
     std::mutex mutex;
     std::condition_variable arrived;
     bool mine = false;
@@ -50,6 +51,11 @@ class Gate {
   }
 
  private:
+  bool try_enter() {
+    std::lock_guard lock(mutex_);
+    return !std::exchange(busy_, true);
+  }
+
   std::mutex mutex_;
   std::deque<std::function<void()>> waiting_;
   bool busy_ = false;

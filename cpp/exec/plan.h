@@ -1,5 +1,6 @@
 // A plan after decoding and validation: what the executor trusts. Its bytes come from src/plan/bytes.ts.
 #pragma once
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -44,6 +45,29 @@ struct BufferSpec {
   bool written = false;
 };
 
+// A number of bytes that follows from the number of threads, kept for the number asked for last.
+class BytesByThreads {
+ public:
+  BytesByThreads() = default;
+  BytesByThreads& operator=(BytesByThreads&&) noexcept {  // starts anew
+    known_.store(0, std::memory_order_relaxed);
+    return *this;
+  }
+  bool find(int threads, uint64_t* bytes) const {
+    const uint64_t known = known_.load(std::memory_order_relaxed);
+    *bytes = known & kMask;
+    return known >> kShift == static_cast<uint64_t>(threads);
+  }
+  void keep(int threads, uint64_t bytes) {  // bytes <= kMaxBytes
+    known_.store((static_cast<uint64_t>(threads) << kShift) | bytes, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr int kShift = 48;
+  static constexpr uint64_t kMask = (uint64_t{1} << kShift) - 1;
+  std::atomic<uint64_t> known_{0};  // threads, bytes
+};
+
 struct Plan {
   const Isa* isa = nullptr;
   uint64_t arena_bytes = 0;
@@ -54,6 +78,8 @@ struct Plan {
   std::vector<uint64_t> words;  // attributes
   std::vector<BufferSpec> externals;
   std::map<uint32_t, BufferSpec> store;  // by name index
+  std::vector<uint32_t> moving;          // slots that are a row further each step of the run
+  mutable BytesByThreads scratch;
 };
 
 // Decodes, then validates everything; *plan is of use only without a fault. Throws nothing but std::bad_alloc, and

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 #include "base/checked.h"
 #include "base/denormals.h"
@@ -14,18 +15,19 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string number(uint64_t n) { return std::to_string(n); }
+std::string external_name(uint32_t i) { return "externals[" + number(i) + "]"; }
 
-// A plan bound to memory. Moving views are those of perStep externals: a row further each step.
+// A plan bound to memory: a view for each slot, then the steps. Both lie in the workspace of the run.
 struct Bound {
-  std::vector<View> views;  // one per slot of the plan
-  std::vector<Step> steps;
-  struct Moving {
-    uint32_t slot;
-    uint8_t* base;
-    uint64_t stride;
-  };
-  std::vector<Moving> moving;
+  View* views;
+  Step* steps;
 };
+
+bool bound_bytes(const Plan& plan, uint64_t* bytes) {
+  uint64_t views, steps;
+  return checked_mul(plan.slots.size(), sizeof(View), &views) && checked_mul(plan.steps.size(), sizeof(Step), &steps) &&
+         checked_add(views, steps, bytes) && checked_round_up(*bytes, kAlignment, bytes);
+}
 
 Fault find_in_store(const Plan& plan, Store* store, uint32_t name, const BufferSpec& spec, uint8_t** data) {
   const std::string& text = plan.names[name];
@@ -47,36 +49,42 @@ Fault bind_store(const Plan& plan, Store* store, std::map<uint32_t, uint8_t*>* n
   return Fault();
 }
 
-void bind_view(const PlanView& v, uint32_t slot, uint8_t* arena, const std::map<uint32_t, uint8_t*>& names,
-               const std::vector<Buffer>& externals, Bound* bound) {
-  View& view = bound->views[slot];
-  view = v.shape;
+void* place_of(const PlanView& v, uint8_t* arena, const std::map<uint32_t, uint8_t*>& names,
+               const std::vector<Buffer>& externals) {
   switch (v.place) {
     case Place::kArena:
-      view.data = arena + v.offset;
-      break;
+      return arena + v.offset;
     case Place::kStore:
-      view.data = names.find(v.ref)->second;
-      break;
+      return names.find(v.ref)->second;
     case Place::kExternal:
-      view.data = externals[v.ref].data;
-      if (v.per_step) bound->moving.push_back({slot, static_cast<uint8_t*>(view.data), v.bytes});
-      break;
+      return externals[v.ref].data;
   }
+  return nullptr;
 }
 
-Fault bind(const Plan& plan, Store* store, const std::vector<Buffer>& externals, uint8_t* arena, Bound* bound) {
+Fault bind(const Plan& plan, Store* store, const std::vector<Buffer>& externals, uint8_t* arena, const Bound& bound) {
   std::map<uint32_t, uint8_t*> names;
   if (Fault f = bind_store(plan, store, &names); !f.ok()) return f;
-  bound->views.resize(plan.slots.size());
-  bound->steps.reserve(plan.steps.size());
-  for (uint32_t i = 0; i < plan.slots.size(); i++)
-    if (plan.slots[i] != kAbsent) bind_view(plan.views[plan.slots[i]], i, arena, names, externals, bound);
-  for (const PlanStep& s : plan.steps) {
-    const View* views = bound->views.data() + s.first_slot;
-    bound->steps.push_back({plan.words.data() + s.first_word, views, views + s.inputs, s.inputs, s.outputs});
+  for (uint32_t i = 0; i < plan.slots.size(); i++) {
+    View* view = new (bound.views + i) View();
+    if (plan.slots[i] == kAbsent) continue;
+    const PlanView& v = plan.views[plan.slots[i]];
+    *view = v.shape;
+    view->data = place_of(v, arena, names, externals);
+  }
+  for (size_t i = 0; i < plan.steps.size(); i++) {
+    const PlanStep& s = plan.steps[i];
+    const View* views = bound.views + s.first_slot;
+    new (bound.steps + i) Step{plan.words.data() + s.first_word, views, views + s.inputs, s.inputs, s.outputs};
   }
   return Fault();
+}
+
+void move_on(const Plan& plan, const Bound& bound) {
+  for (const uint32_t slot : plan.moving) {
+    View& view = bound.views[slot];
+    view.data = static_cast<uint8_t*>(view.data) + plan.views[plan.slots[slot]].bytes;
+  }
 }
 
 class Stops {
@@ -114,7 +122,7 @@ Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& stat
 // One pass over the plan.
 Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const Stops& stops, uint32_t s,
                uint64_t* nanoseconds) {
-  for (size_t i = 0; i < bound.steps.size(); i++) {
+  for (size_t i = 0; i < plan.steps.size(); i++) {
     if (stops.now()) return cancelled(s);
     if (plan.steps[i].empty) continue;
     const auto start = nanoseconds ? Clock::now() : Clock::time_point();
@@ -125,11 +133,11 @@ Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const St
   return Fault();
 }
 
-Fault loop(const Plan& plan, Bound& bound, const Runtime& rt, const RunOptions& options, RunResult* result) {
+Fault loop(const Plan& plan, const Bound& bound, const Runtime& rt, const RunOptions& options, RunResult* result) {
   const Stops stops(options);
   for (uint32_t s = 0; s < options.steps; s++) {
     if (stops.wish() == kStopAfterStep) break;
-    for (const Bound::Moving& m : bound.moving) bound.views[m.slot].data = m.base + m.stride * s;
+    if (s > 0) move_on(plan, bound);
     if (Fault f = run_once(plan, bound, rt, stops, s, options.nanoseconds); !f.ok()) return f;
     result->steps = s + 1;
     stops.done(s + 1);
@@ -137,7 +145,7 @@ Fault loop(const Plan& plan, Bound& bound, const Runtime& rt, const RunOptions& 
   return Fault();
 }
 
-// Arena and scratch in one block that goes back to the pool at the end.
+// Arena, scratch and bound plan in one block that goes back to the pool at the end.
 class Workspace {
  public:
   explicit Workspace(uint64_t bytes) : memory_(take_arena(bytes)) {}
@@ -159,13 +167,14 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
     return fault(Code::kBadArgument, "externals", "wrong number", number(plan.externals.size()),
                  number(externals.size()));
   std::vector<uint32_t> order;
+  order.reserve(externals.size());
   for (uint32_t i = 0; i < externals.size(); i++) {
     const BufferSpec& spec = plan.externals[i];
     uint64_t needed;
-    const std::string field = "externals[" + number(i) + "]";
-    if (!external_bytes(spec, steps, &needed)) return fault(Code::kBadArgument, field, "too large for so many steps");
+    if (!external_bytes(spec, steps, &needed))
+      return fault(Code::kBadArgument, external_name(i), "too large for so many steps");
     if (externals[i].bytes < needed || (!spec.per_step && externals[i].bytes != needed))
-      return fault(Code::kBadArgument, field, spec.per_step ? "too short for so many steps" : "wrong size",
+      return fault(Code::kBadArgument, external_name(i), spec.per_step ? "too short for so many steps" : "wrong size",
                    number(needed) + " bytes" + (spec.per_step ? " or more" : ""),
                    number(externals[i].bytes) + " bytes");
     if (needed > 0) order.push_back(i);
@@ -180,9 +189,8 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
       const bool written = plan.externals[i].written;
       const bool any_written = plan.externals[furthest_written].written;
       if ((written && clash(furthest)) || (any_written && clash(furthest_written)))
-        return fault(Code::kBadArgument, "externals[" + number(i) + "]",
-                     "shares memory with an external that is written", "memory of its own",
-                     "the memory of externals[" + number(written ? furthest : furthest_written) + "]");
+        return fault(Code::kBadArgument, external_name(i), "shares memory with an external that is written",
+                     "memory of its own", "the memory of " + external_name(written ? furthest : furthest_written));
     }
     const auto end = [&](uint32_t j) { return start(j) + externals[j].bytes; };
     if (k == 0 || end(i) > end(furthest)) furthest = i;
@@ -196,19 +204,20 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
 Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options,
                RunResult* result) {
   *result = RunResult();
-  if (Fault f = check_externals(plan, externals, options.steps); !f.ok()) return f;
-  uint64_t scratch, bytes;
+  uint64_t scratch, binding, bytes;
   if (Fault f = scratch_bytes(plan, options.threads, &scratch); !f.ok()) return f;
-  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_add(bytes, scratch, &bytes))
+  if (!checked_round_up(plan.arena_bytes, kAlignment, &bytes) || !checked_round_up(scratch, kAlignment, &scratch) ||
+      !bound_bytes(plan, &binding) || !checked_add(bytes, scratch, &bytes) || !checked_add(bytes, binding, &bytes))
     return no_memory("arena", UINT64_MAX);
-  Workspace workspace(bytes);
+  const Workspace workspace(bytes);
   if (!workspace.data()) return no_memory("arena", bytes);
-  Bound bound;
-  if (Fault f = bind(plan, store, externals, workspace.data(), &bound); !f.ok()) return f;
+  uint8_t* const at = workspace.data() + (bytes - binding);
+  const Bound bound{reinterpret_cast<View*>(at), reinterpret_cast<Step*>(at + plan.slots.size() * sizeof(View))};
+  if (Fault f = bind(plan, store, externals, workspace.data(), bound); !f.ok()) return f;
   const FlushDenormals flush;
   const Team team(options.threads);
   const auto start = Clock::now();
-  Fault f = loop(plan, bound, team.runtime(workspace.data() + (bytes - scratch)), options, result);
+  Fault f = loop(plan, bound, team.runtime(at - scratch), options, result);
   result->seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return f;
 }

@@ -37,7 +37,8 @@ Fault check_externals(const Plan& plan, const std::vector<Buffer>& externals, ui
 // Bytes that external i must bring for so many steps; false where that is too much.
 bool external_bytes(const BufferSpec& spec, uint32_t steps, uint64_t* bytes);
 
-// The caller is inside the gate of the store, which may be null where the plan has no names.
+// The buffers have passed check_externals. The caller is inside the gate of the store, which may be null where the plan
+// has no names.
 Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& externals, const RunOptions& options,
                RunResult* result);
 

@@ -325,11 +325,14 @@ Fault validate_plan(Plan* plan) {
     if (Fault f = check_step(*plan, plan->steps[i], &written); !f.ok()) return at_step(*plan, i, std::move(f));
     plan->steps[i].empty = writes_nothing(*plan, plan->steps[i]);
   }
+  for (uint32_t i = 0; i < plan->slots.size(); i++)
+    if (plan->slots[i] != kAbsent && plan->views[plan->slots[i]].per_step) plan->moving.push_back(i);
   uint64_t scratch;
   return scratch_bytes(*plan, 1, &scratch);
 }
 
 Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes) {
+  if (plan.scratch.find(threads, bytes)) return Fault();
   *bytes = 0;
   std::vector<View> views;
   for (size_t i = 0; i < plan.steps.size(); i++) {
@@ -340,6 +343,7 @@ Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes) {
       return at_step(plan, i, bad("scratch", "too much memory", "at most 2^46 bytes", number(wanted)));
     *bytes = std::max(*bytes, wanted);
   }
+  plan.scratch.keep(threads, *bytes);
   return Fault();
 }
 

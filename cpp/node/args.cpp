@@ -37,18 +37,19 @@ DType read_dtype(Napi::Value value) {
 
 }  // namespace
 
-Napi::Object read_object(Napi::Value value, const char* argument) {
-  if (!value.IsObject() || value.IsFunction())
-    throw type_error(value.Env(), argument, "wrong type", "an object", describe(value));
-  return value.As<Napi::Object>();
+std::string Argument::text() const {
+  std::string text = name;
+  if (index >= 0) text.append("[").append(std::to_string(index)).append("]");
+  return text;
 }
 
-uint64_t read_whole(Napi::Value value, const std::string& argument, uint64_t least, uint64_t most) {
-  const std::string expected = "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
-  if (!value.IsNumber()) throw type_error(value.Env(), argument, "wrong type", expected, describe(value));
-  const double number = value.As<Napi::Number>().DoubleValue();
+uint64_t read_whole(Napi::Value value, const Argument& argument, uint64_t least, uint64_t most) {
+  const auto expected = [&] { return "a whole number from " + std::to_string(least) + " to " + std::to_string(most); };
+  double number;
+  if (napi_get_value_double(value.Env(), value, &number) != napi_ok)
+    throw type_error(value.Env(), argument.text(), "wrong type", expected(), describe(value));
   if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) || std::floor(number) != number)
-    throw range_error(value.Env(), argument, "out of range", expected, describe(value));
+    throw range_error(value.Env(), argument.text(), "out of range", expected(), describe(value));
   return static_cast<uint64_t>(number);
 }
 
@@ -76,41 +77,40 @@ View read_type(Napi::Value dtype, Napi::Value dims) {
   view.present = true;
   for (uint32_t i = 0; i < rank; i++) {
     const Napi::Value size = array.Get(i);
-    view.dims[i] = read_whole(size, "dims[" + std::to_string(i) + "]", 0, kMaxDim);
+    view.dims[i] = read_whole(size, {"dims", i}, 0, kMaxDim);
     if (!checked_mul(most, view.dims[i] == 0 ? 1 : view.dims[i], &most) || most > kMaxBytes)
       throw range_error(env, "dims", "too large in all", "at most 2^46 bytes", "more");
   }
   return view;
 }
 
-ArrayBytes read_array(Napi::Value value, const std::string& argument) {
+ArrayBytes read_array(Napi::Value value, const Argument& argument, const char* expected) {
   const Napi::Env env = value.Env();
-  if (!value.IsTypedArray()) throw type_error(env, argument, "wrong type", "a typed array", describe(value));
   ArrayBytes array;
   napi_value buffer;
   void* data;
   size_t length, offset;
   if (napi_get_typedarray_info(env, value, &array.type, &length, &data, &buffer, &offset) != napi_ok)
-    throw type_error(env, argument, "wrong type", "a typed array of numbers", describe(value));
+    throw type_error(env, argument.text(), "wrong type", expected, describe(value));
   bool plain = false, detached = false;
   napi_is_arraybuffer(env, buffer, &plain);
   array.shared = !plain;
-  if (plain) napi_is_detached_arraybuffer(env, buffer, &detached);
-  if (detached) throw type_error(env, argument, "its buffer is detached", "an array with memory", "a detached one");
+  if (plain && length == 0) napi_is_detached_arraybuffer(env, buffer, &detached);
+  if (detached)
+    throw type_error(env, argument.text(), "its buffer is detached", "an array with memory", "a detached one");
   constexpr uint8_t kElementBytes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
   if (static_cast<size_t>(array.type) >= sizeof kElementBytes)
-    throw type_error(env, argument, "wrong type", "a typed array of numbers", describe(value));
+    throw type_error(env, argument.text(), "wrong type", expected, describe(value));
   array.data = static_cast<uint8_t*>(data);
   array.bytes = length * kElementBytes[array.type];
   if (!data) array.bytes = 0;
   return array;
 }
 
-ArrayBytes read_array_of(Napi::Value value, const std::string& argument, DType dtype) {
-  if (!value.IsTypedArray()) throw type_error(value.Env(), argument, "wrong type", array_for(dtype), describe(value));
-  const ArrayBytes array = read_array(value, argument);
+ArrayBytes read_array_of(Napi::Value value, const Argument& argument, DType dtype) {
+  const ArrayBytes array = read_array(value, argument, array_for(dtype));
   if (!holds(array.type, dtype))
-    throw type_error(value.Env(), argument, "wrong type", array_for(dtype), describe(value));
+    throw type_error(value.Env(), argument.text(), "wrong type", array_for(dtype), describe(value));
   return array;
 }
 

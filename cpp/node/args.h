@@ -8,9 +8,16 @@
 
 namespace tenon::node {
 
-Napi::Object read_object(Napi::Value value, const char* argument);
+// What an argument is called; made into text only where it is at fault.
+struct Argument {
+  Argument(const char* name, int64_t index = -1) : name(name), index(index) {}  // NOLINT: a name stands for itself
+  std::string text() const;
+  const char* name;
+  int64_t index;  // in a list; -1: none
+};
+
 // A whole number in [least, most].
-uint64_t read_whole(Napi::Value value, const std::string& argument, uint64_t least, uint64_t most);
+uint64_t read_whole(Napi::Value value, const Argument& argument, uint64_t least, uint64_t most);
 // At most kMaxText bytes of UTF-8, not empty.
 constexpr size_t kMaxText = 4096;
 std::string read_text(Napi::Value value, const char* argument);
@@ -25,8 +32,8 @@ struct ArrayBytes {
   bool shared = false;
 };
 // Any typed array that is not detached.
-ArrayBytes read_array(Napi::Value value, const std::string& argument);
+ArrayBytes read_array(Napi::Value value, const Argument& argument, const char* expected = "a typed array of numbers");
 // The same, of the element type that holds a dtype.
-ArrayBytes read_array_of(Napi::Value value, const std::string& argument, DType dtype);
+ArrayBytes read_array_of(Napi::Value value, const Argument& argument, DType dtype);
 
 }  // namespace tenon::node

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "exec/isa.h"
@@ -21,6 +22,9 @@ struct Job {
   std::function<void(Napi::Env, Job&)> settle;  // on the JavaScript thread: resolves or rejects
 };
 
+// Addresses of the handles alive, and of which kind they are. JavaScript thread only.
+using LivingHandles = std::unordered_map<const void*, const char*>;
+
 class Environment {
  public:
   // Registers the instance and the hook that waits for its jobs when it goes away.
@@ -33,6 +37,9 @@ class Environment {
   void finish(std::unique_ptr<Job> job);
   const std::atomic<bool>& closing() const { return closing_; }
   const Isa* isa() const { return isa_; }
+
+  // Handles outlive it where the environment goes away first.
+  const std::shared_ptr<LivingHandles> handles = std::make_shared<LivingHandles>();
 
  private:
   static void call_js(Napi::Env env, Napi::Function, Environment* self, Job* job);

@@ -32,14 +32,15 @@ struct Call {
   RunOptions options;
   Napi::Value control;  // keeps `options.control` alive
   std::shared_ptr<Memory> control_block;
-  bool profile = false;
+  Napi::Value report;  // Float64Array: steps, seconds, nanoseconds of each step of the plan; or none
+  ArrayBytes report_bytes;
 };
 
-Napi::Value option(const Napi::Object& options, const char* name) { return options.Get(name); }
+bool absent(Napi::Value value) { return value.IsUndefined() || value.IsNull(); }
 
 // A control must not move or go away while another thread looks at it: shared or allocated memory.
 void read_control(Napi::Value value, Call* c) {
-  if (value.IsUndefined() || value.IsNull()) return;
+  if (absent(value)) return;
   const ArrayBytes array = read_array_of(value, "options.control", DType::kI32);
   if (array.bytes < 8)
     throw range_error(value.Env(), "options.control", "too short", "an Int32Array(2)", describe(value));
@@ -54,27 +55,31 @@ void read_control(Napi::Value value, Call* c) {
   c->options.control = reinterpret_cast<int32_t*>(array.data);
 }
 
-struct RawOptions {
-  Napi::Value control;
-};
+constexpr uint64_t kReported = 2;  // numbers ahead of the nanoseconds
 
-// Runs getters: before any pointer is taken.
-RawOptions read_options(Napi::Value value, Call* c) {
-  const Napi::Env env = value.Env();
-  RawOptions raw{env.Undefined()};
-  c->options.threads = allowed_cores();
-  if (value.IsUndefined()) return raw;
-  const Napi::Object options = read_object(value, "options");
-  if (const Napi::Value v = option(options, "steps"); !v.IsUndefined())
-    c->options.steps = static_cast<uint32_t>(read_whole(v, "options.steps", 0, kMaxRunSteps));
-  if (const Napi::Value v = option(options, "threads"); !v.IsUndefined())
-    c->options.threads = static_cast<int>(read_whole(v, "options.threads", 1, kMaxThreads));
-  if (const Napi::Value v = option(options, "profile"); !v.IsUndefined()) {
-    if (!v.IsBoolean()) throw type_error(env, "options.profile", "wrong type", "a boolean", describe(v));
-    c->profile = v.As<Napi::Boolean>().Value();
-  }
-  raw.control = option(options, "control");
-  return raw;
+ArrayBytes read_report_array(Napi::Value value) {
+  const ArrayBytes array = read_array(value, "report");
+  if (array.type != napi_float64_array || array.bytes < kReported * sizeof(double))
+    throw type_error(value.Env(), "report", "wrong type", "a Float64Array(2) or longer", describe(value));
+  return array;
+}
+
+void read_report(Napi::Value value, Call* c) {
+  if (absent(value)) return;
+  c->report_bytes = read_report_array(value);
+  c->report = value;
+}
+
+bool wants_times(const Call& c) {
+  return c.report_bytes.bytes >= (kReported + c.plan->steps.size()) * sizeof(double) && c.plan->steps.size() > 0;
+}
+
+void read_counts(Napi::Value steps, Napi::Value threads, RunOptions* options) {
+  options->steps = 1;
+  options->threads = allowed_cores();
+  if (!steps.IsUndefined()) options->steps = static_cast<uint32_t>(read_whole(steps, "options.steps", 0, kMaxRunSteps));
+  if (!threads.IsUndefined())
+    options->threads = static_cast<int>(read_whole(threads, "options.threads", 1, kMaxThreads));
 }
 
 void read_arrays(Napi::Value value, Call* c) {
@@ -85,44 +90,46 @@ void read_arrays(Napi::Value value, Call* c) {
   if (count != c->plan->externals.size())
     throw range_error(value.Env(), "externals", "wrong number", std::to_string(c->plan->externals.size()),
                       std::to_string(count));
+  c->arrays.reserve(count);
   for (uint32_t i = 0; i < count; i++) c->arrays.push_back(list.Get(i));
 }
 
+Argument external(size_t i) { return {"externals", static_cast<int64_t>(i)}; }
+
 // No JavaScript runs in here.
 void read_buffers(Napi::Env env, Call* c) {
+  c->buffers.reserve(c->arrays.size());
   for (size_t i = 0; i < c->arrays.size(); i++) {
-    const std::string argument = "externals[" + std::to_string(i) + "]";
-    const ArrayBytes array = read_array_of(c->arrays[i], argument, c->plan->externals[i].dtype);
+    const ArrayBytes array = read_array_of(c->arrays[i], external(i), c->plan->externals[i].dtype);
     if (array.shared)
-      throw type_error(env, argument, "another thread could write to it during the run", "an array of unshared memory",
-                       "one over a SharedArrayBuffer");
+      throw type_error(env, external(i).text(), "another thread could write to it during the run",
+                       "an array of unshared memory", "one over a SharedArrayBuffer");
     c->buffers.push_back({array.data, array.bytes});
   }
   throw_if(env, check_externals(*c->plan, c->buffers, c->options.steps));
 }
 
-// `values` are held by the caller's handle scope until the call returns.
+// Arguments: plan, store or null, externals, steps, threads, control or null, report or null. Elements of the list may
+// be getters: they are read before any pointer is taken. The values are held by the caller's handle scope until the
+// call returns.
 Call read_call(const Napi::CallbackInfo& call) {
   Call c;
-  const Napi::Env env = call.Env();
   c.plan = unwrap<PlanHandle>(call[0], "plan")->thing;
-  if (!call[1].IsNull() && !call[1].IsUndefined()) c.store = unwrap<StoreHandle>(call[1], "store")->thing;
-  const RawOptions raw = read_options(call[3], &c);
+  if (!absent(call[1])) c.store = unwrap<StoreHandle>(call[1], "store")->thing;
+  read_counts(call[3], call[4], &c.options);
   read_arrays(call[2], &c);
-  read_control(raw.control, &c);
-  read_buffers(env, &c);
+  read_control(call[5], &c);
+  read_report(call[6], &c);
+  read_buffers(call.Env(), &c);
   return c;
 }
 
-Napi::Object show_result(Napi::Env env, const RunResult& result, const std::vector<uint64_t>* nanoseconds) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("steps", Napi::Number::New(env, result.steps));
-  object.Set("seconds", Napi::Number::New(env, result.seconds));
-  if (!nanoseconds) return object;
-  Napi::Float64Array times = Napi::Float64Array::New(env, nanoseconds->size());
-  for (size_t i = 0; i < nanoseconds->size(); i++) times[i] = static_cast<double>((*nanoseconds)[i]);
-  object.Set("nanoseconds", times);
-  return object;
+void write_report(const ArrayBytes& report, const RunResult& result, const std::vector<uint64_t>& nanoseconds) {
+  if (!report.data) return;
+  double* to = reinterpret_cast<double*>(report.data);
+  to[0] = result.steps;
+  to[1] = result.seconds;
+  for (size_t i = 0; i < nanoseconds.size(); i++) to[kReported + i] = static_cast<double>(nanoseconds[i]);
 }
 
 Fault run_or_run_out(const Plan& plan, Store* store, const std::vector<Buffer>& buffers, const RunOptions& options,
@@ -147,7 +154,8 @@ struct AsyncRun {
   std::vector<uint64_t> nanoseconds;
   RunResult result;
   Fault fault;
-  std::unique_ptr<Job> job;  // job->keep: the arrays in order, then the control
+  std::unique_ptr<Job> job;  // job->keep: the arrays in order, then the report if there is one, then the control
+  bool reports = false;
 
   ~AsyncRun() { give_arena(std::move(copies)); }
 };
@@ -187,18 +195,26 @@ void copy_out(Napi::Env env, const AsyncRun& run, const Job& job) {
   for (size_t i = 0; i < run.externals.size(); i++) {
     const External& e = run.externals[i];
     if (!e.copy || !run.plan->externals[i].written) continue;
-    const std::string argument = "externals[" + std::to_string(i) + "]";
-    const ArrayBytes array = read_array(job.keep[i].Value(), argument);
-    if (array.bytes < e.bytes) throw range_error(env, argument, "it shrank during the run");
+    const ArrayBytes array = read_array(job.keep[i].Value(), external(i));
+    if (array.bytes < e.bytes) throw range_error(env, external(i).text(), "it shrank during the run");
     memcpy(array.data, e.copy, e.bytes);
   }
+}
+
+// The report may have gone in the meantime, too.
+ArrayBytes report_again(const AsyncRun& run, const Job& job) {
+  const ArrayBytes report = read_report_array(job.keep[run.externals.size()].Value());
+  if (report.bytes < (kReported + run.nanoseconds.size()) * sizeof(double))
+    throw range_error(job.keep[run.externals.size()].Env(), "report", "it shrank during the run");
+  return report;
 }
 
 void settle(Napi::Env env, AsyncRun& run, Job& job) {
   if (!run.fault.ok()) return job.deferred.Reject(fault_error(env, run.fault).Value());
   try {
     copy_out(env, run, job);
-    job.deferred.Resolve(show_result(env, run.result, run.options.nanoseconds ? &run.nanoseconds : nullptr));
+    if (run.reports) write_report(report_again(run, job), run.result, run.nanoseconds);
+    job.deferred.Resolve(env.Undefined());
   } catch (const Napi::Error& error) {
     job.deferred.Reject(error.Value());
   }
@@ -223,12 +239,14 @@ std::shared_ptr<AsyncRun> make_async(Napi::Env env, const Call& c) {
   run->options = c.options;
   run->options.abort = &Environment::of(env).closing();
   copy_in(env, c, run.get());
-  if (c.profile) {
+  run->reports = c.report_bytes.data != nullptr;
+  if (wants_times(c)) {
     run->nanoseconds.resize(c.plan->steps.size());
     run->options.nanoseconds = run->nanoseconds.data();
   }
   run->job = std::make_unique<Job>(env);
   for (const Napi::Value& array : c.arrays) run->job->keep.push_back(Napi::Reference<Napi::Value>::New(array, 1));
+  if (run->reports) run->job->keep.push_back(Napi::Reference<Napi::Value>::New(c.report, 1));
   if (c.options.control) run->job->keep.push_back(Napi::Reference<Napi::Value>::New(c.control, 1));
   return run;
 }
@@ -258,8 +276,8 @@ Napi::Value prepare(const Napi::CallbackInfo& call) {
 Napi::Value run_sync(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   Call c = read_call(call);
-  std::vector<uint64_t> nanoseconds(c.profile ? c.plan->steps.size() : 0);
-  if (c.profile) c.options.nanoseconds = nanoseconds.data();
+  std::vector<uint64_t> nanoseconds(wants_times(c) ? c.plan->steps.size() : 0);
+  if (!nanoseconds.empty()) c.options.nanoseconds = nanoseconds.data();
   RunResult result;
   Fault fault;
   if (c.store) {
@@ -269,7 +287,8 @@ Napi::Value run_sync(const Napi::CallbackInfo& call) {
     fault = run_or_run_out(*c.plan, nullptr, c.buffers, c.options, &result);
   }
   throw_if(env, fault);
-  return show_result(env, result, c.profile ? &nanoseconds : nullptr);
+  write_report(c.report_bytes, result, nanoseconds);
+  return env.Undefined();
 }
 
 Napi::Value run(const Napi::CallbackInfo& call) {

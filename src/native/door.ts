@@ -56,6 +56,17 @@ export interface StoredType {
   readonly dims: readonly number[];
 }
 
+/** Options one by one: looking them up in an object would take as long as a small product. */
+export type RunArguments = [
+  plan: PlanHandle,
+  store: StoreHandle | null,
+  externals: readonly ExternalArray[],
+  steps?: number,
+  threads?: number,
+  control?: Int32Array | null,
+  report?: Float64Array | null,
+];
+
 /** The addon's functions. Faults are errors with `code`, `argument`, `expected`, `found`, and `step`, `op`, `layer` where a plan's step is at fault. */
 export interface Door {
   info(): Info;
@@ -66,18 +77,12 @@ export interface Door {
   storeRead(store: StoreHandle, name: string): StoredType & { readonly data: ArrayBuffer };
   storeList(store: StoreHandle): readonly (StoredType & { readonly name: string })[];
   prepare(bytes: Uint8Array, isa?: string): PlanHandle;
-  run(
-    plan: PlanHandle,
-    store: StoreHandle | null,
-    externals: readonly ExternalArray[],
-    options?: RunOptions,
-  ): Promise<RunResult>;
-  runSync(
-    plan: PlanHandle,
-    store: StoreHandle | null,
-    externals: readonly ExternalArray[],
-    options?: RunOptions,
-  ): RunResult;
+  /**
+   * `report` gets the steps done and the seconds that they took and, if it is long enough, the nanoseconds of every step of the plan.
+   * Left out: one step, all cores, no control, no report.
+   */
+  run(...args: RunArguments): Promise<void>;
+  runSync(...args: RunArguments): void;
   /** Of allocated memory: detaches it; the next to be allocated may be the same. Other buffers are left alone. */
   close(handle: StoreHandle | PlanHandle | ArrayBuffer): Promise<void>;
 }

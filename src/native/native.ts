@@ -3,7 +3,8 @@ import type { ExternalArray, Info, PlanHandle, RunOptions, RunResult, StoredType
 import { door } from './load.ts';
 
 /** What the addon is and what it may use. */
-export const info = (): Info => door().info();
+export const info = (): Info => (known ??= door().info());
+let known: Info | null = null;
 
 /** Native memory, 64-byte aligned: asynchronous runs use arrays over it without a copy, except for indices. Not zeroed, it may hold what was there before. */
 export const allocate = (bytes: number, zeroed = true): ArrayBuffer => door().allocate(bytes, zeroed);
@@ -69,6 +70,7 @@ export const openStore = (): Store => new Store();
 /** A validated plan, ready to run any number of times, also at once. */
 export class PreparedPlan {
   readonly handle: PlanHandle;
+  private readonly report = new Float64Array(REPORTED);
 
   constructor(bytes: Uint8Array, isa?: string) {
     this.handle = door().prepare(bytes, isa);
@@ -91,22 +93,37 @@ export class PreparedPlan {
    * be touched meanwhile.
    */
   async run(store: Store | null, externals: readonly ExternalArray[], options: RunOptions = {}): Promise<RunResult> {
-    return door().run(this.handle, store && store.handle, externals, withThreads(options));
+    const report = this.reportFor(options) ?? new Float64Array(REPORTED);
+    const { steps = 1, threads = defaultThreads(), control } = options;
+    await door().run(this.handle, store && store.handle, externals, steps, threads, control ?? null, report);
+    return resultOf(report);
   }
 
   /** Runs here and now, on the arrays themselves. */
   runSync(store: Store | null, externals: readonly ExternalArray[], options: RunOptions = {}): RunResult {
-    return door().runSync(this.handle, store && store.handle, externals, withThreads(options));
+    const report = this.reportFor(options) ?? this.report;
+    const { steps = 1, threads = defaultThreads(), control } = options;
+    door().runSync(this.handle, store && store.handle, externals, steps, threads, control ?? null, report);
+    return resultOf(report);
   }
 
   /** Runs in progress go on. */
   close(): void {
     void door().close(this.handle);
   }
+
+  private reportFor({ profile }: RunOptions): Float64Array | null {
+    return profile ? new Float64Array(REPORTED + this.steps) : null;
+  }
 }
 
-const withThreads = (options: RunOptions): RunOptions =>
-  options.threads === undefined ? { ...options, threads: defaultThreads() } : options;
+/** Numbers of a report ahead of the nanoseconds. */
+const REPORTED = 2;
+
+function resultOf(report: Float64Array): RunResult {
+  const [steps, seconds] = report as unknown as [number, number];
+  return report.length > REPORTED ? { steps, seconds, nanoseconds: report.subarray(REPORTED) } : { steps, seconds };
+}
 
 /** Checks the bytes; throws with the step and field at fault. `isa`: another instruction set than the best. */
 export const prepare = (bytes: Uint8Array, isa?: string): PreparedPlan => new PreparedPlan(bytes, isa);

@@ -29,9 +29,9 @@ workers('several at once, each with its own addon instance', async () => {
     let good = 0;
     for (let k = 0; k < 50; k++) {
       const y = new Float32Array(${n});
-      const options = { threads: 1 + k % 3 };
-      if (k % 2) native.runSync(plan, null, [new Float32Array(${n}).fill(k), y], options);
-      else await native.run(plan, null, [new Float32Array(${n}).fill(k), y], options);
+      const threads = 1 + k % 3;
+      if (k % 2) native.runSync(plan, null, [new Float32Array(${n}).fill(k), y], 1, threads);
+      else await native.run(plan, null, [new Float32Array(${n}).fill(k), y], 1, threads);
       if (y.every((v) => v === -k)) good++;
     }
     parentPort.postMessage(good);
@@ -46,12 +46,12 @@ workers('terminate while runs are going on and queued', async () => {
   const code = `
     const store = native.openStore();
     native.storeWrite(store, 'x', 'f32', [4], null);
-    for (let k = 0; k < 5; k++) native.run(plan, store, [], { steps: 2 ** 31 - 1 });
-    native.run(plan, null, [], {}).catch(() => parentPort.postMessage('running'));
+    for (let k = 0; k < 5; k++) native.run(plan, store, [], 2 ** 31 - 1);
+    native.run(plan, null, []).catch(() => parentPort.postMessage('running'));
     native.close(store);
     setInterval(() => {}, 1000);
   `.replace(
-    "native.run(plan, null, [], {}).catch(() => parentPort.postMessage('running'));",
+    "native.run(plan, null, []).catch(() => parentPort.postMessage('running'));",
     "setTimeout(() => parentPort.postMessage('running'), 20);",
   );
   for (let round = 0; round < 5; round++) {
@@ -67,7 +67,7 @@ workers('terminate at any moment', async () => {
   const code = `
     const x = new Float32Array(native.allocate(4 * ${n})), y = new Float32Array(${n});
     parentPort.postMessage('ready');
-    const again = () => native.run(plan, null, [x, y], { steps: 1 }).then(again);
+    const again = () => native.run(plan, null, [x, y]).then(again);
     for (let k = 0; k < 8; k++) again();
   `;
   for (let delay = 0; delay < 16; delay++) {
@@ -91,7 +91,7 @@ function inProcess(code: string, bytes: Uint8Array): { status: number | null; st
 
 workers('a process may exit while a run goes on', () => {
   const { status, stderr } = inProcess(
-    `native.run(plan, store, [], { steps: 2 ** 31 - 1 }); setTimeout(() => process.exit(7), 50);`,
+    `native.run(plan, store, [], 2 ** 31 - 1); setTimeout(() => process.exit(7), 50);`,
     endless,
   );
   assert.is(status, 7, stderr);
@@ -99,7 +99,8 @@ workers('a process may exit while a run goes on', () => {
 
 workers('a process ends by itself after its last run, not before', () => {
   const { status, stdout, stderr } = inProcess(
-    `native.run(plan, store, [], { steps: 100000 }).then((r) => console.log(r.steps));`,
+    `const report = new Float64Array(2);
+     native.run(plan, store, [], 100000, 2, null, report).then(() => console.log(report[0]));`,
     endless,
   );
   assert.is(status, 0, stderr);
@@ -117,7 +118,7 @@ workers('garbage collection of everything, with runs in progress', () => {
       const p = native.prepare(bytes);
       const s = native.openStore();
       native.storeWrite(s, 'big', 'f32', [1 << 18], null);
-      many.push(native.run(p, null, [new Float32Array(native.allocate(4 * ${n})), new Float32Array(native.allocate(4 * ${n}))], { steps: 20 }));
+      many.push(native.run(p, null, [new Float32Array(native.allocate(4 * ${n})), new Float32Array(native.allocate(4 * ${n}))], 20));
       if (k % 10 === 9) gc();
     }
     Promise.all(many).then(() => { gc(); console.log('done'); });
