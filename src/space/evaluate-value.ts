@@ -181,9 +181,12 @@ function reference(ev: Evaluator, e: Extract<ValueExpr, { kind: 'ref' }>, ctx: C
   if (cell.kind === 'const') return [unitEntry(ev.tables, [cell.value], 0)];
   if (cell.kind !== 'slot' || cell.what !== 'value') throw new Error(`bug: '${e.binding.name}' is not a value`);
   const { reads } = ev.tables;
-  const read = (value: number): Entry => ({ ...unitEntry(ev.tables, [value], 0), reads: reads.one(cell.id, value) });
+  const read = (value: number): Entry => ({
+    ...unitEntry(ev.tables, [value], 0),
+    reads: reads.values(cell.id, [value]),
+  });
   const known = reads.get(ctx.known, cell.id);
-  if (known !== undefined) return [read(known)];
+  if (known !== undefined) return reads.valuesIn(cell.id, known).map(read);
   const values = new Set(ev.value(cell.expr, valueContext({ ...ctx, env: cell.env })).map((found) => found.out[0]!));
   ev.tables.spend(VALUE_STEPS * values.size);
   return [...values].map(read);

@@ -47,11 +47,15 @@ export interface Evaluator {
   readonly data: Data;
   readonly forces: Forces;
   readonly tracksDepth: boolean;
+  /** Whether values of a `let` may be read together. */
+  readonly joinsLets: boolean;
   /** Evaluates alike, and keeps decisions even where this one only counts. */
   readonly deciding: Evaluator;
   value(e: ValueExpr, ctx: Context): Table;
   /** The values of an argument together or in pieces, where nothing tells them apart; else null. */
   wide(e: ValueExpr, ctx: Context): readonly WideValue[] | null;
+  /** Throws ToldApart: values of these slots that were read together must be told apart. */
+  tellApart(slots: Iterable<number>): never;
   tensor(e: TensorExpr, ctx: Context): Table;
   /** A network applied to an input for each lane; `bare` leaves out the use's own segment of the path. */
   net(e: NetExpr, inputs: readonly number[], ctx: Context): Table;

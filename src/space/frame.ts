@@ -6,7 +6,7 @@ import type { AnyExpr, Bound, LooseExpr, WireExpr } from './references.ts';
 import { makeEnv } from './scope.ts';
 import type { Cell, Env, LooseSlots, Slot } from './scope.ts';
 import type { Binding } from './space.ts';
-import { indexed, product, tableMaker } from './table.ts';
+import { byReads, indexed, product, tableMaker } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { waysIn } from './ways.ts';
 
@@ -69,7 +69,7 @@ function slotFor(ev: Evaluator, b: Binding, env: Env, ctx: Context): Slot {
   const owned = { kind: 'slot', name: b.name, env: makeEnv(env, b.name), segment: `.${b.name}` } as const;
   switch (b.kind) {
     case 'valueLet':
-      return { ...owned, id: reads.newSlot('plain'), what: 'value', expr: b.expr };
+      return { ...owned, id: reads.newSlot(ev.joinsLets ? 'joined' : 'plain'), what: 'value', expr: b.expr };
     case 'netLet':
       return { ...owned, id: reads.newSlot('plain'), what: 'net', expr: b.expr };
     case 'shared':
@@ -123,8 +123,15 @@ const outKey = (e: Entry): string => e.out.join();
 // The ways to decide a slot so that it is what was guessed. Their `uses` are what the frame's lanes pay at this point.
 function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: Context): Table {
   switch (slot.what) {
-    case 'value':
-      return indexed(ev.value(slot.expr, valueContext(ctx)), 'out', outKey).get(String(guess)) ?? [];
+    case 'value': {
+      const ways = indexed(ev.value(slot.expr, valueContext(ctx)), 'out', outKey);
+      const values = ev.tables.reads.valuesIn(slot.id, guess);
+      if (values.length === 1) return ways.get(String(values[0])) ?? [];
+      return together(
+        ev,
+        values.flatMap((v) => ways.get(String(v)) ?? []),
+      );
+    }
     case 'wire': {
       const wanted = ev.flows.get(guess);
       if (wanted.kind !== 'list') throw new Error('bug: a wire is guessed by its lanes');
@@ -144,6 +151,17 @@ function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: C
       return (ways.get(lanes.outcomes.join()) ?? []).map((e) => ({ ...e, uses: [] }));
     }
   }
+}
+
+const ENTRIES_A_STEP = 32;
+
+// Ways that assume the same, as one.
+function together(ev: Evaluator, ways: Table): Table {
+  ev.tables.spend(Math.ceil(ways.length / ENTRIES_A_STEP));
+  return [...byReads(ways).values()].map((same) => ({
+    ...same[0]!,
+    node: ev.tables.nodes.or(same.map((e) => e.node)),
+  }));
 }
 
 // A wire is loose where nothing earlier in the text uses it: the guess must say just that.

@@ -1,4 +1,3 @@
-import { Unfit } from '../base/unfit.ts';
 import { makeCircuit } from './circuit.ts';
 import type { Circuit, Node, NodeMaker } from './circuit.ts';
 import { valueContext } from './evaluator.ts';
@@ -8,16 +7,16 @@ import type { Frame } from './frame.ts';
 import { BUDGET, TooMany } from './limits.ts';
 import { makeEvaluator } from './make-evaluator.ts';
 import type { WholeEvaluator } from './make-evaluator.ts';
-import { judge, optimizerSlots, trackedMeasures, tracksDepth } from './requirement.ts';
-import type { TermValue, Verdict } from './requirement.ts';
+import { cutBoxes } from './boxes.ts';
+import { optimizerSlots, trackedMeasures, tracksDepth } from './requirement.ts';
 import { decidedOnce } from './references.ts';
 import type { Bound } from './references.ts';
 import { fixedBy, restrict } from './restriction.ts';
 import { requireValues, rootBindings } from './root.ts';
 import { infoOf, makeEnv } from './scope.ts';
-import type { Cell, Env } from './scope.ts';
-import type { Reads } from './reads.ts';
-import type { Measure, RequireTerm, Space, ValueExpr } from './space.ts';
+import type { Cell } from './scope.ts';
+import type { Measure, Space } from './space.ts';
+import { depthOf, verdict } from './verdict.ts';
 import { bind } from './table.ts';
 import type { Budget, Entry, Table } from './table.ts';
 import { trainTable } from './train-table.ts';
@@ -114,7 +113,8 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
   const ctx: Context = { ...outer, env: frame.env };
   memory.batch = batchIn(ev, space, ctx);
   const kept = keptSlots(space, requirements.length > 0, ctx);
-  const table = closeFrame(ev, frame, rootTable(ev, space, options, ctx), kept);
+  const whole = cutBoxes(ev, requirements, frame, rootTable(ev, space, options, ctx));
+  const table = closeFrame(ev, frame, whole, kept);
   return { ...settle(ev, space, requirements.length > 0, frame, table), costed: attempt.costed };
 }
 
@@ -190,59 +190,6 @@ function rootTable(ev: Evaluator, space: Space, options: CompileOptions, ctx: Co
   return table;
 }
 
-function depthOf(ev: Evaluator, id: number): number {
-  const flow = ev.flows.get(id);
-  if (flow.kind === 'tensor') return flow.depth;
-  return flow.kind === 'list' ? Math.max(0, ...flow.items.map((item) => depthOf(ev, item))) : 0;
-}
-
-function termIn(ev: Evaluator, frame: Frame, entry: Entry, t: RequireTerm): TermValue {
-  if (t.kind === 'measure') {
-    if (t.measure === 'depth') return { exact: depthOf(ev, entry.out[0]!) };
-    const at = ev.tables.tracked.findIndex((m) => m.measure === t.measure);
-    return { low: entry.cost[at]!, high: entry.cost[ev.tables.tracked.length + at]! };
-  }
-  const found = settledValue(ev, t.expr, frame.env, withPlainLets(ev, frame, entry.reads));
-  return found === null ? null : { exact: ev.data.get(found) };
-}
-
-// The value of an expression where what is known leaves nothing open; else null.
-function settledValue(ev: Evaluator, e: ValueExpr, env: Env, known: Reads): number | null {
-  const { reads, nodes } = ev.tables;
-  const table = ev.value(e, { env, known, mode: 'plain', lanes: 0 });
-  const only = table.length === 1 ? table[0]! : null;
-  const settled = only && only.node === nodes.unit && only.reads.slots.every((s) => reads.get(known, s) !== undefined);
-  return settled ? only.out[0]! : null;
-}
-
-// Lets that decide nothing are known, whether or not the member reads them.
-function withPlainLets(ev: Evaluator, frame: Frame, known: Reads): Reads {
-  const { reads } = ev.tables;
-  let all = known;
-  for (const slot of frame.slots) {
-    if (slot.what !== 'value' || reads.get(all, slot.id) !== undefined) continue;
-    const value = settledValue(ev, slot.expr, slot.env, all);
-    if (value !== null) all = reads.merge(all, reads.one(slot.id, value))!;
-  }
-  return all;
-}
-
-function verdict(ev: Evaluator, space: Space, frame: Frame, entry: Entry): Verdict {
-  let out: Verdict = 'yes';
-  for (const r of space.requirements) {
-    let v: Verdict;
-    try {
-      v = judge(r.expr, (t) => termIn(ev, frame, entry, t));
-    } catch (e) {
-      if (!(e instanceof Unfit)) throw e;
-      v = 'no';
-    }
-    if (v === 'no') return 'no';
-    if (v === 'open') out = 'open';
-  }
-  return out;
-}
-
 function settle(
   ev: WholeEvaluator,
   space: Space,
@@ -255,7 +202,7 @@ function settle(
   let exact = true;
   for (const entry of table) {
     const cause = ev.flows.brokenIn(entry.out[0]!);
-    const v = judged && cause === null ? verdict(ev, space, frame, entry) : 'yes';
+    const v = judged && cause === null ? verdict(ev, space.requirements, frame, entry) : 'yes';
     if (v === 'no') continue;
     if (v === 'open') exact = false;
     else sure.push(entry.node);

@@ -20,7 +20,7 @@ import type { Budget, Table, Tables, Tracked } from './table.ts';
 import { makeData, makeFlows } from './types.ts';
 import type { Data, Flows } from './types.ts';
 import { makeWidths } from './widths.ts';
-import type { Apart } from './widths.ts';
+import type { Apart, Widths } from './widths.ts';
 
 export interface EvaluatorOptions {
   readonly tracked: readonly Tracked[];
@@ -60,7 +60,7 @@ export function makeEvaluator(options: EvaluatorOptions): WholeEvaluator {
     costs,
     flows,
     data: makeData(),
-    wideValue: makeWidths(options.apart),
+    widths: makeWidths(options.apart),
     forces: makeForces(),
     outcomes: [],
     outcomeIds: new Map(),
@@ -77,7 +77,7 @@ interface Whole {
   readonly costs: Costs;
   readonly flows: Flows;
   readonly data: Data;
-  readonly wideValue: ReturnType<typeof makeWidths>;
+  readonly widths: Widths;
   readonly forces: Forces;
   readonly outcomes: Outcome[];
   readonly outcomeIds: Map<string, number>;
@@ -131,13 +131,16 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
       return deciding ?? ev;
     },
     tracksDepth: options.tracksDepth,
+    // Costs of members that are told apart later are only known between bounds: where nothing but the count is wanted.
+    joinsLets: options.apart !== null && !options.keepsDecisions,
     causes,
     value: (e, ctx) => {
       if (e.kind === 'const') return evaluateValue(ev, e, ctx);
       const at = placeKey('v', e, infoOf(e, ctx.env), ctx);
       return remembered(`${at.key}|${ctx.env.own ?? ''}`, () => evaluateValue(ev, e, at.ctx));
     },
-    wide: (e, ctx) => whole.wideValue(ev, e, ctx),
+    wide: (e, ctx) => whole.widths.wide(ev, e, ctx),
+    tellApart: (slots) => whole.widths.tellApart(slots),
     tensor: (e, ctx) => {
       const at = placeKey('t', e, infoOf(e, ctx.env), ctx);
       return remembered(at.key, () => evaluateTensor(ev, e, at.ctx));

@@ -5,12 +5,12 @@ import type { Cost } from './costs.ts';
 import { settled } from './apply-layer.ts';
 import { withValues } from './evaluate-value.ts';
 import { named, useSegment } from './naming.ts';
-import type { Lanes, Reads, WaySet } from './reads.ts';
+import type { Lanes, WaySet } from './reads.ts';
 import { readsByWays, waysOn } from './ways.ts';
 import { infoOf, unowned } from './scope.ts';
 import type { Env, Slot } from './scope.ts';
 import type { NetExpr, RepeatExpr } from './space.ts';
-import { addCosts, indexed, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
+import { addCosts, byReads, indexed, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { Unfit } from '../base/unfit.ts';
 import { BUDGET } from './limits.ts';
@@ -201,12 +201,6 @@ export function tiedRepeat(ev: Evaluator, e: RepeatExpr, inputs: readonly number
     if (most > 0) explore({ ev, e, lower, most, ctx: inner, emit }, { flows: inputs, step: 0, spent: zero }, lanes, []);
   }
   return made.done();
-}
-
-export function byReads(table: Table): ReadonlyMap<Reads, Table> {
-  const groups = new Map<Reads, Entry[]>();
-  for (const e of table) groups.set(e.reads, [...(groups.get(e.reads) ?? []), e]);
-  return groups;
 }
 
 interface Lowered {

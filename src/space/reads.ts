@@ -29,8 +29,8 @@ export interface WaySet {
   readonly ways: readonly Way[];
 }
 
-/** How a slot is read: one value; outcomes by input; or the set of ways that are left. */
-export type SlotKind = 'plain' | 'lanes' | 'ways';
+/** How a slot is read: one value; outcomes by input; the set of ways that are left; or the set of values that are left, each a way. */
+export type SlotKind = 'plain' | 'lanes' | 'ways' | 'joined';
 
 export interface ReadsTable {
   readonly none: Reads;
@@ -40,6 +40,11 @@ export interface ReadsTable {
   /** Before its first reading. */
   setKind(slot: number, kind: SlotKind): void;
   one(slot: number, value: number): Reads;
+  /** Whether values of a slot may be read together. */
+  isJoined(slot: number): boolean;
+  /** One of some values: of a slot that is not joined, of one. */
+  values(slot: number, values: readonly number[]): Reads;
+  valuesIn(slot: number, read: number): readonly number[];
   /** Null where the two disagree. */
   merge(a: Reads, b: Reads): Reads | null;
   get(reads: Reads, slot: number): number | undefined;
@@ -123,9 +128,11 @@ export function makeReads(): ReadsTable {
     const key = `${a.id},${b.id}`;
     let found = commons.get(key);
     if (!found) {
+      const byBase = new Map<number, Way[]>();
+      for (const v of b.ways) byBase.set(v.base, [...(byBase.get(v.base) ?? []), v]);
       const both = a.ways.flatMap((w) =>
-        b.ways.flatMap((v) => {
-          const reads = v.base === w.base ? merge(v.reads, w.reads) : null;
+        (byBase.get(w.base) ?? []).flatMap((v) => {
+          const reads = merge(v.reads, w.reads);
           return reads ? [way(w.base, reads)] : [];
         }),
       );
@@ -148,7 +155,7 @@ export function makeReads(): ReadsTable {
         const [v, w] = [a.values[i++]!, b.values[j++]!];
         if (v === w) values.push(v);
         else if (kinds[s] === 'plain') return null;
-        else if (kinds[s] === 'ways') {
+        else if (kinds[s] === 'ways' || kinds[s] === 'joined') {
           const both = common(allSets[v]!, allSets[w]!);
           if (both.ways.length === 0) return null;
           values.push(both.id);
@@ -184,6 +191,12 @@ export function makeReads(): ReadsTable {
     noLanes: internLanes([], []),
     newSlot: (kind) => kinds.push(kind) - 1,
     one: (slot, value) => intern([slot], [value]),
+    isJoined: (slot) => kinds[slot] === 'joined',
+    values: (slot, values) => {
+      const isJoined = kinds[slot] === 'joined';
+      return intern([slot], [isJoined ? waySet(values.map((v) => way(v, none))).id : values[0]!]);
+    },
+    valuesIn: (slot, read) => (kinds[slot] === 'joined' ? allSets[read]!.ways.map((w) => w.base) : [read]),
     merge,
     get: (reads, slot) => {
       const at = reads.slots.indexOf(slot);

@@ -274,3 +274,14 @@ export function indexed(
   }
   return index;
 }
+
+/** The entries of a table by what they assume. */
+export function byReads(table: Table): ReadonlyMap<Reads, Table> {
+  const groups = new Map<Reads, Entry[]>();
+  for (const e of table) {
+    const group = groups.get(e.reads);
+    if (group) group.push(e);
+    else groups.set(e.reads, [e]);
+  }
+  return groups;
+}

@@ -5,7 +5,7 @@ import { valueContext } from './evaluator.ts';
 import type { Context, Evaluator, WideValue } from './evaluator.ts';
 import { layerCost, layerDepth } from './layer-cost.ts';
 import type { LayerCost } from './layer-cost.ts';
-import { idOf } from './scope.ts';
+import { idOf, lookup } from './scope.ts';
 import type { ValueExpr } from './space.ts';
 import type { Entry, Table } from './table.ts';
 import type { Flow, Wide } from './types.ts';
@@ -18,7 +18,7 @@ import type { Flow, Wide } from './types.ts';
 /** Widths that were evaluated together must be told apart. */
 export class ToldApart extends Error {
   readonly exprs: readonly ValueExpr[];
-  constructor(...wides: readonly (Wide | null)[]) {
+  constructor(...wides: readonly (Pick<Wide, 'expr'> | null)[]) {
     super('bug: widths that must be told apart');
     this.exprs = wides.flatMap((w) => (w ? [w.expr] : []));
   }
@@ -27,15 +27,27 @@ export class ToldApart extends Error {
 /** Which expressions are told apart; null: all. So many values are worth it; few ones are told apart. */
 export type Apart = { readonly exprs: ReadonlySet<ValueExpr>; readonly many: number; readonly pieces: number } | null;
 
+export interface Widths {
+  wide(ev: Evaluator, e: ValueExpr, ctx: Context): readonly WideValue[] | null;
+  /** Throws. */
+  tellApart(slots: Iterable<number>): never;
+}
+
 /** Finds the values of arguments together, where they may be. */
-export function makeWidths(apart: Apart): (ev: Evaluator, e: ValueExpr, ctx: Context) => readonly WideValue[] | null {
+export function makeWidths(apart: Apart): Widths {
+  // Arguments that read a slot's values together.
+  const readers = new Map<number, Set<ValueExpr>>();
   const ids = new Map<string, number>();
   const known = new WeakMap<Table, readonly WideValue[] | null>();
-  const join = (ev: Evaluator, e: ValueExpr, table: Table, pieces: number): readonly WideValue[] | null => {
+  const join = (ev: Evaluator, e: ValueExpr, ctx: Context, table: Table): readonly WideValue[] | null => {
+    const { pieces } = apart!;
+    const slot = e.kind === 'ref' ? slotOf(ev, e, ctx) : null;
     const { reads } = table[0]!;
     const rows = table.map((entry) => ({ entry, value: ev.data.get(entry.out[0]!) }));
-    if (rows.some(({ entry, value }) => entry.reads !== reads || !Number.isInteger(value) || Number(value) < 1))
+    const isTogether = (entry: Entry): boolean => slot !== null || entry.reads === reads;
+    if (rows.some(({ entry, value }) => !isTogether(entry) || !Number.isInteger(value) || Number(value) < 1))
       return null;
+    if (slot !== null) readers.set(slot, (readers.get(slot) ?? new Set()).add(e));
     rows.sort((a, b) => Number(a.value) - Number(b.value));
     const size = Math.ceil(rows.length / pieces);
     return Array.from({ length: Math.ceil(rows.length / size) }, (_, i): WideValue => {
@@ -44,18 +56,33 @@ export function makeWidths(apart: Apart): (ev: Evaluator, e: ValueExpr, ctx: Con
       const key = `${idOf(e)}:${values.join()}`;
       const id = ids.get(key) ?? ids.size;
       ids.set(key, id);
-      const entry: Entry = { ...table[0]!, node: ev.tables.nodes.or(piece.map((r) => r.entry.node)) };
+      const node = slot === null ? ev.tables.nodes.or(piece.map((r) => r.entry.node)) : ev.tables.nodes.unit;
+      const read = slot === null ? reads : ev.tables.reads.values(slot, outs(piece));
+      const entry: Entry = { ...table[0]!, reads: read, node };
       return { wide: { id, values, expr: e }, entry };
     });
   };
-  return (ev, e, ctx) => {
-    if (!apart || ctx.mode !== 'plain' || e.kind === 'const' || apart.exprs.has(e)) return null;
-    const table = ev.value(e, valueContext(ctx));
-    if (table.length < apart.many) return null;
-    let found = known.get(table);
-    if (found === undefined) known.set(table, (found = join(ev, e, table, apart.pieces)));
-    return found;
+  return {
+    wide: (ev, e, ctx) => {
+      if (!apart || ctx.mode !== 'plain' || e.kind === 'const' || apart.exprs.has(e)) return null;
+      const table = ev.value(e, valueContext(ctx));
+      if (table.length < apart.many) return null;
+      let found = known.get(table);
+      if (found === undefined) known.set(table, (found = join(ev, e, ctx, table)));
+      return found;
+    },
+    tellApart: (slots) => {
+      throw new ToldApart(...[...slots].flatMap((s) => [...(readers.get(s) ?? [])]).map((expr) => ({ expr })));
+    },
   };
+}
+
+const outs = (rows: readonly { readonly entry: Entry }[]): readonly number[] => rows.map((r) => r.entry.out[0]!);
+
+// The slot of a `let` whose values may be read together.
+function slotOf(ev: Evaluator, e: Extract<ValueExpr, { kind: 'ref' }>, ctx: Context): number | null {
+  const cell = lookup(ctx.env, e.binding);
+  return cell.kind === 'slot' && ev.tables.reads.isJoined(cell.id) ? cell.id : null;
 }
 
 /** The shape of what has one. */

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Space, Wire } from '../../src/space/space.ts';
+import type { Requirement, Space, ValueLet, Wire } from '../../src/space/space.ts';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
 import { count } from '../../src/space/count.ts';
@@ -26,6 +26,7 @@ import {
   measure,
   once,
   oneOf,
+  op,
   plainTrain,
   range,
   read,
@@ -42,6 +43,7 @@ import {
   uses,
   wire,
 } from './support.ts';
+import type { V } from './support.ts';
 import { enumerate } from './brute.ts';
 
 const counts = suite('count');
@@ -234,4 +236,32 @@ counts('exponential state ends in an estimate that says so', () => {
   assert.ok(b !== null && check(s, b) === null);
   assert.ok(next(s, {})!.feasible.every((f) => f === 1n));
 });
+counts('lets of many values that are widths are compared without being told apart', () => {
+  const many = (requirements: (a: ValueLet, b: ValueLet, c: ValueLet) => readonly Requirement[]): bigint | null => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => letValue(name, range(name, 1, 1000))) as [
+      ValueLet,
+      ValueLet,
+      ValueLet,
+    ];
+    const u = uses();
+    const x = input('x', 8);
+    const net = seq(...[a, b, c].map((out) => layer(u, 'dense', { out: ref(out) })), layer(u, 'dense', { out: 10 }));
+    const outputs = [apply(read(x), net)];
+    return count(space('S', { inputs: [x], bindings: [a, b, c], outputs, requirements: requirements(a, b, c) })).exact;
+  };
+  const is = (left: V, o: Parameters<typeof require>[1], right: V): Requirement => require(term(left), o, term(right));
+  assert.is(
+    many((a, b) => [is(ref(a), '<', ref(b))]),
+    499_500n * 1000n,
+  );
+  assert.is(
+    many((a, b, c) => [is(ref(a), '<', ref(b)), is(ref(b), '<', ref(c))]),
+    166_167_000n,
+  );
+  assert.is(
+    many((a, b, c) => [is(op('%', ref(a), 8), '==', 0), is(op('%', ref(b), 4), '==', op('%', ref(c), 4))]),
+    125n * 250_000n,
+  );
+});
+
 counts.run();

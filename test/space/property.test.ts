@@ -16,7 +16,7 @@ import { rank, unrank } from '../../src/space/unrank.ts';
 import { weighed } from '../../src/space/weigh.ts';
 import { enumerate } from './brute.ts';
 import type { BruteMember } from './brute.ts';
-import { randomSpaces } from './random-space.ts';
+import { comparedSpaces, randomSpaces } from './random-space.ts';
 import { measure, require, term } from './support.ts';
 
 const canonical = (a: Assignment): string =>
@@ -26,10 +26,15 @@ const canonical = (a: Assignment): string =>
       .map((k) => [k, a[k]]),
   );
 
-const property = (runs: number, limit: number, test: (s: Space, all: readonly BruteMember[]) => void): void => {
+const property = (
+  runs: number,
+  limit: number,
+  test: (s: Space, all: readonly BruteMember[]) => void,
+  spaces = randomSpaces,
+): void => {
   let tested = 0;
   fc.assert(
-    fc.property(randomSpaces, (s) => {
+    fc.property(spaces, (s) => {
       const all = enumerate(s, limit);
       if (!all) return;
       tested++;
@@ -77,6 +82,17 @@ random('widths that nothing tells apart: counts, members and ranges agree with b
     const costs = makeCompiled(s, ARCHITECTURE, { ...EXACT, budget: { left: 1e6 }, costed: true });
     for (const m of ADDITIVE) assert.equal(rangeIn(c.circuit, m), rangeIn(costs.circuit, m), m);
   });
+});
+
+random('lets whose values are read together: counts agree with brute force', () => {
+  const counting = { ...ARCHITECTURE, effort: 'count' } as const;
+  const test = (s: Space, all: readonly BruteMember[]): void => {
+    const c = tellingApart(s, counting, { ...EXACT, budget: { left: 1e6 }, costed: false }, 2);
+    assert.ok(c.exact);
+    assert.is(totalOf(c.circuit), BigInt(all.length));
+  };
+  property(150, 1500, test);
+  property(400, 1500, test, comparedSpaces);
 });
 
 random('costs in buckets: bounds hold, and every member is in the circuit', () => {

@@ -4,6 +4,8 @@ import type {
   Def,
   NetExpr,
   NetLet,
+  RequireExpr,
+  RequireTerm,
   Requirement,
   SharedLet,
   Space,
@@ -263,5 +265,53 @@ function build(numbers: readonly number[]): Space {
 const def2 = (d: Dice, known: Known, x: ReturnType<typeof input>): Def =>
   cell('second', [], (u) => ({ bindings: [], result: apply(read(x), net(d, u, known, 1)) }));
 
+const numbers = fc.array(fc.nat(5039), { minLength: 30, maxLength: 300 });
+
 /** Small random spaces over the core of the language. */
-export const randomSpaces: fc.Arbitrary<Space> = fc.array(fc.nat(5039), { minLength: 30, maxLength: 300 }).map(build);
+export const randomSpaces: fc.Arbitrary<Space> = numbers.map(build);
+
+// What requirements say of lets: mostly one in each term.
+function comparison(d: Dice, lets: readonly ValueLet[]): RequireExpr {
+  const some = (): ValueExpr => ref(lets[d.below(lets.length)]!);
+  const value = (): RequireTerm => {
+    const v = some();
+    return term([v, v, op('%', v, 4), op('*', v, 2), op('+', v, some()), val(4 + d.below(6))][d.below(6)]!);
+  };
+  const compare = (): RequireExpr =>
+    require(value(), (['<', '<=', '!=', '==', '>='] as const)[d.below(5)]!, value()).expr;
+  switch (d.below(6)) {
+    case 0:
+      return { kind: d.below(2) === 0 ? 'and' : 'or', left: compare(), right: compare() };
+    case 1:
+      return { kind: 'not', operand: compare() };
+    case 2:
+      return { kind: 'within', term: value(), low: value(), high: value() };
+    default:
+      return compare();
+  }
+}
+
+/** Random spaces whose requirements compare lets; some uses of theirs are widths. */
+export const comparedSpaces: fc.Arbitrary<Space> = fc.tuple(numbers, numbers).map(([first, second]) => {
+  const s = build(first);
+  const d = dice(second);
+  const lets = s.bindings.filter((b) => b.kind === 'valueLet');
+  const more = [0, 1, 2].map((i) =>
+    letValue(`w${i}`, d.below(3) === 0 ? oneOf(`w${i}`, 4, 5, 8) : range(`w${i}`, 3, 4 + d.below(4))),
+  );
+  const all = [...lets, ...more];
+  const widths = def('widths', (c) =>
+    seq(
+      ...Array.from({ length: 1 + d.below(4) }, () =>
+        d.below(4) === 0 ? layer(c, 'layernorm') : layer(c, 'dense', { out: ref(all[d.below(all.length)]!) }),
+      ),
+    ),
+  );
+  const [output, ...others] = s.outputs;
+  const outputs = [{ ...output!, expr: apply(output!.expr, call(uses(), widths)) }, ...others];
+  const requirements = Array.from({ length: 1 + d.below(3) }, () => ({
+    ...require(term(1), '==', term(1)),
+    expr: comparison(d, all),
+  }));
+  return { ...s, bindings: [...s.bindings, ...more], outputs, requirements };
+});
