@@ -1143,6 +1143,8 @@ const ArgSpec k_tucker_conv_in[] = {
 };
 const ArgSpec k_tucker_conv_out[] = {
     {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 10}}},
+    {"into", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 5}}},
+    {"small", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 6}}},
 };
 const AttrSpec k_tucker_conv_attrs[] = {
     {"stride", AttrKind::kU32, 3},
@@ -1160,6 +1162,8 @@ const ArgSpec k_tucker_conv_grad_in[] = {
     {"core", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 5}}},
     {"u_out", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 10}, {kSymbol, 6}}},
     {"dy", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 10}}},
+    {"into", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 5}}},
+    {"small", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 6}}},
     {"base", DType::kF32, false, true, false, kNoLead, 5, {{kSymbol, 10}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}, {kSymbol, 4}}},
 };
 const ArgSpec k_tucker_conv_grad_out[] = {
@@ -1292,12 +1296,12 @@ const OpInfo kOps[] = {
     {"tanh_grad", k_tanh_grad_in, 2, k_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false},
     {"transpose", k_transpose_in, 1, k_transpose_out, 1, k_transpose_attrs, 1, 8, {-1, -1, -1, -1}, false, true},
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false},
-    {"tucker_conv", k_tucker_conv_in, 6, k_tucker_conv_out, 1, k_tucker_conv_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
-    {"tucker_conv_grad", k_tucker_conv_grad_in, 6, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
+    {"tucker_conv", k_tucker_conv_in, 6, k_tucker_conv_out, 3, k_tucker_conv_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
+    {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
 const uint32_t kOpCount = 102;
-const uint64_t kOpTableHash = 0x8ffbe919f03ec54bu;
+const uint64_t kOpTableHash = 0x6f41c27544ddf81fu;
 // clang-format on
 
 }  // namespace tenon

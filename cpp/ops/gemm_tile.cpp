@@ -191,12 +191,45 @@ void tile(const TileCall& t) {
     s.template finish<false>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
 }
 
+TENON_INLINE void carry_row(float* to, const float* from) {
+  for (int j = 0; j < kTileVecs; j++) stream(to + j * kLanes, load(from + j * kLanes));
+}
+
+template <int rows>
+void carrying_tile(const TileCall& t, const Carried& c) {
+  Sums<rows, kTileVecs> s;
+  s.clear(t.c, t.c_row);
+  float* to = c.to;
+  const float* from = c.from;
+  int64_t left = c.rows;
+  Rows a = Rows::at(t.a, t.a_row * 4);
+  const float* pb = t.b;
+  const int64_t a_step = t.a_step * 4, b_step = t.b_step, to_row = c.to_row;
+  vf b[kTileVecs];
+  for (int64_t k = t.k; k > 0; k--) {
+    load_row(pb, b);
+    s.add(a, b);
+    pb += b_step;
+    a = a.moved(a_step);
+    a.pin();
+    if (left > 0) {
+      carry_row(to, from);
+      to += to_row;
+      from += kTileCols;
+      left--;
+    }
+  }
+  for (; left > 0; left--, to += to_row, from += kTileCols) carry_row(to, from);
+  s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
+}
+
 struct Table {
   TileFn fn[4][kTileVecs][kTileRows];
 #if TENON_VBYTES == 64
   TileFn pairs[kTileVecs][kTileRows];
 #endif
   TileFn wide[kTileRows];
+  CarryingTileFn carrying[kTileRows];
 };
 
 template <int rows = 1>
@@ -214,6 +247,7 @@ constexpr void fill(Table& t) {
     t.pairs[0][rows - 1] = tile<kStep, rows, 1, Pairs>;
     t.pairs[1][rows - 1] = tile<kStep, rows, 2, Pairs>;
 #endif
+    t.carrying[rows - 1] = carrying_tile<rows>;
     t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
     fill<rows + 1>(t);
   }
@@ -233,6 +267,10 @@ TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][col
 #if TENON_VBYTES == 64
 TileFn pairs_tile_function(Walk, int rows, int cols) { return kTable.pairs[cols > kLanes][rows - 1]; }
 #endif
+CarryingTileFn carrying_tile_function(int rows) { return kTable.carrying[rows - 1]; }
+void carry(const Carried& c) {
+  for (int64_t i = 0; i < c.rows; i++) carry_row(c.to + i * c.to_row, c.from + i * kTileCols);
+}
 TileFn wide_tile_function(int rows) { return kTable.wide[rows - 1]; }
 
 }  // namespace tenon::TENON_ISA

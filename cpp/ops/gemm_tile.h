@@ -60,6 +60,20 @@ constexpr int wide_vecs(int64_t rows) {
 }
 constexpr int kWideCols = 4 * kLanes;
 TileFn wide_tile_function(int rows);
+
+// A tile made before, of kTileCols columns, which a short kStep tile of as many takes past the caches while it runs: a
+// store to memory now and then costs nothing beside products, many at once wait for one another. `to` and its rows are
+// aligned to vectors. Follow the last one with stream_fence().
+struct Carried {
+  float* to = nullptr;
+  int64_t to_row = 0;
+  const float* from = nullptr;  // rows kTileCols apart
+  int64_t rows = 0;
+};
+using CarryingTileFn = void (*)(const TileCall&, const Carried&);
+CarryingTileFn carrying_tile_function(int rows);
+void carry(const Carried& c);
+
 // kTileCols zeros, to start sums from.
 extern const float kTileZeros[kTileCols];
 

@@ -18,8 +18,8 @@ struct ModePair {
     return least(least(from[0], from[1]), size()) > 0 && from[0] <= kDepth && from[1] <= kDepth &&
            from[0] * from[1] <= 8192 && to[1] <= 4096 && to[0] >= 4;
   }
-  // Results of which the last cache holds but a part leave past it: a store need not read what it overwrites.
-  bool streams() const { return size() * 4 > int64_t{16} << 20; }
+  // Results of which the last cache holds but a part may leave past it: a store need not read what it overwrites.
+  bool is_large() const { return to[1] % kTileCols == 0 && size() * 4 > int64_t{16} << 20; }
 };
 
 struct ModePairPlan {
@@ -34,7 +34,7 @@ TENON_INLINE ModePairPlan plan_pair(const ModePair& m) {
   p.right_bytes = Thin::bytes(m.from[1], m.to[1]);
   p.x_bytes = round64(p.panels * m.from[0] * kTileCols * 4);
   p.mid_bytes = round64(kTileRows * m.from[1] * 4);
-  p.out_bytes = m.streams() ? round64(kTileRows * m.to[1] * 4) : 0;
+  p.out_bytes = m.is_large() ? 2 * round64(kTileRows * kTileCols * 4) : 0;
   return p;
 }
 
@@ -65,8 +65,11 @@ struct ModePairRun {
                 cols_of(i));
   }
 
-  // Rows [row, row + rows) of one lead, whose x is packed.
-  void tile(int64_t lead, int64_t row, int rows, float* own) const {
+  bool streams() const { return p.out_bytes > 0 && reinterpret_cast<uintptr_t>(y) % (4 * kLanes) == 0; }
+
+  // Rows [row, row + rows) of one lead, whose x is packed. Where results leave past the caches, a tile's do so while
+  // the next one is made.
+  void tile(int64_t lead, int64_t row, int rows, float* own, Carried& carried) const {
     TileCall call;
     call.a = u + row * m.from[0];
     call.a_row = m.from[0];
@@ -82,8 +85,16 @@ struct ModePairRun {
       tile_function(kStep, rows, call.cols)(call);
     }
     float* to = y + (lead * m.to[0] + row) * m.to[1];
-    right().rows(p.out_bytes ? out(own) : to, m.to[1], mid(own), m.from[1], rows, nullptr, 0, true);
-    if (p.out_bytes) stream_row(to, out(own), static_cast<uint64_t>(rows * m.to[1]));
+    if (!streams()) return right().rows(to, m.to[1], mid(own), m.from[1], rows, nullptr, 0, true);
+    call.a = mid(own);
+    call.a_row = call.k = m.from[1];
+    call.b_step = call.c_row = call.cols = kTileCols;
+    for (int64_t col = 0; col < m.to[1]; col += kTileCols) {
+      call.b = right().packed + col * m.from[1];
+      call.c = out(own) + (carried.from == out(own) ? p.out_bytes / 8 : 0);
+      carrying_tile_function(rows)(call, carried);
+      carried = {to + col, m.to[1], call.c, rows};
+    }
   }
 };
 
@@ -102,13 +113,15 @@ TENON_INLINE void run_pair(const Runtime& rt, uint8_t* scratch, const ModePair& 
   parallel_for(rt, static_cast<uint32_t>(tasks), [&](uint32_t task, uint32_t worker) {
     float* own = run.own(worker);
     int64_t packed = -1;
+    Carried carried;
     for (int64_t i = part(units, task, tasks); i < part(units, task + 1, tasks); i++) {
       const int64_t lead = i / tiles, row = part(m.to[0], i % tiles, tiles);
       if (lead != packed) run.pack_x(lead, own);
       packed = lead;
-      run.tile(lead, row, static_cast<int>(part(m.to[0], i % tiles + 1, tiles) - row), own);
+      run.tile(lead, row, static_cast<int>(part(m.to[0], i % tiles + 1, tiles) - row), own, carried);
     }
-    if (run.p.out_bytes) stream_fence();
+    carry(carried);
+    if (run.streams()) stream_fence();
   });
 }
 

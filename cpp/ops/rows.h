@@ -19,15 +19,6 @@ TENON_INLINE void copy_row(float* y, const float* x, uint64_t n) {
   if (i < n) store_first(y + i, load_first(x + i, static_cast<int>(n - i)), static_cast<int>(n - i));
 }
 
-// The same past the caches, for results that are larger than those. Follow a run of them with stream_fence().
-TENON_INLINE void stream_row(float* y, const float* x, uint64_t n) {
-  const uint64_t past = reinterpret_cast<uintptr_t>(y) / 4 % kLanes, ahead = past == 0 ? 0 : kLanes - past;
-  uint64_t i = ahead < n ? ahead : n;
-  copy_row(y, x, i);
-  for (; i + kLanes <= n; i += kLanes) stream(y + i, load(x + i));
-  copy_row(y + i, x + i, n - i);
-}
-
 TENON_INLINE void fill_row(float* y, float value, uint64_t n) {
   const vf v = splat(value);
   uint64_t i = 0;

@@ -3,9 +3,8 @@
 #include "gen/attrs.h"
 #include "ops/checks.h"
 #include "ops/conv_steps.h"
-#include "ops/rows.h"
 #include "ops/sweep.h"
-#include "ops/thin.h"
+#include "ops/thin_gram.h"
 
 namespace tenon::TENON_ISA {
 
@@ -13,7 +12,7 @@ namespace {
 
 struct Tucker {
   View x, u_in, core, u_out, y, base, bias;  // y or dy
-  View into, out;                            // between the products: [.., rank in], [.., rank out]
+  View into, out;                            // between the products: [.., rank in], [.., rank out] with the scale
   float scale = 1;
 
   uint64_t rank_in() const { return u_in.dims[1]; }
@@ -69,14 +68,12 @@ Status check_tucker(const Step& s, const Tucker& t) {
 
 // What is kept, then what a stage needs.
 struct ForwardLayout {
-  uint64_t core, into, out, narrow, widen, rest;
+  uint64_t core, narrow, widen, rest;
 };
 ForwardLayout forward_layout(const Tucker& t) {
   Layout l;
   ForwardLayout f;
   f.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
-  f.into = l.floats(numel(t.into));
-  f.out = l.floats(numel(t.out));
   f.narrow = l.take(Thin::bytes(t.channels(), static_cast<int64_t>(t.rank_in())));
   f.widen = l.take(Thin::bytes(static_cast<int64_t>(t.rank_out()), t.outputs()));
   f.rest = l.at;
@@ -104,20 +101,18 @@ void thin_product(const Runtime& rt, const Thin& thin, const RightMatrix& right,
   });
 }
 
-// into = x * uIn, out = conv(into, scaled core).
-Status narrow_and_convolve(const Runtime& rt, const Step& s, Tucker& t, const ForwardLayout& f) {
-  const int64_t rank_in = static_cast<int64_t>(t.rank_in());
-  scale_core(t, floats_at(rt, f.core));
-  t.into.data = floats_at(rt, f.into);
-  t.out.data = floats_at(rt, f.out);
-  thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
-               f32(t.x), f32(t.into), false, nullptr);
-  return small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
-}
-
 Tucker forward_of(const Step& s) { return tucker_of(s, TuckerConvAttrs::read(s.attrs).scale, s.out[0], 4, 5); }
 
-Status check(const Step& s) { return check_tucker(s, forward_of(s)); }
+Status check_between(const Tucker& t, const View& into, const View& out) {
+  if (same_dims(into, t.into) && same_dims(out, t.out)) return {};
+  return bad_plan("what lies between the products has another shape", "dims");
+}
+
+Status check(const Step& s) {
+  const Tucker t = forward_of(s);
+  const Status status = check_tucker(s, t);
+  return status.ok() ? check_between(t, s.out[1], s.out[2]) : status;
+}
 
 uint64_t scratch(const Step& s, int threads) {
   const Tucker t = forward_of(s);
@@ -128,24 +123,34 @@ uint64_t scratch(const Step& s, int threads) {
 
 Status run(const Step& s, const Runtime& rt) {
   Tucker t = forward_of(s);
-  if (numel(t.y) == 0) return {};
   const ForwardLayout f = forward_layout(t);
-  Status status = narrow_and_convolve(rt, s, t, f);
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
+  t.into.data = s.out[1].data;
+  t.out.data = s.out[2].data;
+  scale_core(t, floats_at(rt, f.core));
+  thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
+               f32(t.x), f32(t.into), false, nullptr);
+  Status status = small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
   if (status.ok() && t.base.present) status = base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
   if (!status.ok()) return status;
-  const int64_t rank_out = static_cast<int64_t>(t.rank_out());
   thin_product(rt, {rank_out, t.outputs(), floats_at(rt, f.widen)}, {{f32(t.u_out), 1, rank_out}}, t.positions_out(),
                f32(t.out), f32(t.y), t.base.present, t.bias.present ? f32(t.bias) : nullptr);
   return {};
 }
 
-// ---- gradients
+// ---- gradients: into and out are those of the forward pass
 
-Tucker grad_of(const Step& s) { return tucker_of(s, TuckerConvGradAttrs::read(s.attrs).scale, s.in[4], 5, 6); }
+Tucker grad_of(const Step& s) {
+  Tucker t = tucker_of(s, TuckerConvGradAttrs::read(s.attrs).scale, s.in[4], 7, 8);
+  t.into.data = s.in[5].data;
+  t.out.data = s.in[6].data;
+  return t;
+}
 
 Status grad_check(const Step& s) {
   const Tucker t = grad_of(s);
-  const Status status = check_tucker(s, t);
+  Status status = check_tucker(s, t);
+  if (status.ok()) status = check_between(t, s.in[5], s.in[6]);
   if (!status.ok()) return status;
   for (uint32_t i = 0; i < 4; i++)
     if (!same_dims(s.out[i], s.in[i])) return bad_plan("a gradient has not the shape of its input", "dims");
@@ -155,40 +160,21 @@ Status grad_check(const Step& s) {
   return base.ok() ? small_weight_grad(s, t, t.out, s.out[2]).check(conv_weight_grad_kernel) : base;
 }
 
-// [rank, channels] = thinᵀ wide, then turned over into [channels, rank].
-struct FactorGrad {
-  int64_t rank, channels, positions;
-  GemmShape shape() const { return {rank, channels, positions}; }
-  LeftMatrix left(const float* thin) const { return {{thin, 1, rank}}; }
-  RightMatrix right(const float* wide) const { return {{wide, channels, 1}}; }
-  GemmPlan plan(int threads) const { return plan_gemm(shape(), threads, left(nullptr).m, true); }
-  uint64_t turned_bytes() const { return round64(rank * channels * 4); }
-  uint64_t scratch(int threads) const { return turned_bytes() + gemm_scratch(plan(threads), threads); }
-  void run(const Runtime& rt, uint8_t* own, const float* thin, const float* wide, float* to) const {
-    float* turned = reinterpret_cast<float*>(own);
-    gemm(rt, own + turned_bytes(), plan(rt.threads), left(thin), right(wide), GemmOut{turned, channels}, NoAfter{});
-    for (int64_t r = 0; r < rank; r++)
-      for (int64_t c = 0; c < channels; c++) to[c * rank + r] = turned[r * channels + c];
-  }
-};
-
-FactorGrad in_grad(const Tucker& t) { return {static_cast<int64_t>(t.rank_in()), t.channels(), t.positions_in()}; }
-FactorGrad out_grad(const Tucker& t) { return {static_cast<int64_t>(t.rank_out()), t.outputs(), t.positions_out()}; }
+ThinGram in_gram(const Tucker& t) { return {t.positions_in(), t.channels(), static_cast<int64_t>(t.rank_in())}; }
+ThinGram out_gram(const Tucker& t) { return {t.positions_out(), t.outputs(), static_cast<int64_t>(t.rank_out())}; }
 
 struct GradLayout {
-  ForwardLayout forward;
-  uint64_t d_out, d_into, back, wide, rest;
+  uint64_t core, d_out, d_into, back, wide, rest;
 };
 GradLayout grad_layout(const Tucker& t) {
+  Layout l;
   GradLayout g;
-  g.forward = forward_layout(t);
-  Layout l{g.forward.rest};
+  g.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
   g.d_out = l.floats(numel(t.out));
   g.d_into = l.floats(numel(t.into));
   g.back = l.take(Thin::bytes(t.outputs(), static_cast<int64_t>(t.rank_out())));
   g.wide = l.take(Thin::bytes(static_cast<int64_t>(t.rank_in()), t.channels()));
   g.rest = l.at;
-  g.forward.rest = l.at;
   return g;
 }
 
@@ -196,12 +182,11 @@ uint64_t grad_scratch(const Step& s, int threads) {
   const Tucker t = grad_of(s);
   uint64_t most_bytes = 0;
   const auto need = [&](uint64_t bytes) { most_bytes = bytes > most_bytes ? bytes : most_bytes; };
-  need(small_conv(s, t).scratch(conv_kernel, threads));
   need(small_input_grad(s, t).scratch(conv_input_grad_kernel, threads));
   need(small_weight_grad(s, t, t.out, s.out[2]).scratch(conv_weight_grad_kernel, threads));
   if (t.base.present) need(base_input_grad(s, t, s.out[0]).scratch(conv_input_grad_kernel, threads));
-  need(in_grad(t).scratch(threads));
-  need(out_grad(t).scratch(threads));
+  need(in_gram(t).scratch(threads));
+  need(out_gram(t).scratch(threads));
   return grad_layout(t).rest + most_bytes;
 }
 
@@ -209,11 +194,11 @@ uint64_t grad_scratch(const Step& s, int threads) {
 Status factor_grads(const Step& s, const Runtime& rt, const Tucker& t, Tucker& d, const GradLayout& g) {
   const int64_t rank_out = static_cast<int64_t>(t.rank_out());
   uint8_t* rest = rt.scratch + g.rest;
-  out_grad(t).run(rt, rest, f32(t.out), f32(t.y), f32(s.out[3]));
   d.into.data = floats_at(rt, g.d_into);
   d.out.data = floats_at(rt, g.d_out);
-  thin_product(rt, {t.outputs(), rank_out, floats_at(rt, g.back)}, {{f32(t.u_out), rank_out, 1}}, t.positions_out(),
-               f32(t.y), f32(d.out), false, nullptr);
+  const Thin back{t.outputs(), rank_out, floats_at(rt, g.back)};
+  back.pack({{f32(t.u_out), rank_out, 1}});
+  thin_gram(rt, rest, out_gram(t), f32(t.y), f32(t.out), f32(s.out[3]), &back, f32(d.out));
   Status status = small_weight_grad(s, t, d.out, s.out[2]).run(conv_weight_grad_kernel, rt, rest);
   if (status.ok()) status = small_input_grad(s, d).run(conv_input_grad_kernel, rt, rest);
   if (!status.ok()) return status;
@@ -221,7 +206,7 @@ Status factor_grads(const Step& s, const Runtime& rt, const Tucker& t, Tucker& d
     const vf scale = splat(t.scale);
     map_row(f32(s.out[2]), f32(s.out[2]), numel(s.out[2]), [scale](vf v) { return v * scale; });
   }
-  in_grad(t).run(rt, rest, f32(d.into), f32(t.x), f32(s.out[1]));
+  thin_gram(rt, rest, in_gram(t), f32(t.x), f32(d.into), f32(s.out[1]), nullptr, nullptr);
   return {};
 }
 
@@ -229,9 +214,9 @@ Status grad_run(const Step& s, const Runtime& rt) {
   Tucker t = grad_of(s);
   const GradLayout g = grad_layout(t);
   uint8_t* rest = rt.scratch + g.rest;
-  Status status = narrow_and_convolve(rt, s, t, g.forward);
+  scale_core(t, floats_at(rt, g.core));
   Tucker d = t;
-  if (status.ok()) status = factor_grads(s, rt, t, d, g);
+  Status status = factor_grads(s, rt, t, d, g);
   if (status.ok() && t.base.present) status = base_input_grad(s, t, s.out[0]).run(conv_input_grad_kernel, rt, rest);
   if (!status.ok()) return status;
   const int64_t rank_in = static_cast<int64_t>(t.rank_in());

@@ -37,6 +37,7 @@ function smallGeometry(inputs: Types, attrs: Attrs): Geometry {
   return geometry([...x.slice(0, CHANNELS), dim(core, CHANNELS)], core, attrs);
 }
 
+const intoShape = (inputs: Types): number[] => [...shapeAt(inputs, 0).slice(0, CHANNELS), dim(shapeAt(inputs, 1), 1)];
 const outShape = (inputs: Types, g: Geometry): number[] => [
   ...yShape(g).slice(0, CHANNELS),
   dim(shapeAt(inputs, 3), 0),
@@ -84,33 +85,83 @@ const CASES = CONV_CASES.filter(({ attrs }) => attrs['groups'] === 1).map((c, i)
   };
 });
 
+interface Kept {
+  readonly x: Value;
+  readonly uIn: Value;
+  readonly core: Value;
+  readonly uOut: Value;
+  /** x in the rank, and the small convolution of it, scaled. */
+  readonly into: Value;
+  readonly small: Value;
+}
+interface Flows {
+  readonly dy: Value | null;
+  readonly dInto: Value | null;
+  readonly dSmall: Value | null;
+}
+
+/** The gradients in x (but for the base's part), uIn, core and uOut. */
+function partGrads(b: Builder, kept: Kept, flows: Flows, attrs: Attrs): readonly (Value | null)[] {
+  const { x, uIn, core, uOut, into, small } = kept;
+  const [kernel, size] = [core.type.shape.slice(1, CHANNELS), x.type.shape.slice(1, CHANNELS)];
+  const both = (one: Value | null, other: Value | null): Value | null =>
+    one && other ? b.one(add, [one, other]) : (one ?? other);
+  const dSmall = both(flows.dy && narrow(b, flows.dy, uOut), flows.dSmall);
+  const dConv = dSmall && scaled(b, dSmall, attrs);
+  const dInto = both(dConv && b.one(convInputGrad, [dConv, core], { ...shared(attrs), size }), flows.dInto);
+  return [
+    dInto && widen(b, dInto, uIn),
+    dInto && b.one(modeGram, [x, dInto], { axis: CHANNELS }),
+    dConv && b.one(convWeightGrad, [into, dConv], { ...shared(attrs), kernel }),
+    flows.dy && b.one(modeGram, [flows.dy, small], { axis: CHANNELS }),
+  ];
+}
+
+const withBase = (b: Builder, dx: Value | null, dy: Value, base: Value, x: Value, attrs: Attrs): Value => {
+  const own = b.one(convInputGrad, [dy, base], { ...shared(attrs), size: x.type.shape.slice(1, CHANNELS) });
+  return dx ? b.one(add, [own, dx]) : own;
+};
+
 /** y = conv(x, base) + bias + scale · conv(x, core ×_out uOut ×_in uIn), the product as three small convolutions (Kim et al. 2016; FLoRA 2024). */
 export const tuckerConv = defineOp({
   name: 'tucker_conv',
   doc: 'conv(x, base + scale · (core ×_out uOut ×_in uIn)) + bias without making that weight: 1x1 into the rank, the core, 1x1 out of it.',
   inputs: { ...INPUTS, 'base?': 'f32[out, kd, kh, kw, channels]', 'bias?': 'f32[out]' },
-  outputs: { y: 'f32[batch, yd, yh, yw, out]' },
+  outputs: {
+    y: 'f32[batch, yd, yh, yw, out]',
+    into: 'f32[batch, d, h, w, rankIn]',
+    small: 'f32[batch, yd, yh, yw, rankOut]',
+  },
   attrs: ATTRS,
-  infer: (inputs, attrs) => [f32(...outShape(inputs, smallGeometry(inputs, attrs)))],
+  infer: (inputs, attrs) => {
+    const g = smallGeometry(inputs, attrs);
+    return [f32(...outShape(inputs, g)), f32(...intoShape(inputs)), f32(...yShape(g))];
+  },
   grad: (g) => {
-    const dy = g.dOutput(0);
-    if (!dy) return Array.from({ length: g.inputCount }, () => null);
+    const flows = { dy: g.dOutput(0), dInto: g.dOutput(1), dSmall: g.dOutput(2) };
+    const { dy } = flows;
     const [x, uIn, core, uOut] = [g.input(0), g.input(1), g.input(2), g.input(3)];
+    const [into, small] = [g.output(1), g.output(2)];
     // Where x's gradient is not wanted, neither is the base's part of it.
-    const base = g.wants(0) && g.hasInput(4) ? g.input(4) : null;
-    const small = g.builder.apply(tuckerConvGrad, [x, uIn, core, uOut, dy, base], g.attrs);
-    const kernel = g.inputType(2).shape.slice(1, CHANNELS);
+    const base = g.hasInput(4) && g.wants(0) ? g.input(4) : null;
+    const fused = dy && !flows.dInto && !flows.dSmall;
+    const [dx, ...rest] = fused
+      ? g.builder.apply(tuckerConvGrad, [x, uIn, core, uOut, dy, into, small, base], g.attrs)
+      : partGrads(g.builder, { x, uIn, core, uOut, into, small }, flows, g.attrs);
+    const whole = !fused && dy && base ? withBase(g.builder, dx ?? null, dy, base, x, g.attrs) : (dx ?? null);
+    const kernel = core.type.shape.slice(1, CHANNELS);
     return [
-      ...small.map((value, i) => (g.wants(i) ? value : null)),
-      g.wants(4) ? g.builder.one(convWeightGrad, [x, dy], { ...shared(g.attrs), kernel }) : null,
-      g.wants(5) ? sumTo(g.builder, dy, g.inputType(5).shape) : null,
+      ...[whole, ...rest].map((value, i) => (g.wants(i) ? value : null)),
+      dy && g.wants(4) ? g.builder.one(convWeightGrad, [x, dy], { ...shared(g.attrs), kernel }) : null,
+      dy && g.wants(5) ? sumTo(g.builder, dy, g.inputType(5).shape) : null,
     ].slice(0, g.inputCount);
   },
   decompose: (b, [x, uIn, core, uOut, base, bias], attrs) => {
-    const small = b.one(conv, [narrow(b, x!, uIn!), core!], shared(attrs));
-    const product = widen(b, scaled(b, small, attrs), uOut!);
+    const into = narrow(b, x!, uIn!);
+    const small = scaled(b, b.one(conv, [into, core!], shared(attrs)), attrs);
+    const product = widen(b, small, uOut!);
     const whole = base ? b.one(add, [b.one(conv, [x!, base], shared(attrs)), product]) : product;
-    return [bias ? b.one(add, [whole, bias]) : whole];
+    return [bias ? b.one(add, [whole, bias]) : whole, into, small];
   },
   cost: (inputs, outputs, attrs) => forwardCost(inputs, attrs, outputs),
   samples: CASES.map(({ types, base, bias, attrs }) => ({ inputs: [...types, base, bias], attrs })),
@@ -118,8 +169,14 @@ export const tuckerConv = defineOp({
 
 export const tuckerConvGrad = defineOp({
   name: 'tucker_conv_grad',
-  doc: 'The gradients of tucker_conv in x, uIn, core and uOut, given that of y.',
-  inputs: { ...INPUTS, dy: 'f32[batch, yd, yh, yw, out]', 'base?': 'f32[out, kd, kh, kw, channels]' },
+  doc: 'The gradients of tucker_conv in x, uIn, core and uOut, given that of y, from the into and small that it kept.',
+  inputs: {
+    ...INPUTS,
+    dy: 'f32[batch, yd, yh, yw, out]',
+    into: 'f32[batch, d, h, w, rankIn]',
+    small: 'f32[batch, yd, yh, yw, rankOut]',
+    'base?': 'f32[out, kd, kh, kw, channels]',
+  },
   outputs: {
     dx: 'f32[batch, d, h, w, channels]',
     duIn: 'f32[channels, rankIn]',
@@ -131,25 +188,19 @@ export const tuckerConvGrad = defineOp({
     checkSpatial('dy', shapeAt(inputs, 4), smallGeometry(inputs, attrs).outputs);
     return [0, 1, 2, 3].map((i) => typeAt(inputs, i));
   },
-  decompose: (b, [x, uIn, core, uOut, dy, base], attrs) => {
-    const [kernel, size] = [core!.type.shape.slice(1, CHANNELS), x!.type.shape.slice(1, CHANNELS)];
-    const into = narrow(b, x!, uIn!);
-    const out = scaled(b, b.one(conv, [into, core!], shared(attrs)), attrs);
-    const dOut = scaled(b, narrow(b, dy!, uOut!), attrs);
-    const dInto = b.one(convInputGrad, [dOut, core!], { ...shared(attrs), size });
-    const dx = widen(b, dInto, uIn!);
-    return [
-      base ? b.one(add, [b.one(convInputGrad, [dy!, base], { ...shared(attrs), size }), dx]) : dx,
-      b.one(modeGram, [x!, dInto], { axis: CHANNELS }),
-      b.one(convWeightGrad, [into, dOut], { ...shared(attrs), kernel }),
-      b.one(modeGram, [dy!, out], { axis: CHANNELS }),
-    ];
+  decompose: (b, [x, uIn, core, uOut, dy, into, small, base], attrs) => {
+    const kept = { x: x!, uIn: uIn!, core: core!, uOut: uOut!, into: into!, small: small! };
+    const [dx, ...rest] = partGrads(b, kept, { dy: dy!, dInto: null, dSmall: null }, attrs) as readonly Value[];
+    return [base ? withBase(b, dx!, dy!, base, x!, attrs) : dx!, ...rest];
   },
   cost: (inputs, _outputs, attrs) => {
     const { into, small, out, base } = parts(inputs, attrs);
-    return products(3 * into + 3 * small + 2 * out + (inputs[5] ? base : 0));
+    return products(2 * into + 2 * small + 2 * out + (inputs[7] ? base : 0));
   },
-  samples: CASES.map(({ types, y, base, attrs }) => ({ inputs: [...types, y, base], attrs })),
+  samples: CASES.map(({ types, y, base, attrs }) => {
+    const [into, small] = [f32(...intoShape(types)), f32(...y.shape.slice(0, CHANNELS), dim(types[2]!.shape, 0))];
+    return { inputs: [...types, y, into, small, base], attrs };
+  }),
 });
 
 export interface TuckerWeight {

@@ -214,6 +214,11 @@ training('gradients are those of products that form no weight', () => {
   const conv: LayerUse = { name: 'conv', args: { out: 32, k: 3 }, input: f32(2, 5, 4, 32) };
   const kron = ops(dense, make('kron', { n: 4 }));
   assert.ok(kron.has('kron_linear_grad') && !kron.has('kron_weight') && !kron.has('kron_factor_grad'));
+  // Beside a base that does not train, whatever the rows: two thin gradients, none of the whole.
+  const whole = differentiated([f32(300, 32)], build(dense, plus(make('fixed'), make('lowrank', { r: 2 }))), 'ops');
+  assert.not.ok(
+    optimize(whole.grads).nodes.some((n) => n.op.name === 'matmul' && String(n.types[0]!.shape) === '32,32'),
+  );
   for (const use of [dense, conv]) {
     for (const made of [make('tucker', { r: 2 }), plus(make('fixed', { seed: 3 }), make('tucker', { r: 2 }))]) {
       const found = ops(use, made);

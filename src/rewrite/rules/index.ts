@@ -23,7 +23,7 @@ export interface OptimizeOptions {
 
 /** What a graph goes through before its gradients are taken: these are then those of products that form no weight. */
 export const lowerWeights = (graph: Graph): Graph =>
-  weightMakers(graph).size > 0 ? rewrite(graph, weightRules(true)) : graph;
+  weightMakers(graph).size > 0 ? rewrite(graph, [...SIMPLIFY, ...weightRules(true)]) : graph;
 
 /** What every graph goes through before it is planned. */
 export const optimize = (graph: Graph, { precision, winograd }: OptimizeOptions = {}): Graph =>

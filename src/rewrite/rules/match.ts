@@ -1,6 +1,7 @@
 import { sameShape, sameType } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { Attrs, OpDef } from '../../ir/op.ts';
+import { nodesBehind } from '../../ir/value.ts';
 import { reshape } from '../../ops/shape.ts';
 import type { Match } from '../rewrite.ts';
 
@@ -56,3 +57,8 @@ export function withEither<T>(node: Node, apply: (x: Value, y: Value) => T | nul
   const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
   return sameType(x.type, y.type) ? (apply(x, y) ?? apply(y, x)) : null;
 }
+
+/** Whether a value follows from what is trained. */
+export const trains = (value: Value): boolean =>
+  value.source.kind === 'param' ||
+  nodesBehind([value]).some((n) => n.inputs.some((input) => input?.source.kind === 'param'));

@@ -10,7 +10,7 @@ import { reshape } from '../../ops/shape.ts';
 import { factoredMacs, madeMacs, tuckerConv } from '../../ops/tucker-conv.ts';
 import { makeTucker, tuckerWeight } from '../../ops/tucker-weight.ts';
 import type { Match, Rule } from '../rewrite.ts';
-import { inputOf, listAttr, numberAttr, onlyUse, typeOf } from './match.ts';
+import { inputOf, listAttr, numberAttr, onlyUse, trains, typeOf } from './match.ts';
 
 /** A product of rows and a weight [out, …, in], as a convolution. */
 interface Product {
@@ -87,9 +87,6 @@ function smallCore({ made }: Tucker, taps: readonly number[], m: Match): Value {
   const small = makeTucker(m, core, factors);
   return m.one(reshape, [small], { dims: [core.type.shape[0]!, ...taps, core.type.shape[last]!] });
 }
-
-const trains = ({ source }: Value): boolean =>
-  source.kind === 'param' || (source.kind === 'node' && source.inputs.some((v) => v !== null && trains(v)));
 
 /**
  * Whether three small products are less work. Before gradients are taken, a base that does not train needs none of its own then, which a made
