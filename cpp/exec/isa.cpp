@@ -10,6 +10,7 @@ namespace {
 #if !defined(__x86_64__)
 bool always() { return true; }
 #endif
+bool never() { return false; }
 
 #if defined(__x86_64__)
 bool has_base() {
@@ -24,18 +25,19 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
 }  // namespace
 
 #if defined(__x86_64__)
-const Isa kIsas[] = {{"base", has_base, tenon_kernels_base},
-                     {"avx2", has_avx2, tenon_kernels_avx2},
-                     {"avx512", has_avx512, tenon_kernels_avx512}};
+const Isa kIsas[] = {{"base", has_base, tenon_kernels_base, never},
+                     {"avx2", has_avx2, tenon_kernels_avx2, never},
+                     {"avx512", has_avx512, tenon_kernels_avx512, has_avx512_bf16}};
 #elif defined(__aarch64__)
-const Isa kIsas[] = {{"neon", always, tenon_kernels_neon}};
+const Isa kIsas[] = {{"neon", always, tenon_kernels_neon, never}};
 #else
-const Isa kIsas[] = {{"base", always, tenon_kernels_base}};
+const Isa kIsas[] = {{"base", always, tenon_kernels_base, never}};
 #endif
 const uint32_t kIsaCount = sizeof kIsas / sizeof kIsas[0];
 

@@ -11,6 +11,7 @@ struct Isa {
   const char* name;
   bool (*supported)();
   const Kernel* const* (*kernels)();  // in the order of kOps; null for alias ops
+  bool (*bf16)();                     // whether this CPU multiplies bf16 by instructions that these kernels use
 };
 
 // From the simplest to the best.

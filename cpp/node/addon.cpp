@@ -58,6 +58,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   object.Set("version", Napi::String::New(env, TENON_VERSION));
   object.Set("isa", Napi::String::New(env, Environment::of(env).isa()->name));
   object.Set("isas", show_isas(env));
+  object.Set("bf16", Napi::Boolean::New(env, Environment::of(env).isa()->bf16()));
   object.Set("threads", Napi::Number::New(env, allowed_cores()));
   object.Set("opTableHash", Napi::String::New(env, hash));
   object.Set("ops", show_ops(env));

@@ -17,6 +17,7 @@ export const info: CommandDef = {
       version: VERSION,
       node: process.versions.node,
       isa: native.isa,
+      bf16: native.bf16,
       threads: native.threads,
       devices: [{ name: 'cpu' }],
       ops,
@@ -28,6 +29,7 @@ export const info: CommandDef = {
       line('tenon', facts.version);
       line('node', facts.node);
       line('isa', `${native.isa} (of ${native.isas.join(', ')})`);
+      line('bf16', native.bf16 ? 'by instructions of its own' : 'on f32 instructions, slower than f32');
       line('threads', String(native.threads));
       line('devices', 'cpu');
       line('ops', `${ops.length}: ${ops.map((o) => o.name).join(' ')}`);

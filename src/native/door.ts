@@ -22,6 +22,8 @@ export interface Info {
   /** The instruction set in use, and all that this CPU has of those built in. */
   readonly isa: string;
   readonly isas: readonly string[];
+  /** Whether the one in use multiplies bf16 by instructions of its own; else products of bf16 take longer than those of f32. */
+  readonly bf16: boolean;
   /** Cores that this process may use: affinity and container quota. */
   readonly threads: number;
   /** Sixteen hexadecimal digits. */

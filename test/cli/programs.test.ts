@@ -157,7 +157,7 @@ programs('fmt formats in place, says what it would do, or prints', async () => {
 
 programs('info names the machine and every op', async () => {
   const [facts] = jsonLines((await run('info', '--json')).out);
-  assert.equal(keys(facts), ['version', 'node', 'isa', 'threads', 'devices', 'ops']);
+  assert.equal(keys(facts), ['version', 'node', 'isa', 'bf16', 'threads', 'devices', 'ops']);
   const ops = facts!['ops'] as { name: string; cpu: boolean; cuda: boolean }[];
   assert.ok(ops.length > 20 && ops.every((o) => o.cpu && o.cuda === false));
 });

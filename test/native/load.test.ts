@@ -23,9 +23,10 @@ function ask(expression: string, env: Record<string, string>): string {
 const load = suite('loading');
 
 load('what the addon says of itself', () => {
-  const { version, isa, isas, threads, opTableHash, ops } = info();
+  const { version, isa, isas, bf16, threads, opTableHash, ops } = info();
   assert.match(version, /^\d+\.\d+\.\d+/);
   assert.ok(isas.includes(isa));
+  assert.type(bf16, 'boolean');
   assert.ok(Number.isInteger(threads) && threads >= 1);
   assert.match(opTableHash, /^[0-9a-f]{16}$/);
   assert.ok(ops.includes('relu'));
@@ -44,6 +45,7 @@ load('an addon that is not there, or is none, is named with the reason', () => {
 
 load('TENON_ISA chooses, and must be one that is there', () => {
   for (const isa of info().isas) assert.is(ask('n.info().isa', { TENON_ISA: isa }), isa);
+  assert.is(ask('n.info().bf16', { TENON_ISA: info().isas[0]! }), 'false');
   const text = ask('n.info().isa', { TENON_ISA: 'sse9' });
   assert.match(text, /no such instruction set.*sse9/);
 });
