@@ -4,7 +4,7 @@ import type { TensorType } from '../base/tensor-type.ts';
 import { Unfit } from '../base/unfit.ts';
 import type { AnyArg } from './args.ts';
 import { readWhole } from './args.ts';
-import { badShape, badType, badValue, describe } from './error.ts';
+import { badShape, badType, badValue, describe, TenonError } from './error.ts';
 import { Joint } from './joint.ts';
 import type { KernelDef, Outputs } from './def.ts';
 import { Cache } from './plans.ts';
@@ -148,6 +148,8 @@ export function orExplained<T>(make: () => T): T {
   } catch (error) {
     if (error instanceof Unfit)
       throw badShape('arguments', error.expected || 'shapes that fit', error.found || error.message, error.message);
+    if (!(error instanceof TenonError) && error instanceof Error && 'code' in error)
+      throw new TenonError(String(error.code), 'arguments', 'what the kernel can do', error.message, '', error);
     throw error;
   }
 }

@@ -26,6 +26,11 @@ export interface Kernel<A extends Args, O extends Outputs> {
   readonly callSync: Sync<A, O>;
 }
 
+const defined: Kernel<Args, Outputs>[] = [];
+
+/** All kernels that the loaded modules define. */
+export const kernels = (): readonly Kernel<Args, Outputs>[] => defined;
+
 /** A kernel from its definition: the function and its Sync twin. */
 export function defineKernel<const A extends Args, const O extends Outputs>(def: KernelDef<A, O>): Kernel<A, O> {
   const result = (joint: Joint, call: PreparedCall): Result<A, O> => {
@@ -33,7 +38,7 @@ export function defineKernel<const A extends Args, const O extends Outputs>(def:
     const ctx = joint.halves && new Context(def, joint, call.arrays);
     return { ...tensors, ...(ctx && { ctx }) } as unknown as Result<A, O>;
   };
-  return {
+  const kernel: Kernel<A, O> = {
     def,
     async call(args) {
       const { joint, given } = readCall(def as unknown as KernelDef, args);
@@ -48,6 +53,8 @@ export function defineKernel<const A extends Args, const O extends Outputs>(def:
       return result(joint, call);
     },
   };
+  defined.push(kernel as unknown as Kernel<Args, Outputs>);
+  return kernel;
 }
 
 type BackwardArgs<A extends Args, O extends Outputs> = Cotangents<O> &

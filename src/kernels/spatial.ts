@@ -6,9 +6,16 @@ import { reshape } from '../ops/shape.ts';
 import { option, readWhole, readWholes } from './args.ts';
 import { badShape } from './error.ts';
 
-/** Options of a convolution: a whole number, or one per spatial axis. */
-const perAxis = (doc: string, fallback: number | readonly number[]) =>
-  option({ doc, read: (value: unknown): unknown => value, default: fallback });
+type PerAxis = number | readonly number[];
+
+/** Options of a convolution: a whole number, or one per spatial axis; how many axes there are is known later. */
+const perAxis = (doc: string, min: number) =>
+  option<PerAxis, PerAxis>({
+    doc,
+    read: (value, argument) =>
+      Array.isArray(value) ? readWholes(value, argument, value.length, min) : readWhole(min)(value, argument),
+    default: min,
+  });
 export const WINDOW = {
   stride: perAxis('from a position to the next', 1),
   padding: perAxis('zeros on both sides', 0),

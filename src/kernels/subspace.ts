@@ -3,12 +3,13 @@ import type { Key } from '../base/philox.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Value } from '../ir/graph.ts';
 import type { Attrs } from '../ir/op.ts';
-import { affine, div } from '../ops/elementwise.ts';
+import { add, affine, div, mul } from '../ops/elementwise.ts';
 import { KINDS } from '../ops/lib/projection.ts';
 import type { Kind } from '../ops/lib/projection.ts';
+import { concat, slice } from '../ops/shape.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from '../ops/subspace.ts';
 import { maybe, option, readChoice, readReal, readSeed, readWhole, tensorOf } from './args.ts';
-import { badShape, badValue } from './error.ts';
+import { badShape, badType, badValue, describe } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
 
 const MOST = 2 ** 31;
@@ -57,6 +58,29 @@ function lengthsOf(b: Builder, { seed: [key0, key1], stream }: Which, d: number,
   return b.one(subspaceNorms, [], { d, rows, key0, key1, stream });
 }
 
+const MOST_TENSORS = 4096;
+
+function readSizes(value: unknown, argument: string): readonly number[] {
+  if (!Array.isArray(value)) throw badType(argument, 'an array of whole numbers', describe(value));
+  if (value.length > MOST_TENSORS) throw badValue(argument, `at most ${MOST_TENSORS} of them`, describe(value));
+  return value.map((size, i) => readWhole(0, MOST)(size, `${argument}[${i}]`));
+}
+
+// λ_i·(P·v)_i for the numbers of each tensor, one after another.
+function scaledParts(b: Builder, all: Value, lambda: Value, sizes: readonly number[], D: number): Value {
+  const [count] = lambda.type.shape;
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (sizes.length !== count) throw badValue('sizes', `${count}, one for each number of lambda`, `${sizes.length}`);
+  if (total !== D) throw badValue('sizes', `numbers that sum up to D = ${D}`, `a sum of ${total}`);
+  let at = 0;
+  const parts = sizes.map((size, i) => {
+    const part = b.one(slice, [all], { axis: 0, start: at, size });
+    at += size;
+    return b.one(mul, [part, b.one(slice, [lambda], { axis: 0, start: i, size: 1 })]);
+  });
+  return parts.length === 0 ? all : b.one(concat, parts, { axis: 0 });
+}
+
 const project = defineKernel({
   name: 'subspace.project',
   args: {
@@ -66,14 +90,25 @@ const project = defineKernel({
     base: maybe('f32[D]', 'where v = 0 is'),
     scale: option({ doc: 'multiplies P·v', read: readReal(), default: 1 }),
     norms: maybe('f32[d]', 'gaussian: lengths of the columns, from subspace.norms; made anew where they are not given'),
+    lambda: maybe('f32[tensors]', 'a factor for the part of each tensor (SAID; Aghajanyan et al. 2020)'),
+    sizes: option<readonly number[] | null, readonly number[] | null>({
+      doc: 'with lambda: how many of the D numbers each tensor has, in order',
+      read: readSizes,
+      default: null,
+    }),
   },
   outputs: { theta: 'dTheta' },
-  build: (b, { v, D, base, scale, norms, ...which }, { d }) => {
+  build: (b, { v, D, base, scale, norms, lambda, sizes, ...which }, { d }) => {
     checkFit(d!, D, 'v');
+    if ((lambda === null) !== (sizes === null))
+      throw badValue(lambda ? 'sizes' : 'lambda', 'lambda and sizes together', 'one of them alone');
     if (base && numel(base.type.shape) !== D) throw badShape('base', `f32[D] with D = ${D}`, showType(base.type));
     let x = scale === 1 ? v : b.one(affine, [v], { scale, shift: 0 });
     if (which.kind === 'gaussian') x = b.one(div, [x, norms ?? lengthsOf(b, which, d!, D)]);
-    return { theta: b.one(subspaceProject, [x, base], { dims: [D], ...attrsOf(which) }) };
+    const attrs = { dims: [D], ...attrsOf(which) };
+    if (!lambda) return { theta: b.one(subspaceProject, [x, base], attrs) };
+    const moved = scaledParts(b, b.one(subspaceProject, [x, null], attrs), lambda, sizes!, D);
+    return { theta: base ? b.one(add, [base, moved]) : moved };
   },
 });
 
@@ -113,7 +148,8 @@ const norms = defineKernel({
 
 /**
  * Random subspaces (Li et al. 2018): theta = base + scale·P·v with a random P [D, d] whose columns are of length 1 and of which nothing is stored.
- * `project({ v, D, kind, seed, stream, base, scale })` -> `{ theta }`, its gradient `transpose({ g, d, … })` -> `{ v }`, and `backward(ctx, { dTheta })`.
+ * `project({ v, D, kind, seed, stream, base, scale, lambda, sizes })` -> `{ theta }`, its gradient `transpose({ g, d, … })` -> `{ v }`, and
+ * `backward(ctx, { dTheta })`. With `lambda` [tensors], the part of each tensor has a factor of its own: dlambda_i = <dTheta_i, scale·(P·v)_i>.
  */
 export const subspace = {
   project: project.call,

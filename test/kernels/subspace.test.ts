@@ -43,6 +43,26 @@ for (const kind of KINDS) {
   });
 }
 
+for (const kind of KINDS) {
+  kernels(`${kind}: a factor for each tensor`, () => {
+    const [D, d, sizes] = [501, 20, [300, 0, 1, 200]];
+    const [v, base, dTheta, lambda] = [normal(d), normal(D), normal(D), Float32Array.of(2, 5, -1, 0)];
+    const which = { kind, seed: 11, scale: 0.5 } as const;
+    const plain = subspace.projectSync({ v, D, ...which }).theta.data;
+    const { theta, ctx } = subspace.projectSync({ v, D, ...which, base, lambda, sizes });
+    const factors = Float32Array.from(sizes.flatMap((size, i) => new Array<number>(size).fill(lambda[i]!)));
+    theta.data.forEach((x, i) => assert.ok(Math.abs(x - base[i]! - factors[i]! * plain[i]!) < 1e-5));
+    const { dv, dbase, dlambda } = subspace.backwardSync(ctx, { dTheta });
+    assert.equal(dbase!.data, dTheta);
+    const scaled = dTheta.map((g, i) => g * factors[i]!);
+    const { v: expected } = subspace.transposeSync({ g: scaled, d, ...which });
+    dv.data.forEach((x, i) => assert.ok(Math.abs(x - expected.data[i]!) < 1e-5));
+    let at = 0;
+    const byTensor = sizes.map((size) => dot(dTheta.subarray(at, at + size), plain.subarray(at, (at += size))));
+    byTensor.forEach((x, i) => assert.ok(Math.abs(x - dlambda!.data[i]!) < 1e-4, `${i}: ${x}`));
+  });
+}
+
 kernels('gaussian: norms may be made once', () => {
   const [D, d, seed] = [301, 9, 3];
   const { norms } = subspace.normsSync({ D, d, seed });
@@ -71,6 +91,12 @@ const WRONG: readonly (readonly [() => unknown, string])[] = [
   [() => subspace.projectSync({ v, D: 4, stratum: 2 ** 16 }), 'stratum'],
   [() => subspace.projectSync({ v, D: 4, scale: NaN }), 'scale'],
   [() => subspace.projectSync({ v, D: 4, kind: 'gaussian', norms: normal(2) }), 'norms'],
+  [() => subspace.projectSync({ v, D: 4, lambda: v }), 'sizes'],
+  [() => subspace.projectSync({ v, D: 4, sizes: [4] }), 'lambda'],
+  [() => subspace.projectSync({ v, D: 4, lambda: v, sizes: [4] }), 'sizes'],
+  [() => subspace.projectSync({ v, D: 4, lambda: v, sizes: [2, 1, 2] }), 'sizes'],
+  [() => subspace.projectSync({ v, D: 4, lambda: v, sizes: [2, 2.5, 0] }), 'sizes[1]'],
+  [() => subspace.projectSync({ v, D: 4, lambda: v, sizes: 4 as never }), 'sizes'],
   [() => subspace.transposeSync({ g: v, d: 4 }), 'd'],
   [() => subspace.transposeSync({ g: v, d: 2, kind: 'gaussian', norms: normal(3) }), 'norms'],
   [() => subspace.normsSync({ D: 2, d: 3 }), 'd'],
