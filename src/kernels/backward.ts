@@ -4,6 +4,8 @@ import type { Args } from './args.ts';
 import { readNamed, readThreads } from './call.ts';
 import type { GivenArrays } from './call.ts';
 import { badShape, badType, badValue, describe } from './error.ts';
+import { fingerprint, fingerprints } from './fingerprint.ts';
+import type { Fingerprints } from './fingerprint.ts';
 import { gradientName } from './joint.ts';
 import type { Joint } from './joint.ts';
 import type { KernelDef, Outputs } from './def.ts';
@@ -36,7 +38,7 @@ export type Cotangents<O extends Outputs> = {
 
 /**
  * What a forward call leaves for backward: its tensors, by reference, and what it kept. They must hold the same numbers until then; results that
- * the gradients are made from (`y`) too.
+ * the gradients are made from (`y`) too. Other data in their place are noticed, single changed numbers may not be.
  */
 export class Context<A extends Args, O extends Outputs> {
   declare readonly of: readonly [A, O];
@@ -44,8 +46,10 @@ export class Context<A extends Args, O extends Outputs> {
   readonly #def: KernelDef;
   readonly #joint: Joint;
   readonly #arrays: Kept;
+  readonly #seen: Fingerprints;
 
-  constructor(def: unknown, joint: Joint, arrays: Arrays) {
+  /** `seen`: fingerprints of the given tensors when the call was made. */
+  constructor(def: unknown, joint: Joint, arrays: Arrays, seen: Fingerprints) {
     this.#def = def as KernelDef;
     this.kernel = this.#def.name;
     this.#joint = joint;
@@ -53,6 +57,16 @@ export class Context<A extends Args, O extends Outputs> {
     this.#arrays = Object.fromEntries(
       Object.entries(arrays).filter(([name]) => !/^(out|kept)\./.test(name) || needed.has(name)),
     );
+    const results = Object.entries(this.#arrays).filter(([name]) => name.startsWith('out.'));
+    this.#seen = { ...seen, ...fingerprints(Object.fromEntries(results)) };
+  }
+
+  /** Throws where a tensor that backward reads holds other data than then. */
+  checkUnchanged(): void {
+    for (const [name, before] of Object.entries(this.#seen)) {
+      if (!this.joint.backward.reads(name) || fingerprint(this.#arrays[name]!) === before) continue;
+      throw badValue(name.replace(/^out\./, ''), 'the numbers of the forward call until backward', 'other numbers');
+    }
   }
 
   get joint(): Joint {
@@ -95,6 +109,7 @@ export function readBackward(
   const named = readNamed(value, [...flows, 'out', 'threads']);
   if (flows.every((flow) => named[flow] === undefined))
     throw badValue(flows[0]!, showType(joint.flows.get(flows[0]!)!), 'nothing that flows back');
+  (ctx as Context<Args, Outputs>).checkUnchanged();
   const flowing = Object.fromEntries([...joint.flows].map(([name, type]) => [name, readFlow(named[name], name, type)]));
   return {
     planned: joint.backward,

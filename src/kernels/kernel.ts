@@ -4,6 +4,8 @@ import type { Cotangents, Gradients } from './backward.ts';
 import { finish, prepareCall, readCall } from './call.ts';
 import type { Common, PreparedCall } from './call.ts';
 import type { INTEGERS } from './def.ts';
+import { fingerprints } from './fingerprint.ts';
+import type { Fingerprints } from './fingerprint.ts';
 import type { KernelDef, Outputs } from './def.ts';
 import type { Joint } from './joint.ts';
 import type { Tensor } from './tensor.ts';
@@ -33,9 +35,9 @@ export const kernels = (): readonly Kernel<Args, Outputs>[] => defined;
 
 /** A kernel from its definition: the function and its Sync twin. */
 export function defineKernel<const A extends Args, const O extends Outputs>(def: KernelDef<A, O>): Kernel<A, O> {
-  const result = (joint: Joint, call: PreparedCall): Result<A, O> => {
+  const result = (joint: Joint, call: PreparedCall, seen: Fingerprints | null): Result<A, O> => {
     const tensors = finish(call);
-    const ctx = joint.halves && new Context(def, joint, call.arrays);
+    const ctx = seen && new Context(def, joint, call.arrays, seen);
     return { ...tensors, ...(ctx && { ctx }) } as unknown as Result<A, O>;
   };
   const kernel: Kernel<A, O> = {
@@ -43,14 +45,16 @@ export function defineKernel<const A extends Args, const O extends Outputs>(def:
     async call(args) {
       const { joint, given } = readCall(def as unknown as KernelDef, args);
       const call = prepareCall(joint.forward, given);
+      const seen = joint.halves && fingerprints(given.arrays);
       await joint.forward.run(call.arrays, given.options);
-      return result(joint, call);
+      return result(joint, call, seen);
     },
     callSync(args) {
       const { joint, given } = readCall(def as unknown as KernelDef, args);
       const call = prepareCall(joint.forward, given);
+      const seen = joint.halves && fingerprints(given.arrays);
       joint.forward.runSync(call.arrays, given.options);
-      return result(joint, call);
+      return result(joint, call, seen);
     },
   };
   defined.push(kernel as unknown as Kernel<Args, Outputs>);

@@ -29,6 +29,11 @@ export class Planned {
     this.memory = plan.arenaBytes + this.prepared.scratchBytes;
   }
 
+  /** Whether a run reads or writes an array of this name. */
+  reads(name: string): boolean {
+    return this.names.includes(name);
+  }
+
   async run(arrays: Arrays, options: RunOptions): Promise<void> {
     try {
       await this.prepared.run(null, this.externals(arrays), options);

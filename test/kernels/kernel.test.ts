@@ -265,6 +265,24 @@ kernels('getters run once, and what they pull away is noticed', () => {
   assert.is(fault(() => chain.callSync(hostile)).argument, 'x');
 });
 
+kernels('backward notices other data in tensors that it reads', async () => {
+  const args = call();
+  const { ctx, y } = await chain.call(args);
+  backwardSync(ctx, { dy: y });
+  args.x.data.fill(3);
+  const error = fault(() => backwardSync(ctx, { dy: y }));
+  assert.is(error.argument, 'x');
+  assert.is(error.found, 'other numbers');
+  const data = new Float32Array(15).fill(2);
+  const before = data.slice();
+  const running = chain.call({ ...call(), x: { data, shape: [3, 5] } });
+  data.fill(4); // the call has its copy
+  const late = await running;
+  assert.is(fault(() => backwardSync(late.ctx, { dy: y })).argument, 'x');
+  data.set(before);
+  assert.equal(backwardSync(late.ctx, { dy: y }).dx.shape, [3, 5]);
+});
+
 kernels('sizes of 0', () => {
   const args = { x: normal(0, 5), w: normal(5, 4), factors: [] };
   const { y, total, ctx } = chain.callSync(args);
