@@ -145,7 +145,7 @@ function checkResults(first: Record<string, unknown>, second: Record<string, unk
 function fuzz(kernel: Kernel<Args, Outputs>, args: Record<string, unknown>): boolean {
   const { def } = kernel;
   const known = [...Object.keys(def.args), ...Object.keys(def.outputs), 'arguments', 'threads', 'wrt', 'out'];
-  const call = (): unknown => kernel.callSync({ ...args, threads: 1 } as never);
+  const call = (): unknown => kernel.callSync({ ...args, threads: 1 });
   const first = check(call, known) as Record<string, unknown> | null;
   if (!first) return false;
   checkResults(first, call() as Record<string, unknown>, def.outputs);
