@@ -2,7 +2,7 @@ import type { Case, CaseKind, CaseLine } from './case.ts';
 import { conv } from './cases/conv.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { phc, phm } from './cases/kron.ts';
-import { moe } from './cases/moe.ts';
+import { moe, moeFew } from './cases/moe.ts';
 import { fwht, sub } from './cases/subspace.ts';
 import { train, trainBf16 } from './cases/train.ts';
 import { flora, tucker } from './cases/tucker.ts';
@@ -13,6 +13,7 @@ export const KINDS: readonly CaseKind[] = [
   gemmBf16,
   conv,
   moe,
+  moeFew,
   phm,
   phc,
   flora,
