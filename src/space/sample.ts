@@ -60,8 +60,11 @@ function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Ass
 }
 
 function notFound(space: Space, tries: number, measure: SampleMeasure): Beyond {
-  const other = measure === 'choice' ? 'narrower ranges' : "the measure 'choice'";
-  return new Beyond(`in ${tries} tries no member of ${space.name} met its requirements; ${other} may help`);
+  const other = measure !== 'choice' ? "the measure 'choice', which decides by the prior," : 'looser requirements';
+  return new Beyond(
+    `in ${tries} tries no member of ${space.name} met its requirements: the space is too large to draw from those alone that do; ` +
+      `${other} or fewer alternatives (\`pow2\` or a larger \`step\` in ranges, fewer copies) may help`,
+  );
 }
 
 const BY_DEPTH: CompileOptions = { ...ARCHITECTURE, depth: true };

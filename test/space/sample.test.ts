@@ -22,6 +22,7 @@ import {
   plainTrain,
   range,
   read,
+  repeat,
   require,
   seq,
   setting,
@@ -223,4 +224,20 @@ samples('balanced: depths of which no member fits are left for others', () => {
   }`);
   for (let seed = 0; seed < 3; seed++) assert.is(check(s, sample(s, { measure: 'balanced', seed })), null);
 });
+samples('what is too large to draw each alike says what to do', () => {
+  const widths = (more: { spacing?: 'pow2' }): Space => {
+    const u = uses();
+    const x = input('x', 8);
+    const net = repeat(layer(u, 'dense', { out: range('out', 8, 4000, more) }), 12);
+    const requirements = [require(measure('params'), '<=', term(20_000))];
+    return space('Wide', { inputs: [x], outputs: [apply(read(x), net)], requirements });
+  };
+  assert.throws(
+    () => sample(widths({}), { measure: 'uniform' }),
+    /in 2000 tries no member of Wide met its requirements.*the measure 'choice'.*`pow2`.*`step`/,
+  );
+  const narrow = widths({ spacing: 'pow2' });
+  assert.is(check(narrow, sample(narrow, { measure: 'uniform' })), null);
+});
+
 samples.run();
