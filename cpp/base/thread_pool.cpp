@@ -159,7 +159,7 @@ class Pool {
   // The open slot with the fewest helpers, of those from a helper's own place on.
   Slot* find_open(uint32_t helper, int64_t* state) {
     Slot* best = nullptr;
-    const uint64_t leased = leased_.load(std::memory_order_acquire);
+    const uint64_t leased = leased_.load();
     if (leased == 0) return nullptr;
     const int turn = static_cast<int>(helper % kSlots);
     for (uint64_t rest = rotate_right(leased, turn); rest != 0; rest &= rest - 1) {
