@@ -55,7 +55,8 @@ TENON_INLINE int64_t copied_row(int64_t k) { return (ceil_div(k, 16) | 1) * 16; 
 
 // Costs, in products of one vector with one number (a cycle on AVX-512).
 struct GemmCosts {
-  double left = 0, right = 0;  // to copy or pack an element of either side
+  double left = 0, right = 0;  // to bring an element of either side, copied or packed or not
+  double tile = 1;             // to load b for a tile, as so many rows
   double task = 500;           // to start a task
   double phase = 8000;         // to let tasks wait for one another
 };
@@ -70,10 +71,11 @@ struct GemmCut {
 TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int threads, const GemmCut& c) {
   const double inner = static_cast<double>(p.shape.inner) / static_cast<double>(p.splits);
   const double rows = static_cast<double>(ceil_div(p.shape.rows, c.rows));
+  const double busy = rows + costs.tile * static_cast<double>(ceil_div(ceil_div(p.shape.rows, c.rows), kTileRows));
   const int64_t vecs = ceil_div(p.shape.cols, kLanes);
   const double right = c.shared ? 0 : costs.right * kLanes;
   const auto task_of = [&](int64_t wide) {
-    return inner * (rows * static_cast<double>(wide) + rows * costs.left + static_cast<double>(wide) * right) +
+    return inner * (busy * static_cast<double>(wide) + rows * costs.left + static_cast<double>(wide) * right) +
            costs.task;
   };
   const int64_t wide = least(vecs, ceil_div(p.panels, c.cols) * kTileVecs);
@@ -86,7 +88,7 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
     all = task * static_cast<double>(whole / threads) +
           task_of(vecs - wide * (c.cols - 1)) * static_cast<double>(ceil_div(c.rows * pieces, threads));
   if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
-  return all + (threads > 1 ? task / 20 : 0);  // threads do not start at once
+  return all + (threads > 1 ? task / 100 : 0);  // threads do not start at once
 }
 
 // The cheapest of the cuts into about so many tasks as threads, or a few times that.
@@ -138,7 +140,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
     p.left = !left_direct || (p.panels > 1 && rows_crowd(ceil_div(s.rows, p.tiles), left.row * 4)) ? LeftMode::kCopied
                                                                                                    : LeftMode::kDirect;
   GemmCosts costs;
-  costs.left = p.left == LeftMode::kDirect ? 0 : 0.25;
+  costs.left = p.left == LeftMode::kDirect ? 0.05 : 0.25;
   costs.right = right_direct ? 0.06 : 0.4;
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
