@@ -22,7 +22,7 @@ const seeds = [
       { place: 'external', ref: 3, dims: [4, 5], written: true },
     ],
     steps: [
-      { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n], name: 2 },
+      { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n, 0n], name: 2 },
       { op: 'relu', inputs: [3], outputs: [3] },
       { op: 'affine', inputs: [3], outputs: [4], attrs: [1, 0] },
     ],

@@ -13,7 +13,7 @@ const views: readonly RawView[] = [
   { place: 'external', ref: 1, dims: [4, 5], written: true },
 ];
 const steps: readonly RawStep[] = [
-  { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n], name: 2 },
+  { op: 'linear', inputs: [0, 1, 2, null], outputs: [3], attrs: [1n, 0n], name: 2 },
   { op: 'relu', inputs: [3], outputs: [3] },
   { op: 'affine', inputs: [3], outputs: [4], attrs: [1, 0] },
 ];
@@ -86,8 +86,8 @@ const cases: readonly Case[] = [
   { plan: withStep(0, { outputs: [null] }), step: 0, argument: 'output y', message: /an output never is/ },
   { plan: withStep(0, { outputs: [3, 4] }), step: 0, argument: 'outputs', message: /expected 1, found 2/ },
   { plan: withStep(0, { inputs: [0, 1, 99, null] }), step: 0, argument: 'views[2]', message: /below 5, found 99/ },
-  { plan: withStep(0, { attrs: [99n] }), step: 0, argument: 'attribute activation', message: /below 7, found 99/ },
-  { plan: withStep(0, { attrs: [] }), step: 0, argument: 'attrWords', message: /expected 1, found 0/ },
+  { plan: withStep(0, { attrs: [99n, 0n] }), step: 0, argument: 'attribute activation', message: /below 7, found 99/ },
+  { plan: withStep(0, { attrs: [] }), step: 0, argument: 'attrWords', message: /expected 2, found 0/ },
   { plan: withStep(2, { attrs: [NaN, 0] }), step: 2, argument: 'attribute scale', message: /NaN/ },
   { plan: withStep(0, { name: 7 }), step: 0, argument: 'nameIndex', message: /below 3, found 7/ },
   { plan: { ...good, steps: steps.slice(1) }, step: 0, argument: 'input x', message: /no earlier step wrote it/ },
