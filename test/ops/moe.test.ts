@@ -5,7 +5,7 @@ import { Random } from '../../src/base/philox.ts';
 import { f32, i32, numel } from '../../src/base/tensor-type.ts';
 import type { TensorType } from '../../src/base/tensor-type.ts';
 import { checkAttrs } from '../../src/ir/attrs.ts';
-import { evaluateOp } from '../../src/ir/evaluate.ts';
+import { evaluateDecomposed, evaluateOp } from '../../src/ir/evaluate.ts';
 import { graphBuilder } from '../../src/ir/graph-builder.ts';
 import { inferTypes } from '../../src/ir/infer.ts';
 import { keptForBackward } from '../../src/ir/kept.ts';
@@ -236,6 +236,28 @@ experts('the same bits for any number of threads, whatever the share of an exper
       );
     }
   }
+});
+
+experts('any sizes and shares: the sum that the primitive ops make', () => {
+  const upTo = (n: number) => fc.integer({ min: 0, max: n });
+  const sizes = fc.record({ tokens: upTo(50), topK: upTo(3), experts: upTo(5), width: upTo(40), hidden: upTo(70) });
+  fc.assert(
+    fc.property(sizes, upTo(7), upTo(2), (size, step, favour) => {
+      // Of every `favour` + 1 choices all but one are of expert 0; the number of experts is a choice that was dropped.
+      const all = size.experts + 1;
+      const { types, inputs } = layer(size, (c) => (c % (favour + 1) === favour ? (c * step) % all : 0));
+      const attrs = checkAttrs(moeFfn, { activation: 'gelu', keep: 1 });
+      const found = runOp(moeFfn, types, inputs, attrs, { threads: 2 });
+      const wanted = evaluateDecomposed(moeFfn, inputs, types, attrs);
+      wanted.forEach(({ data }, i) => {
+        const largest = data.reduce((m, v) => Math.max(m, Math.abs(v)), 1);
+        data.forEach((v, at) =>
+          assert.ok(Math.abs(found[i]![at]! - v) <= 2e-6 * largest, `${found[i]![at]} is not ${v}`),
+        );
+      });
+    }),
+    { numRuns: 60 },
+  );
 });
 
 experts('an expert that there is not is an error of the data', () => {
