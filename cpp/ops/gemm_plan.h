@@ -56,6 +56,7 @@ TENON_INLINE int64_t copied_row(int64_t k) { return (ceil_div(k, 16) | 1) * 16; 
 // Costs, in products of one vector with one number (a cycle on AVX-512).
 struct GemmCosts {
   double left = 0, right = 0;  // to bring an element of either side, copied or packed or not
+  double shared = 0;           // to bring one of a panel that another thread has packed
   double tile = 1;             // to load b for a tile, as so many rows
   double task = 500;           // to start a task
   double phase = 8000;         // to let tasks wait for one another
@@ -73,7 +74,7 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
   const double rows = static_cast<double>(ceil_div(p.shape.rows, c.rows));
   const double busy = rows + costs.tile * static_cast<double>(ceil_div(ceil_div(p.shape.rows, c.rows), kTileRows));
   const int64_t vecs = ceil_div(p.shape.cols, kLanes);
-  const double right = c.shared ? 0 : costs.right * kLanes;
+  const double right = kLanes * (c.shared ? costs.shared : costs.right);
   const auto task_of = [&](int64_t wide) {
     return inner * (busy * static_cast<double>(wide) + rows * costs.left + static_cast<double>(wide) * right) +
            costs.task;
@@ -142,6 +143,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   GemmCosts costs;
   costs.left = p.left == LeftMode::kDirect ? 0.05 : 0.25;
   costs.right = right_direct ? 0.06 : 0.4;
+  costs.shared = threads > 1 ? 0.06 : 0;
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
   const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
