@@ -143,7 +143,7 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   GemmCosts costs;
   costs.left = p.left == LeftMode::kDirect ? 0.05 : 0.25;
   costs.right = right_direct ? 0.06 : 0.4;
-  costs.shared = threads > 1 ? 0.06 : 0;
+  costs.shared = threads > 1 ? 0.03 : 0;
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
   const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
