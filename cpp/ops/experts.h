@@ -252,21 +252,28 @@ TENON_INLINE void tile_by_panel(const float* packed_rows, int rows, const float*
   tile_function(kStep, rows, cols)(call);
 }
 
-// The same by columns of matrices one below another, each of k rows that lie `ld` apart. The first tile that meets them
-// packs them for the others.
+// The same by columns of matrices one below another, each of k rows that lie `ld` apart. Of the tiles that meet a panel
+// the first one packs it for the others, and the last ones wish for the next panel (of next_cols, or 0), a line each of
+// every row.
 struct Below {
   const float* matrix[2];
   int count;
   int64_t ld, k;
 };
 TENON_INLINE void tile_by_columns(const float* packed_rows, int rows, const Below& from, int64_t col, int cols,
-                                  float* packed, bool first, float* c) {
+                                  float* packed, int64_t nth, int64_t later, int next_cols, float* c) {
+  constexpr int kLine = 16;
+  const bool first = nth == 0;
   for (int i = 0; i < from.count; i++) {
     TileCall call = packed_tile(packed_rows + i * from.k * kPackRows, cols, from.k, c);
     float* panel = packed + i * from.k * panel_width(cols);
     call.b = first ? from.matrix[i] + col : panel;
     call.b_step = first ? from.ld : panel_width(cols);
     call.copy = panel;
+    if (later * kLine < next_cols) {
+      call.ahead = from.matrix[i] + col + cols + later * kLine;
+      call.ahead_step = from.ld * 4;
+    }
     if (i > 0) {
       call.init = c;
       call.init_row = kTileCols;

@@ -1,27 +1,19 @@
 // The gradient of the feed-forward part of a mixture of experts.
-#include "ops/moe_ffn.h"
+#include "ops/moe_hidden_grad.h"
+#include "ops/moe_weight_grad.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
-// Rows of k per block of a weight gradient: so many tiles of tokens.
-constexpr int64_t kTokenTiles = 24;
-constexpr int64_t kTokenBlock = kTokenTiles * kTileRows;
 constexpr int64_t kRowsAhead = 12;  // of what is packed row by row, to be fetched before
-constexpr int64_t kGradTiles = 40;  // row tiles of a weight gradient that go together
 
 enum Kind : int32_t { kDx, kDw2, kDw1, kDw3 };
 
-struct Backward {
-  Layer l;
-  Experts ex;
+struct Backward : MoeGrad {
   Pieces pieces;
-  const float *b2 = nullptr, *h = nullptr, *dy = nullptr;
   float *dx = nullptr, *dgate = nullptr, *dw1 = nullptr, *dw2 = nullptr, *db1 = nullptr, *db2 = nullptr, *dw3 = nullptr;
-  float* dh = nullptr;        // packed row tiles [made][kPackRows]
-  float* dg_parts = nullptr;  // [hidden panels, slots]
-  float* dx_rows = nullptr;   // [slots, width], where a token has several choices
-  float* left = nullptr;      // of workers
+  float* dx_rows = nullptr;  // [slots, width], where a token has several choices
+  float* left = nullptr;     // of workers
   float* right = nullptr;
   int64_t left_size = 0, right_size = 0;
 
@@ -32,6 +24,7 @@ struct Backward {
     const int64_t grad_tiles = l.experts * (ceil_div(l.width, kTileRows) + ceil_div(l.made(), kTileRows));
     pieces.list = m.take<Piece>(Pieces::room(4, l.experts, tiles + grad_tiles, threads));
     dh = m.take<float>(tiles * kPackRows * l.made());
+    a = m.take<float>(l.hidden_panels() * ex.choices() * kTileCols);
     dg_parts = m.take<float>(l.hidden_panels() * ex.choices());
     if (l.top_k > 1) dx_rows = m.take<float>(ex.choices() * l.width);
     left_size = most(least(tiles, near_tiles(l.width)) * l.width, kGradTiles * kTokenBlock) * kPackRows;
@@ -40,9 +33,9 @@ struct Backward {
     right = m.take<float>(right_size * threads);
   }
 
+  float* left_of(uint32_t worker) const { return left + worker * left_size; }
+  float* right_of(uint32_t worker) const { return right + worker * right_size; }
   int64_t work(int64_t e) const { return most(ex.rows(e), 8) * l.width * l.hidden; }
-  float* dh_tile(int64_t e, int64_t t) const { return dh + (ex.tile[e] + t) * kPackRows * l.made(); }
-  int rows_of(int64_t e, int64_t t) const { return static_cast<int>(ex.tile_row(e, t + 1) - ex.tile_row(e, t)); }
 
   void plan_hidden(int threads) {
     int64_t total = 0;
@@ -66,90 +59,10 @@ struct Backward {
     }
   }
 
-  // w2ᵀ dy, and from it what flows into the gates and into h.
-  void hidden(const Piece& p, uint32_t worker) const {
-    const int64_t e = p.expert;
-    float *rows = left + worker * left_size, *packed = right + worker * right_size;
-    for (int64_t t = p.tile0; t < p.tile1; t++) {
-      const int64_t s = ex.tile_row(e, t);
-      pack_rows(
-          rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return dy + ex.token(s + i) * l.width; },
-          rows_of(e, t), l.width);
-    }
-    const Below w2 = {{l.w2_of(e)}, 1, l.hidden, l.width};
-    TileBlock block;
-    for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
-      const int64_t col = panel * kTileCols;
-      const int cols = cols_of(panel, l.hidden);
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        tile_by_columns(rows + (t - p.tile0) * kPackRows * l.width, rows_of(e, t), w2, col, cols, packed, t == p.tile0,
-                        block.c[0]);
-        const bool last = t + 1 == p.tile1;
-        finish_hidden(block, e, t, panel, cols, last ? p.tile0 : t + 1, last ? col + kTileCols : col);
-      }
-    }
-  }
-
-  // Row by row, each with a wish for a row of h that the next tile reads: many wishes at once are not granted.
-  void finish_hidden(TileBlock& block, int64_t e, int64_t t, int64_t panel, int cols, int64_t next,
-                     int64_t next_col) const {
-    const int64_t s = ex.tile_row(e, t), next_s = ex.tile_row(e, next), col = panel * kTileCols;
-    const int rows = rows_of(e, t), next_rows = rows_of(e, next);
-    for (int i = 0; i < rows; i++) {
-      if (i < next_rows) l.look_at_kept<0>(h, ex.choice[next_s + i], next_col);
-      dg_parts[panel * ex.choices() + s + i] = hidden_row(block, i, ex.choice[s + i], col, cols);
-    }
-    float* to = dh_tile(e, t) + col * kPackRows;
-    pack_transposed(to, kPackRows, block.c[0], kTileCols, cols, rows);
-    if (l.gated) pack_transposed(to + l.hidden * kPackRows, kPackRows, block.c[1], kTileCols, cols, rows);
-  }
-
-  // Row i of a block from w2ᵀ dy to dh (and the gradient of the factor); gives the part of the gate's gradient.
-  float hidden_row(TileBlock& block, int i, int64_t choice, int64_t col, int cols) const {
-    switch (l.activation) {
-      case kRelu:
-        return hidden_row_of<kRelu>(block, i, choice, col, cols);
-      case kGelu:
-        return hidden_row_of<kGelu>(block, i, choice, col, cols);
-      case kGeluTanh:
-        return hidden_row_of<kGeluTanh>(block, i, choice, col, cols);
-      case kSilu:
-        return hidden_row_of<kSilu>(block, i, choice, col, cols);
-      case kTanh:
-        return hidden_row_of<kTanh>(block, i, choice, col, cols);
-      case kSigmoid:
-        return hidden_row_of<kSigmoid>(block, i, choice, col, cols);
-      default:
-        return hidden_row_of<kNone>(block, i, choice, col, cols);
-    }
-  }
-  template <uint32_t kind>
-  float hidden_row_of(TileBlock& block, int i, int64_t choice, int64_t col, int cols) const {
-    float *c = block.c[0] + i * kTileCols, *du = block.c[1] + i * kTileCols;
-    const float* before = h + choice * l.made() + col;
-    const vf g = splat(l.gate[choice]);
-    vf sum = zero();
-    for_lanes(static_cast<uint64_t>(cols), [&](uint64_t j, int count) {
-      const vf back = load_part(c + j, count);
-      vf a, slope;
-      activate_with_slope<kind>(load_part(before + j, count), a, slope);
-      const vf da = g * back;
-      if (l.gated) {
-        const vf u = load_part(before + l.hidden + j, count);
-        store_part(du + j, da * a, count);
-        a *= u;
-        slope *= u;
-      }
-      sum = muladd(a, back, sum);
-      store_part(c + j, da * slope, count);
-    });
-    return hsum(sum);
-  }
-
   // Rows of dx by choice: dh w1 (+ du w3).
   void tokens(const Piece& p, uint32_t worker) const {
     const int64_t e = p.expert;
-    float* packed = right + worker * right_size;
+    float* packed = right_of(worker);
     const Below w = {{l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, l.gated ? 2 : 1, l.width, l.hidden};
     TileBlock block;
     for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
@@ -157,62 +70,13 @@ struct Backward {
       const int cols = cols_of(panel, l.width);
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
-        tile_by_columns(dh_tile(e, t), rows_of(e, t), w, col, cols, packed, t == p.tile0, block.c[0]);
+        tile_by_columns(dh_tile(e, t), rows_of(e, t), w, col, cols, packed, t - p.tile0, p.tile1 - 1 - t,
+                        panel + 1 < p.panel1 ? cols_of(panel + 1, l.width) : 0, block.c[0]);
         for (int i = 0; i < rows_of(e, t); i++) {
           float* to = l.top_k == 1 ? dx + ex.choice[s + i] * l.width : dx_rows + (s + i) * l.width;
           copy_row(to + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
         }
       }
-    }
-  }
-
-  // A weight's gradient, rows by columns with the expert's tokens inside. pack_left(to, token tile, row, rows) packs
-  // the tokens of a tile as [tokens][kPackRows]; pack_right(to, slot, slots, column, columns) as [slots][columns].
-  template <typename PackLeft, typename PackRight>
-  void weight(const Piece& p, uint32_t worker, int64_t rows, int64_t cols, float* dw, float* bias, PackLeft pack_left,
-              PackRight pack_right) const {
-    const int64_t e = p.expert, all_tiles = ceil_div(rows, kTileRows);
-    const auto row_of = [&](int64_t t) { return part(rows, t, all_tiles); };
-    float *lefts = left + worker * left_size, *packed = right + worker * right_size;
-    const int64_t blocks = most(1, ceil_div(ex.tiles(e), kTokenTiles));
-    for (int64_t block = 0; block < blocks; block++) {
-      const int64_t from = part(ex.tiles(e), block, blocks), to = part(ex.tiles(e), block + 1, blocks);
-      const int64_t s = ex.tile_row(e, from), count = ex.tile_row(e, to) - s;
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int here = static_cast<int>(row_of(t + 1) - row_of(t));
-        float* packed_left = lefts + (t - p.tile0) * count * kPackRows;
-        for (int64_t k = from; k < to; k++)
-          pack_left(packed_left + (ex.tile_row(e, k) - s) * kPackRows, k, row_of(t), here);
-        if (bias && p.panel0 == 0) add_bias(bias + row_of(t), packed_left, count, here, block == 0);
-      }
-      for (int64_t panel = p.panel0; panel < least(p.panel1, ceil_div(cols, kTileCols)); panel++) {
-        TileCall call;
-        const int64_t col = panel * kTileCols;
-        call.cols = cols_of(panel, cols);
-        pack_right(packed, s, count, col, call.cols);
-        call.a_row = 1;
-        call.a_step = kPackRows;
-        call.b = packed;
-        call.b_step = panel_width(call.cols);
-        call.k = count;
-        call.c_row = cols;
-        for (int64_t t = p.tile0; t < p.tile1; t++) {
-          call.a = lefts + (t - p.tile0) * count * kPackRows;
-          call.c = dw + row_of(t) * cols + col;
-          call.init = block == 0 ? kTileZeros : call.c;
-          call.init_row = block == 0 ? 0 : cols;
-          tile_function(kStep, static_cast<int>(row_of(t + 1) - row_of(t)), call.cols)(call);
-        }
-      }
-    }
-  }
-
-  static void add_bias(float* bias, const float* packed, int64_t count, int rows, bool first) {
-    for (int i0 = 0; i0 < rows; i0 += kLanes) {
-      const int here = static_cast<int>(least(kLanes, rows - i0));
-      vf sum = first ? zero() : load_first(bias + i0, here);
-      for (int64_t k = 0; k < count; k++) sum += load(packed + k * kPackRows + i0);
-      store_first(bias + i0, sum, here);
     }
   }
 
@@ -228,18 +92,11 @@ struct Backward {
         }
       }
     };
-    const auto pack_right = [&](float* to, int64_t s, int64_t count, int64_t col, int cols) {
-      const int width = panel_width(cols);
-      for (int64_t k = 0; k < count; k++) {
-        if (k + kRowsAhead < count) l.look_at_kept<0>(h, ex.choice[s + k + kRowsAhead], col);
-        pack_copy(to + k * width, width, h + ex.choice[s + k] * l.made() + col, 0, 1, cols);
-      }
-      activate_run(l.activation, to, count * width);
-      if (!l.gated) return;
-      for (int64_t k = 0; k < count; k++)
-        for (int j = 0; j < cols; j++) to[k * width + j] *= h[ex.choice[s + k] * l.made() + l.hidden + col + j];
+    const auto panel_of = [&](int64_t s, int64_t, int64_t panel, int) {
+      return RightPanel{a_row(panel, s), kTileCols};
     };
-    weight(p, worker, l.width, l.hidden, dw2 + e * l.width * l.hidden, db2 + e * l.width, pack_left, pack_right);
+    const WeightGrad w2{ex, p, l.width, l.hidden, dw2 + e * l.width * l.hidden, db2 + e * l.width, left_of(worker)};
+    w2.run(pack_left, panel_of);
   }
 
   // Of w1, and of w3 whose part of dh lies `offset` behind.
@@ -248,15 +105,19 @@ struct Backward {
     const auto pack_left = [&](float* to, int64_t tile, int64_t row, int rows) {
       turn_packed(to, dh_tile(e, tile) + (offset + row) * kPackRows, rows, rows_of(e, tile));
     };
-    const auto pack_right = [&](float* to, int64_t s, int64_t count, int64_t col, int cols) {
+    const auto panel_of = [&](int64_t s, int64_t count, int64_t panel, int cols) {
+      float* packed = right_of(worker);
       const int width = panel_width(cols);
+      const float* from = l.x + panel * kTileCols;
       for (int64_t k = 0; k < count; k++) {
-        if (k + kRowsAhead < count) look_at(l.x + ex.token(s + k + kRowsAhead) * l.width + col, cols, {0, 1});
-        pack_copy(to + k * width, width, l.x + ex.token(s + k) * l.width + col, 0, 1, cols);
+        if (k + kRowsAhead < count) look_at(from + ex.token(s + k + kRowsAhead) * l.width, cols, {0, 1});
+        pack_copy(packed + k * width, width, from + ex.token(s + k) * l.width, 0, 1, cols);
       }
+      return RightPanel{packed, width};
     };
-    weight(p, worker, l.hidden, l.width, dw + e * l.width * l.hidden, bias ? bias + e * l.hidden : nullptr, pack_left,
-           pack_right);
+    const WeightGrad w1{
+        ex, p, l.hidden, l.width, dw + e * l.width * l.hidden, bias ? bias + e * l.hidden : nullptr, left_of(worker)};
+    w1.run(pack_left, panel_of);
   }
 
   void rest(const Piece& p, uint32_t worker) const {
@@ -330,7 +191,9 @@ Status run_backward(const Step& s, const Runtime& rt) {
   b.carve(m, rt.threads);
   if (!b.ex.sort(b.l.expert)) return bad_expert();
   b.plan_hidden(rt.threads);
-  b.pieces.run(rt, [&](const Piece& p, uint32_t worker) { b.hidden(p, worker); });
+  b.pieces.run(rt, [&](const Piece& p, uint32_t worker) {
+    MoeHiddenGrad{b, p, b.left_of(worker), b.right_of(worker)}.run();
+  });
   b.plan_rest(rt.threads);
   b.pieces.run(rt, [&](const Piece& p, uint32_t worker) { b.rest(p, worker); });
   add_choices(rt, b.ex, b.l.width, b.dx_rows, b.dx);
