@@ -5,7 +5,7 @@ import type { TensorType } from '../base/tensor-type.ts';
 import type { Graph, Value } from '../ir/graph.ts';
 import { graphBuilder } from '../ir/graph-builder.ts';
 import type { GraphBuilder } from '../ir/graph-builder.ts';
-import { openStore, prepare } from '../native/native.ts';
+import { allocate, openStore, prepare } from '../native/native.ts';
 import { add, mul } from '../ops/elementwise.ts';
 import { OPS } from '../ops/index.ts';
 import { fill } from '../ops/random.ts';
@@ -18,8 +18,12 @@ import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
 import type { Case } from './case.ts';
 
 const random = new Random('bench');
-export const normal = (n: number, std = 1): Float32Array =>
-  Float32Array.from({ length: n }, () => std * random.normal());
+/** In memory such as stores and the tensors of tenon/kernels have, of large pages. */
+export function normal(n: number, std = 1): Float32Array {
+  const numbers = new Float32Array(allocate(n * 4, false));
+  for (let i = 0; i < n; i++) numbers[i] = std * random.normal();
+  return numbers;
+}
 export const wholeBelow = (n: number, below: number): Int32Array =>
   Int32Array.from({ length: n }, () => random.below(below));
 
