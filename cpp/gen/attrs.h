@@ -218,6 +218,54 @@ struct ConvInputGradAttrs {
   }
 };
 
+struct ConvMaxpoolAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t window[2];
+  __attribute__((always_inline)) static inline ConvMaxpoolAttrs read(const uint64_t* words) {
+    ConvMaxpoolAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    a.activation = static_cast<uint32_t>(words[14]);
+    for (int i = 0; i < 2; i++) a.window[i] = static_cast<uint32_t>(words[15 + i]);
+    return a;
+  }
+};
+
+struct ConvPoolAttrs {
+  uint32_t stride[3];
+  uint32_t pad_before[3];
+  uint32_t pad_after[3];
+  uint32_t dilation[3];
+  uint32_t groups;
+  uint32_t winograd;  // 0 on, 1 off
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  uint32_t window[2];
+  uint32_t pool;  // 0 max, 1 mean
+  __attribute__((always_inline)) static inline ConvPoolAttrs read(const uint64_t* words) {
+    ConvPoolAttrs a;
+    for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
+    for (int i = 0; i < 3; i++) a.pad_before[i] = static_cast<uint32_t>(words[3 + i]);
+    for (int i = 0; i < 3; i++) a.pad_after[i] = static_cast<uint32_t>(words[6 + i]);
+    for (int i = 0; i < 3; i++) a.dilation[i] = static_cast<uint32_t>(words[9 + i]);
+    a.groups = static_cast<uint32_t>(words[12]);
+    a.winograd = static_cast<uint32_t>(words[13]);
+    a.activation = static_cast<uint32_t>(words[14]);
+    for (int i = 0; i < 2; i++) a.window[i] = static_cast<uint32_t>(words[15 + i]);
+    a.pool = static_cast<uint32_t>(words[17]);
+    return a;
+  }
+};
+
 struct ConvWeightGradAttrs {
   uint32_t stride[3];
   uint32_t pad_before[3];

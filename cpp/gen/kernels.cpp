@@ -23,6 +23,8 @@ extern const Kernel concat_kernel;
 extern const Kernel conv_kernel;
 extern const Kernel conv_act_kernel;
 extern const Kernel conv_input_grad_kernel;
+extern const Kernel conv_maxpool_kernel;
+extern const Kernel conv_pool_kernel;
 extern const Kernel conv_weight_grad_kernel;
 extern const Kernel correct_kernel;
 extern const Kernel cross_entropy_kernel;
@@ -126,6 +128,8 @@ static const Kernel* const kKernels[] = {
     &conv_kernel,  // conv
     &conv_act_kernel,  // conv_act
     &conv_input_grad_kernel,  // conv_input_grad
+    &conv_maxpool_kernel,  // conv_maxpool
+    &conv_pool_kernel,  // conv_pool
     &conv_weight_grad_kernel,  // conv_weight_grad
     &correct_kernel,  // correct
     &cross_entropy_kernel,  // cross_entropy

@@ -230,6 +230,46 @@ const AttrSpec k_conv_input_grad_attrs[] = {
     {"size", AttrKind::kU32, 3},
 };
 
+const ArgSpec k_conv_maxpool_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"weight", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 5}, {kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 5}}},
+};
+const ArgSpec k_conv_maxpool_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 10}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 5}}},
+    {"index", DType::kI32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 10}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 5}}},
+};
+const AttrSpec k_conv_maxpool_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+    {"activation", AttrKind::kChoice, 7},
+    {"window", AttrKind::kU32, 2},
+};
+
+const ArgSpec k_conv_pool_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
+    {"weight", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 5}, {kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}, {kSymbol, 9}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 5}}},
+};
+const ArgSpec k_conv_pool_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 10}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 5}}},
+};
+const AttrSpec k_conv_pool_attrs[] = {
+    {"stride", AttrKind::kU32, 3},
+    {"pad_before", AttrKind::kU32, 3},
+    {"pad_after", AttrKind::kU32, 3},
+    {"dilation", AttrKind::kU32, 3},
+    {"groups", AttrKind::kU32, 1},
+    {"winograd", AttrKind::kChoice, 2},
+    {"activation", AttrKind::kChoice, 7},
+    {"window", AttrKind::kU32, 2},
+    {"pool", AttrKind::kChoice, 2},
+};
+
 const ArgSpec k_conv_weight_grad_in[] = {
     {"x", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 4}}},
     {"dy", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 5}, {kSymbol, 6}, {kSymbol, 7}, {kSymbol, 8}}},
@@ -1213,6 +1253,8 @@ const OpInfo kOps[] = {
     {"conv", k_conv_in, 2, k_conv_out, 1, k_conv_attrs, 6, 14, {-1, -1, -1, -1}, false, true},
     {"conv_act", k_conv_act_in, 3, k_conv_act_out, 1, k_conv_act_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"conv_input_grad", k_conv_input_grad_in, 2, k_conv_input_grad_out, 1, k_conv_input_grad_attrs, 7, 17, {-1, -1, -1, -1}, false, true},
+    {"conv_maxpool", k_conv_maxpool_in, 3, k_conv_maxpool_out, 2, k_conv_maxpool_attrs, 8, 17, {-1, -1, -1, -1}, false, true},
+    {"conv_pool", k_conv_pool_in, 3, k_conv_pool_out, 1, k_conv_pool_attrs, 9, 18, {-1, -1, -1, -1}, false, true},
     {"conv_weight_grad", k_conv_weight_grad_in, 2, k_conv_weight_grad_out, 1, k_conv_weight_grad_attrs, 7, 17, {-1, -1, -1, -1}, false, true},
     {"correct", k_correct_in, 2, k_correct_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
     {"cross_entropy", k_cross_entropy_in, 2, k_cross_entropy_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false},
@@ -1300,8 +1342,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true},
 };
-const uint32_t kOpCount = 102;
-const uint64_t kOpTableHash = 0x6f41c27544ddf81fu;
+const uint32_t kOpCount = 104;
+const uint64_t kOpTableHash = 0xde530263a53af1a2u;
 // clang-format on
 
 }  // namespace tenon

@@ -131,6 +131,7 @@ Way way_of(const ConvShape& c, const Sweep& s) {
   if (c.depthwise()) return Way::kDepthwise;
   if (suits_planar(s)) return Way::kPlanar;
   const int m = winograd_size(s, c.winograd);
+  if (s.pooling && !holds_windows(*s.pooling, m)) return Way::kSweep;
   return m == 4 ? Way::kWinograd4 : m == 2 ? Way::kWinograd2 : Way::kSweep;
 }
 
@@ -171,14 +172,17 @@ GemmShape pointwise_backward(const ConvShape& c) { return {c.images * c.position
 
 }  // namespace
 
-uint64_t conv_scratch(const ConvShape& c, int threads) {
-  if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_forward(c), threads, {nullptr, c.in, 1}, false), threads);
-  return scratch_of(c, forward_sweep(c, nullptr, nullptr), threads);
+uint64_t conv_scratch(const ConvShape& c, int threads, const Pooling* pooling) {
+  if (c.pointwise() && !pooling)
+    return gemm_scratch(plan_gemm(pointwise_forward(c), threads, {nullptr, c.in, 1}, false), threads);
+  Sweep s = forward_sweep(c, nullptr, nullptr);
+  s.pooling = pooling;
+  return scratch_of(c, s, threads);
 }
 
 void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const float* w, float* y, const float* bias,
-                  uint32_t activation) {
-  if (c.pointwise()) {
+                  uint32_t activation, const Pooling* pooling) {
+  if (c.pointwise() && !pooling) {
     const GemmOut out{y, c.y_row, 0, bias, floor_of(activation)};
     const LeftMatrix left{{x, c.in, 1}};
     gemm(rt, rt.scratch, plan_gemm(pointwise_forward(c), rt.threads, left.m, false), left, RightMatrix{{w, 1, c.in}},
@@ -188,6 +192,7 @@ void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const f
   Sweep s = forward_sweep(c, x, y);
   s.bias = bias;
   s.activation = activation;
+  s.pooling = pooling;
   run_sweep(rt, c, s, ForwardWeights{w, c.inner(), c.out, c.groups});
 }
 
@@ -227,18 +232,14 @@ Status run(const Step& s, const Runtime& rt) {
 
 Status act_check(const Step& s) {
   const Status status = check_conv(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]);
-  if (!status.ok() || s.inputs < 3 || !s.in[2].present) return status;
-  if (s.in[2].rank != 1 || s.in[2].dims[0] != s.in[1].dims[0])
-    return {Code::kBadPlan, "the bias has one number an output channel", -1, "dims"};
-  return status;
+  return status.ok() ? check_bias(s) : status;
 }
 uint64_t act_scratch(const Step& s, int threads) {
   return conv_scratch(conv_shape(ConvActAttrs::read(s.attrs), s.in[0], s.in[1], s.out[0]), threads);
 }
 Status act_run(const Step& s, const Runtime& rt) {
   const ConvActAttrs at = ConvActAttrs::read(s.attrs);
-  const float* bias = s.inputs > 2 && s.in[2].present ? f32(s.in[2]) : nullptr;
-  conv_forward(rt, conv_shape(at, s.in[0], s.in[1], s.out[0]), f32(s.in[0]), f32(s.in[1]), f32(s.out[0]), bias,
+  conv_forward(rt, conv_shape(at, s.in[0], s.in[1], s.out[0]), f32(s.in[0]), f32(s.in[1]), f32(s.out[0]), bias_of(s),
                at.activation);
   return {};
 }

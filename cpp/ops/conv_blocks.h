@@ -5,9 +5,11 @@
 
 namespace tenon::TENON_ISA {
 
-uint64_t conv_scratch(const ConvShape& c, int threads);
+struct Pooling;
+uint64_t conv_scratch(const ConvShape& c, int threads, const Pooling* pooling = nullptr);
+// With `pooling` y is left alone, and results are those of whole windows only.
 void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const float* w, float* y, const float* bias,
-                  uint32_t activation);
+                  uint32_t activation, const Pooling* pooling = nullptr);
 
 uint64_t conv_input_grad_scratch(const ConvShape& c, int threads);
 void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx);

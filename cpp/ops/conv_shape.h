@@ -54,6 +54,16 @@ TENON_INLINE bool product_fits(const int64_t (&n)[5]) {
   return true;
 }
 
+// Positions along axis i; stride is at least 1.
+template <typename Attrs>
+TENON_INLINE int64_t conv_size(const Attrs& at, int i, const View& x, const View& w) {
+  const int64_t padded = static_cast<int64_t>(x.dims[1 + i]) + at.pad_before[i] + at.pad_after[i];
+  const int64_t kernel = static_cast<int64_t>(w.dims[1 + i]);
+  if (kernel < 1 || kernel > 0x7fffffff) return 0;
+  const int64_t room = padded - (int64_t{at.dilation[i]} * (kernel - 1) + 1);
+  return room < 0 ? 0 : room / at.stride[i] + 1;
+}
+
 template <typename Attrs>
 TENON_INLINE Status check_conv(const Attrs& at, const View& x, const View& w, const View& y) {
   if (x.rank != 5 || w.rank != 5 || y.rank != 5)
@@ -70,9 +80,7 @@ TENON_INLINE Status check_conv(const Attrs& at, const View& x, const View& w, co
     if (s < 1 || dil < 1 || k < 1 || k > 0x7fffffff)
       return {Code::kBadPlan, "stride, dilation and kernel start at 1", -1, "stride"};
     padded[i] = static_cast<int64_t>(x.dims[1 + i]) + at.pad_before[i] + at.pad_after[i];
-    const int64_t room = padded[i] - (dil * (k - 1) + 1);
-    const int64_t out = room < 0 ? 0 : room / s + 1;
-    if (static_cast<int64_t>(y.dims[1 + i]) != out)
+    if (static_cast<int64_t>(y.dims[1 + i]) != conv_size(at, i, x, w))
       return {Code::kBadPlan, "the result's size does not follow from kernel, stride and padding", -1, "dims"};
   }
   padded[3] = static_cast<int64_t>(x.dims[4]);
@@ -83,5 +91,14 @@ TENON_INLINE Status check_conv(const Attrs& at, const View& x, const View& w, co
     return {Code::kBadPlan, "the padded image or the kernel is too large", -1, "dims"};
   return {};
 }
+
+// The optional bias is the third input.
+TENON_INLINE Status check_bias(const Step& s) {
+  if (s.inputs < 3 || !s.in[2].present) return {};
+  if (s.in[2].rank != 1 || s.in[2].dims[0] != s.in[1].dims[0])
+    return {Code::kBadPlan, "the bias has one number an output channel", -1, "dims"};
+  return {};
+}
+TENON_INLINE const float* bias_of(const Step& s) { return s.inputs > 2 && s.in[2].present ? f32(s.in[2]) : nullptr; }
 
 }  // namespace tenon::TENON_ISA

@@ -80,9 +80,12 @@ TENON_INLINE void depthwise(const Runtime& rt, uint8_t* scratch, const Sweep& s,
   index.make_index();
   for (int64_t t = 0; t < p.taps; t++) weights.tap(run.weights() + t * s.groups, t);
   for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    const float* src = open_band(s, p, b, run.own(worker));
-    for (int64_t y = 0; y < b.rows; y++)
-      run.line(src + y * s.axis[1].step * p.row, result_of(s, b) + y * s.axis[1].dst, b.cols);
+    float* own = run.own(worker);
+    make_results(s, p, b, open_band(s, p, b, own), own, 0, s.groups,
+                 [&](const Band& some, const float* src, float* dst) {
+                   for (int64_t y = 0; y < some.rows; y++)
+                     run.line(src + y * s.axis[1].step * p.row, dst + y * s.axis[1].dst, some.cols);
+                 });
   });
 }
 

@@ -11,6 +11,9 @@ TENON_INLINE bool suits_planar(const Sweep& s) {
   return s.axis[2].step == 1 && s.out >= 1 && s.out <= most_rows && s.in > 0;
 }
 
+// Results of a channel are pooled plane by plane: what its tiles and windows touch past its rows.
+TENON_INLINE int64_t plane_slack(const Sweep& s) { return kWideCols + kLanes * s.pooling->wide; }
+
 TENON_INLINE SweepPlan plan_planar(const Sweep& s, int threads) {
   SweepPlan p = plan_sweep(s, threads);
   if (p.taps == 0) return p;
@@ -20,7 +23,67 @@ TENON_INLINE SweepPlan plan_planar(const Sweep& s, int threads) {
   p.row = rows_read(w, p.span);
   p.slice = p.row * rows_read(h, p.band);
   p.band_bytes = round64((p.slice * slices_read(d) * channels_in(s) + kWideCols) * 4);
+  if (s.pooling) {
+    plan_pooling(s, p, p.row * s.out);
+    p.band_bytes += round64(s.out * plane_slack(s) * 4);
+  }
   return p;
+}
+
+// Every `step`-th of the numbers from p on.
+TENON_INLINE vf load_apart(const float* p, int64_t step) {
+  if (step == 1) return load(p);
+  vf v;
+  for (int i = 0; i < kLanes; i++) v[i] = p[i * step];
+  return v;
+}
+TENON_INLINE void load_pairs(const float* p, vf& even, vf& odd) {
+  const vf a = load(p), b = load(p + kLanes);
+#if TENON_VBYTES == 64
+  even = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  odd = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif TENON_VBYTES == 32
+  even = __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+  odd = __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  even = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  odd = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
+// One row of windows, results of a channel together: rows `row` apart, channels `step`. Lanes are windows, turned into
+// channels-last order as they are written. Reads kLanes windows at a time.
+TENON_INLINE void pool_planes(const Pooling& p, const PoolBlock& b, const float* from, int64_t row, int64_t step) {
+  with_kind(p, [&]<typename Kind>(Kind) {
+    const int64_t windows = b.cols / p.wide;
+    const vi lanes = lane_index() * static_cast<int32_t>(p.wide);
+    for (int64_t x = 0; x < windows; x += kLanes) {
+      vf value[kLanes], place[kLanes];
+      for (int o = 0; o < kLanes; o++) value[o] = place[o] = zero();
+      for (int o = 0; o < b.n; o++) {
+        const float* at = from + o * step + x * p.wide;
+        vf pair[2][2];
+        if constexpr (Kind::pairs)
+          for (int i = 0; i < 2; i++) load_pairs(at + i * row, pair[i][0], pair[i][1]);
+        const Best best = Kind::window(p, p.place(b.d, b.h, b.w + x * p.wide), [&](int64_t i, int64_t j) {
+          if constexpr (Kind::pairs)
+            return pair[i][j];
+          else
+            return load_apart(at + i * row + j, p.wide);
+        });
+        value[o] = best.value;
+        place[o] = from_bits(best.place + lanes);
+      }
+      const int64_t to = p.at(b.image, b.d, b.h, b.w + x * p.wide) + b.channel, here = least(kLanes, windows - x);
+      const int n = static_cast<int>(b.n);
+      transpose(value);
+      for (int64_t i = 0; i < here; i++) store_first(p.y + to + i * p.channels, value[i], n);
+      if constexpr (Kind::places) {
+        transpose(place);
+        for (int64_t i = 0; i < here; i++) store_ints(p.index + to + i * p.channels, bits(place[i]), n);
+      }
+    }
+  });
 }
 
 // from [n, channels] -> to[c * plane + i].
@@ -95,50 +158,76 @@ struct PlanarRun {
         [](int64_t, int64_t, int64_t, int64_t) {});
   }
 
-  void band(const Band& b, const float* src) const {
-    float* dst = result_of(s, b);
+  void band(const Band& b, const float* src, float* own) const {
     alignas(64) float init[kTileRows * kWideCols];
     for (int64_t g = 0; g < s.groups; g++) {
       for (int64_t o = 0; o < s.out; o++)
         for (int j = 0; j < kWideCols; j++) init[o * kWideCols + j] = s.bias ? s.bias[g * s.out + o] : 0.0f;
       const float* from = src + g * s.in * plane();
-      float* to = dst + g * s.out;
-      if (s.axis[1].step == 1) {
-        run_on(g, init, from, to, (b.rows - 1) * p.row + b.cols, b.cols);
-      } else {
-        for (int64_t y = 0; y < b.rows; y++)
-          run_on(g, init, from + y * s.axis[1].step * p.row, to + y * s.axis[1].dst, b.cols, b.cols);
-      }
+      if (s.pooling)
+        pooled(g, init, from, b, own + p.pool_at);
+      else
+        turned(g, init, from, b, result_of(s, b) + g * s.out);
     }
   }
 
-  // n positions one after another, those between rows of `cols` among them.
-  void run_on(int64_t group, const float* init, const float* src, float* dst, int64_t n, int64_t cols) const {
+  // Rows of `src` are results one after another, but for strides: lines(y, n) for n positions from that of row y.
+  template <typename Lines>
+  void for_lines(int64_t rows, int64_t cols, const Lines& lines) const {
+    if (s.axis[1].step == 1) return lines(0, (rows - 1) * p.row + cols);
+    for (int64_t y = 0; y < rows; y++) lines(y, cols);
+  }
+
+  void turned(int64_t group, const float* init, const float* src, const Band& b, float* dst) const {
     alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kWideCols];
+    for_lines(b.rows, b.cols, [&, this](int64_t row, int64_t n) {
+      int64_t y = row, x = 0;
+      for (int64_t i = 0; i < n;) {
+        const int here = tile(group, init, src + row * s.axis[1].step * p.row + i, out, kWideCols, n - i);
+        for (int j = 0; j < here; j += kLanes)
+          turn(out + j, dst, y, x, b.cols, static_cast<int>(least(kLanes, here - j)));
+        i += here;
+      }
+    });
+  }
+
+  // A few rows of results, channel by channel, then their windows.
+  void pooled(int64_t group, const float* init, const float* src, const Band& b, float* results) const {
+    const int64_t step = p.pool_rows * p.row + plane_slack(s);
+    for (int64_t h = 0; h < b.rows; h += p.pool_rows) {
+      const int64_t rows = least(p.pool_rows, b.rows - h);
+      for_lines(rows, b.cols, [&, this](int64_t row, int64_t n) {
+        const float* from = src + (h + row) * s.axis[1].step * p.row;
+        for (int64_t i = 0; i < n;) i += tile(group, init, from + i, results + row * p.row + i, step, n - i);
+      });
+      for (int64_t y = 0; y < rows; y += s.pooling->high)
+        pool_planes(*s.pooling, {b.image, b.d, b.h + h + y, 1, b.w, b.cols, group * s.out, s.out}, results + y * p.row,
+                    p.row, step);
+    }
+  }
+
+  // Results at up to wide_vecs positions of n, rows of `out` `step` apart, which are written to the end of a tile; how
+  // many of them are meant.
+  int tile(int64_t group, const float* init, const float* src, float* out, int64_t step, int64_t n) const {
     TileCall call;
     call.a = panel_at(group);
     call.a_row = 1;
     call.a_step = s.out;
+    call.b = src;
     call.index = index();
     call.k = p.inner;
     call.init = init;
     call.init_row = kWideCols;
     call.c = out;
-    call.c_row = kWideCols;
+    call.c_row = step;
     call.floor = floor_of(s.activation);
-    int64_t y = 0, x = 0;
-    const int rows = static_cast<int>(s.out), wide = wide_vecs(rows) * kLanes;
-    for (int64_t i = 0; i < n;) {
-      const bool narrow = n - i <= kTileCols;
-      const int here = static_cast<int>(least(wide, n - i));
-      call.cols = narrow ? kTileCols : wide;
-      call.b = src + i;
-      (narrow ? tile_function(kIndexB, rows, kTileCols) : wide_tile_function(rows))(call);
-      if (s.activation > kRelu)
-        for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * kWideCols, here);
-      for (int j = 0; j < here; j += kLanes) turn(out + j, dst, y, x, cols, static_cast<int>(least(kLanes, here - j)));
-      i += here;
-    }
+    const int rows = static_cast<int>(s.out), wide = wide_vecs(rows) * kLanes, here = static_cast<int>(least(wide, n));
+    const bool narrow = n <= kTileCols;
+    call.cols = narrow ? kTileCols : wide;
+    (narrow ? tile_function(kIndexB, rows, kTileCols) : wide_tile_function(rows))(call);
+    if (s.activation > kRelu)
+      for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * step, here);
+    return here;
   }
 
   // One vector a channel -> the channels of each position; (y, x) is the first position and moves on.
@@ -164,8 +253,9 @@ TENON_INLINE void planar(const Runtime& rt, uint8_t* scratch, const Sweep& s, co
   run.make_index();
   for (int64_t g = 0; g < s.groups; g++) run.pack(g);
   for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    run.copy(run.own(worker), b);
-    run.band(b, run.own(worker));
+    float* own = run.own(worker);
+    run.copy(own, b);
+    run.band(b, own, own);
   });
 }
 

@@ -1,25 +1,10 @@
 // The largest of each window, and where it stands.
 #include "gen/attrs.h"
+#include "ops/best.h"
 #include "ops/pool.h"
 
 namespace tenon::TENON_ISA {
 namespace {
-
-// The first of the largest; NaN above all.
-struct Best {
-  vf value;
-  vi place;
-  TENON_INLINE void meet(Best& best, vf v, vi at) {
-    const vi wins = ~(v <= best.value) & (best.value == best.value);
-    best.value = select(wins, v, best.value);
-    best.place = select(wins, at, best.place);
-  }
-};
-
-TENON_INLINE void store_ints(int32_t* p, vi v, int count) {
-  if (count == kLanes) return store(p, v);
-  store_first(reinterpret_cast<float*>(p), from_bits(v), count);
-}
 
 // One window, wherever it lies, a vector of channels at a time.
 void max_window(const Pool& p, const float* x, const Line& at, uint64_t w0, uint64_t w1, float* y, int32_t* index) {

@@ -4,6 +4,7 @@
 // table of offsets that all tiles share. A band is what one task makes: some output rows of one image.
 #pragma once
 #include "ops/gemm.h"
+#include "ops/pooled.h"
 #include "ops/short_sums.h"
 
 namespace tenon::TENON_ISA {
@@ -29,19 +30,22 @@ struct Sweep {
   float* dst = nullptr;
   const float* bias = nullptr;
   uint32_t activation = 0;
+  const Pooling* pooling = nullptr;  // then dst is no place: a few rows of results at a time are scratch
 };
 
 struct SweepPlan {
   int64_t taps = 0, inner = 0, panels = 0;
-  bool copies = false;          // bands are copied
-  int64_t band = 1, bands = 1;  // output rows of a task; such bands of a slice of an image
-  int64_t span = 1, spans = 1;  // output positions of a row of a task; such spans of a row
-  int64_t col_groups = 1;       // tasks a band
-  int64_t row = 0, slice = 0;   // elements from a row, a depth slice of the band to the next
+  bool copies = false;                 // bands are copied
+  int64_t band = 1, bands = 1;         // output rows of a task; such bands of a slice of an image
+  int64_t span = 1, spans = 1;         // output positions of a row of a task; such spans of a row
+  int64_t col_groups = 1;              // tasks a band
+  int64_t row = 0, slice = 0;          // elements from a row, a depth slice of the band to the next
+  int64_t pool_rows = 0, pool_at = 0;  // results that are pooled at once; where they lie in a worker's scratch
   uint64_t weight_bytes = 0, index_bytes = 0, band_bytes = 0;
 };
 
 TENON_INLINE int64_t channels_in(const Sweep& s) { return s.in * s.groups; }
+TENON_INLINE int64_t whole_times(int64_t n, int64_t of) { return ceil_div(n, of) * of; }
 
 // Rows (or columns) of the padded source that `n` output rows (or columns) read.
 TENON_INLINE int64_t rows_read(const Axis& a, int64_t n) { return a.extent - (a.out - n) * a.step; }
@@ -64,7 +68,7 @@ TENON_INLINE int64_t span_positions(const Sweep& s, int threads) {
   int64_t spans = ceil_div(bytes, kBandBytes);
   if (threads > 1 && rows < 4 * threads) spans = most(spans, ceil_div(4 * threads, rows));
   const int64_t span = most(8 * kTileRows, ceil_div(w.out, most(1, spans)));
-  return least(w.out, ceil_div(span, kTileRows) * kTileRows);
+  return least(w.out, whole_times(whole_times(span, kTileRows), s.pooling ? s.pooling->wide : 1));
 }
 
 // Output rows of a task. `row`: elements of a row that it reads.
@@ -74,7 +78,19 @@ TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t tasks_a_row,
   int64_t band = room <= rows_read(h, 1) ? 1 : (room - rows_read(h, 1)) / h.step + 1;
   band = most(1, least(band, h.out));
   while (band > 4 && tasks_a_row * ceil_div(h.out, band) < 4 * threads && threads > 1) band = ceil_div(band, 2);
-  return ceil_div(h.out, ceil_div(h.out, band));  // bands of even heights
+  band = ceil_div(h.out, ceil_div(h.out, band));  // bands of even heights
+  return s.pooling ? whole_times(band, s.pooling->high) : band;
+}
+
+constexpr int64_t kPoolBytes = 16 << 10;  // results that wait for pooling stay in the first cache
+
+// Room for the results of a few rows of `row` elements.
+TENON_INLINE void plan_pooling(const Sweep& s, SweepPlan& p, int64_t row) {
+  if (!s.pooling) return;
+  const int64_t high = s.pooling->high;
+  p.pool_rows = least(p.band, most(1, kPoolBytes / (4 * most(1, row)) / high) * high);
+  p.pool_at = static_cast<int64_t>(p.band_bytes) / 4;
+  p.band_bytes += round64((p.pool_rows * row + kTileCols) * 4);
 }
 
 TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
@@ -96,6 +112,7 @@ TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
   p.weight_bytes = round64(s.groups * p.panels * p.inner * kTileCols * 4);
   p.index_bytes = round64(p.inner * 8);
   if (p.copies) p.band_bytes = round64((p.slice * slices_read(d) + kTileCols) * 4);
+  plan_pooling(s, p, h.dst);
   return p;
 }
 
@@ -170,6 +187,23 @@ TENON_INLINE float* result_of(const Sweep& s, const Band& b) {
   return s.dst + b.image * s.dst_image + b.d * s.axis[0].dst + b.h * s.axis[1].dst + b.w * s.axis[2].dst;
 }
 
+// make(band, src, dst) for a band whose source is at src: all of it into the result, or some rows at a time into a
+// worker's own scratch, from where channels [channel, channel + n) are pooled.
+template <typename Make>
+TENON_INLINE void make_results(const Sweep& s, const SweepPlan& p, const Band& b, const float* src, float* own,
+                               int64_t channel, int64_t n, const Make& make) {
+  if (!s.pooling) return make(b, src, result_of(s, b));
+  for (int64_t y = 0; y < b.rows; y += p.pool_rows) {
+    Band some = b;
+    some.h += y;
+    some.rows = least(p.pool_rows, b.rows - y);
+    float* results = own + p.pool_at;
+    make(some, src + y * s.axis[1].step * p.row, results);
+    pool_block(*s.pooling, {b.image, b.d, some.h, some.rows, b.w, b.cols, channel, n}, results + channel, s.axis[1].dst,
+               s.axis[2].dst);
+  }
+}
+
 // body(band, worker) for every band, small ones several to a task.
 template <typename Body>
 TENON_INLINE void for_bands(const Runtime& rt, const Sweep& s, const SweepPlan& p, const Body& body) {
@@ -226,13 +260,14 @@ struct SweepRun {
         }
   }
 
+  // The first output channel of one of all groups' panels; that of the one after the last is their number.
+  int64_t first_col(int64_t u) const { return u / p.panels * s.out + u % p.panels * kTileCols; }
+
   // Panels [from, to) of all groups' panels, for a band whose source is at src.
-  void band(const Band& b, const float* src, int64_t from, int64_t to) const {
-    float* dst = result_of(s, b);
+  void band(const Band& b, const float* src, float* dst, int64_t from, int64_t to) const {
     const int64_t blocks = most(1, ceil_div(p.inner, kDepth));
     for (int64_t u = from; u < to; u++) {
-      const int64_t group = u / p.panels, panel = u % p.panels;
-      const int64_t col = group * s.out + panel * kTileCols;
+      const int64_t group = u / p.panels, panel = u % p.panels, col = first_col(u);
       TileCall call;
       call.cols = cols_of(panel);
       call.b_step = panel_width(call.cols);
@@ -291,8 +326,10 @@ TENON_INLINE void sweep(const Runtime& rt, uint8_t* scratch, const Sweep& s, con
                    run.cols_of(u % p.panels));
   });
   for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    run.band(b, open_band(s, p, b, run.own(worker)), part(all, b.group, p.col_groups),
-             part(all, b.group + 1, p.col_groups));
+    const int64_t from = part(all, b.group, p.col_groups), to = part(all, b.group + 1, p.col_groups);
+    float* own = run.own(worker);
+    make_results(s, p, b, open_band(s, p, b, own), own, run.first_col(from), run.first_col(to) - run.first_col(from),
+                 [&](const Band& some, const float* src, float* dst) { run.band(some, src, dst, from, to); });
   });
 }
 

@@ -104,12 +104,24 @@ struct WinogradRun {
     open_tile<m>(pixels, s.in, to, p.source, [](const auto& get, const auto& put) { transform_inputs<m>(get, put); });
   }
 
-  // Sums of one tile and panel -> results.
+  // Sums of one tile and panel -> results, or what they are pooled to.
   void close(const Place& at, const float* from, int64_t panel) const {
     const Axis &h = s.axis[1], &w = s.axis[2];
-    const int cols = cols_of(panel), rows_here = static_cast<int>(least(m, h.out - at.y)),
-              cols_here = static_cast<int>(least(m, w.out - at.x));
-    float* dst = s.dst + at.image * s.dst_image + at.y * h.dst + at.x * w.dst + panel * kTileCols;
+    const int64_t rows = least(m, h.out - at.y), cols = least(m, w.out - at.x), channel = panel * kTileCols;
+    if (!s.pooling) {
+      float* dst = s.dst + at.image * s.dst_image + at.y * h.dst + at.x * w.dst + channel;
+      return results(from, panel, dst, rows, cols, h.dst, w.dst);
+    }
+    alignas(64) float tile[m * m * kTileCols];
+    results(from, panel, tile, rows, cols, m * kTileCols, kTileCols);
+    pool_block(*s.pooling, {at.image, 0, at.y, rows, at.x, cols, channel, cols_of(panel)}, tile, m * kTileCols,
+               kTileCols);
+  }
+
+  // The first rows_here x cols_here results of a tile; elements from a row, a column of dst to the next.
+  void results(const float* from, int64_t panel, float* dst, int64_t rows_here, int64_t cols_here, int64_t row,
+               int64_t col) const {
+    const int cols = cols_of(panel);
     const vf floor = splat(floor_of(s.activation));
     for (int c = 0; c < cols; c += kLanes) {
       const int here = cols - c < kLanes ? cols - c : kLanes;
@@ -117,12 +129,12 @@ struct WinogradRun {
       transform_sums<m, m>([&](int y, int x) { return load(from + (y * n + x) * p.sums + c); },
                            [&](int y, int x, vf v) {
                              if (y >= rows_here || x >= cols_here) return;
-                             store_first(dst + y * h.dst + x * w.dst + c, max(floor, v + bias), here);
+                             store_first(dst + y * row + x * col + c, max(floor, v + bias), here);
                            });
     }
     if (s.activation > kRelu)
-      for (int i = 0; i < rows_here; i++)
-        for (int j = 0; j < cols_here; j++) activate_run(s.activation, dst + i * h.dst + j * w.dst, cols);
+      for (int64_t i = 0; i < rows_here; i++)
+        for (int64_t j = 0; j < cols_here; j++) activate_run(s.activation, dst + i * row + j * col, cols);
   }
 
   // Panels [from, to) of the sums at one point, over the tiles of a block.

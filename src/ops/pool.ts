@@ -1,13 +1,12 @@
 import { f32, i32, numel } from '../base/tensor-type.ts';
 import type { Shape } from '../base/tensor-type.ts';
-import { Unfit } from '../base/unfit.ts';
 import { defineOp } from '../ir/define-op.ts';
 import type { AttrKind, Attrs, OpDef } from '../ir/op.ts';
 import { listOf } from './lib/attrs.ts';
 import { free, perInput } from './lib/cost.ts';
 import { ndArray } from './lib/nd.ts';
-import { checkSpatial, forEachTap, perAxis, poolWindow, pooledSize, tapCount } from './lib/spatial.ts';
-import { arrayAt, dim, shapeAt, showShape } from './lib/types.ts';
+import { checkPlane, checkSpatial, forEachTap, perAxis, poolWindow, pooledSize, tapCount } from './lib/spatial.ts';
+import { arrayAt, dim, shapeAt } from './lib/types.ts';
 
 const POOL_ATTRS: Readonly<Record<string, AttrKind>> = {
   kernel: perAxis,
@@ -22,12 +21,6 @@ const shared = (attrs: Attrs): Attrs => Object.fromEntries(Object.keys(POOL_ATTR
 
 function outputShape(x: Shape, attrs: Attrs): number[] {
   return [dim(x, 0), ...pooledSize(x.slice(1, 4), poolWindow(attrs)), dim(x, 4)];
-}
-
-/** Indices are i32: a plane of 2^31 elements or more has none. */
-function checkPlane(size: readonly number[]): void {
-  if (numel(size) < 2 ** 31) return;
-  throw new Unfit(`maxpool over ${showShape(size)}`, 'fewer than 2^31 places', String(numel(size)));
 }
 
 /** The shape of x, whose size is an attribute, where dy has the shape of the pool's output. */
@@ -105,7 +98,7 @@ export const maxpool = defineOp({
   infer: (inputs, attrs) => {
     const x = shapeAt(inputs, 0);
     const y = outputShape(x, attrs);
-    checkPlane(x.slice(1, 4));
+    checkPlane('maxpool', x.slice(1, 4));
     return [f32(...y), i32(...y)];
   },
   grad: (g) => {

@@ -14,7 +14,8 @@ import { conv } from '../../src/ops/conv.ts';
 import { add, affine, gelu, geluTanh, mul, neg, relu, silu, square, sub, tanh } from '../../src/ops/elementwise.ts';
 import { linearInputGrad, linearWithSlope } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { maxpool } from '../../src/ops/pool.ts';
+import { convMaxpool, convPool } from '../../src/ops/conv-pool.ts';
+import { avgpool, maxpool } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
 import { broadcastTo, sum } from '../../src/ops/reduce.ts';
 import { permutation, reshape, slice, transpose } from '../../src/ops/shape.ts';
@@ -362,6 +363,55 @@ rewriting('a slope that follows from the input is gathered where gradients of po
     );
     assert.ok(stride === 1 || !after.nodes.some((n) => n.op.name === 'maxpool_grad'), printGraph(after));
   }
+});
+
+const CONV = { stride: [1, 1, 1], padBefore: [0, 1, 1], padAfter: [0, 1, 1], dilation: [1, 1, 1], groups: 1 };
+const window2 = { kernel: [1, 2, 2], stride: [1, 2, 2], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
+
+rewriting('convolution, bias, relu and pooling are one op', () => {
+  const cases: readonly (readonly [string, (b: GraphBuilder, y: Value) => Value, string | null])[] = [
+    ['relu, max', (b, y) => b.apply(maxpool, [b.one(relu, [y])], window2)[0]!, 'conv_pool relu max'],
+    ['max, relu', (b, y) => b.one(relu, [b.apply(maxpool, [y], window2)[0]!]), 'conv_pool relu max'],
+    ['tanh, mean', (b, y) => b.one(avgpool, [b.one(tanh, [y])], window2), 'conv_pool tanh mean'],
+    ['windows that overlap', (b, y) => b.one(avgpool, [y], { ...window2, stride: [1, 1, 1] }), null],
+    ['padding', (b, y) => b.one(avgpool, [y], { ...window2, padAfter: [0, 0, 1] }), null],
+    ['depth', (b, y) => b.one(avgpool, [y], { ...window2, kernel: [2, 2, 2], stride: [2, 2, 2] }), null],
+    ['threes', (b, y) => b.one(avgpool, [y], { ...window2, kernel: [1, 3, 3], stride: [1, 3, 3] }), null],
+    ['results that are read', (b, y) => b.one(add, [b.one(sum, [y], { axes: 31 }), b.one(sum, [b.one(avgpool, [y], window2)], { axes: 31 })]), null], // prettier-ignore
+  ];
+  for (const [what, build, expected] of cases) {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const weight = b.param('weight', [5, 1, 3, 3, 2], { kind: 'normal', std: 1 });
+    const bias = b.param('bias', [5], { kind: 'normal', std: 1 });
+    const y = b.one(conv, [b.input('x', f32(2, 2, 7, 6, 2)), weight], { ...CONV, winograd: 'on' });
+    const graph = b.finish([{ name: 'y', value: build(b, b.one(add, [y, bias])) }]);
+    const after = optimize(graph);
+    checkSame(graph, after);
+    const fused = after.nodes.find((n) => n.op === convPool);
+    const found = fused ? `conv_pool ${String(fused.attrs['activation'])} ${String(fused.attrs['pool'])}` : null;
+    assert.is(found, expected, `${what}\n${printGraph(after)}`);
+    if (expected) assert.is(after.nodes.length, 1, printGraph(after));
+  }
+});
+
+rewriting('training keeps of a pooled convolution what is pooled, and the places', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const weight = b.param('weight', [3, 1, 3, 3, 2], { kind: 'normal', std: 1 });
+  const bias = b.param('bias', [3], { kind: 'normal', std: 1 });
+  const y = b.one(conv, [b.input('x', f32(2, 1, 7, 6, 2)), weight], { ...CONV, winograd: 'on' });
+  const [p] = b.apply(maxpool, [b.one(relu, [b.one(add, [y, bias])])], window2);
+  const loss = b.one(square, [p!]);
+  const grads = gradients(b, loss, b.params(), { add, fill });
+  const graph = b.finish([{ name: 'y', value: loss }, ...grads.map((value, i) => ({ name: `d${i}`, value: value! }))]);
+  const after = optimize(graph);
+  checkSame(graph, after);
+  const names = after.nodes.map((n) => n.op.name);
+  assert.ok(names.includes('conv_maxpool') && !names.includes('conv_act'), printGraph(after));
+  const fused = after.nodes.find((n) => n.op === convMaxpool)!;
+  assert.equal(
+    fused.types.map((t) => t.shape),
+    [p!.type.shape, p!.type.shape],
+  );
 });
 
 rewriting('rules that never rest are a bug, not a hang', () => {

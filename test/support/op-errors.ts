@@ -3,6 +3,7 @@ import type { TensorType } from '../../src/base/tensor-type.ts';
 import type { Attrs, OpDef } from '../../src/ir/op.ts';
 import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
+import { convMaxpool, convPool } from '../../src/ops/conv-pool.ts';
 import { add, relu, reluGrad } from '../../src/ops/elementwise.ts';
 import { gatherRows, loadU8, scatterRows } from '../../src/ops/gather.ts';
 import { kronConv, kronConvAct, kronConvGrad } from '../../src/ops/kron-conv.ts';
@@ -81,6 +82,23 @@ export const OP_ERRORS: readonly OpError[] = [
   [linearWeightGrad, [f32(2, 4), f32(3, 4)], {}, /rows is 2/],
   ...convErrors(conv),
   ...convErrors(convAct, { activation: 'relu' }).map(([op, t, a, m]) => [op, [...t, null], a, m] as const),
+  ...convErrors(convPool, { activation: 'relu', pool: 'max', window: [2, 2] }).map(
+    ([op, t, a, m]) => [op, [...t, null], a, m] as const,
+  ),
+  ...[convPool, convMaxpool].flatMap((op): OpError[] => {
+    const attrs = { ...convolution, activation: 'relu', ...(op === convPool ? { pool: 'max' } : {}) };
+    return [
+      [op, [image, weight, null], { ...attrs, window: [4, 1] }, /a window of \[4, 1\] over \[3, 3\]/],
+      [op, [image, weight, null], { ...attrs, window: [1, 0] }, /a window of \[1, 0\]/],
+      [op, [image, weight, f32(5)], { ...attrs, window: [2, 2] }, /out is 6/],
+    ];
+  }),
+  [
+    convMaxpool,
+    [f32(0, 1, 65536, 32768, 1), f32(0, 1, 1, 1, 1), null],
+    { ...convolution, activation: 'relu', window: [2, 2] },
+    /conv_maxpool over \[1, 65536, 32768\]/,
+  ],
   [convAct, [image, weight, f32(5)], { ...convolution, activation: 'relu' }, /out is 6/],
   [convInputGrad, [f32(2, 1, 3, 4, 6), weight], { ...convolution, size: [1, 5, 5] }, /dy does not have the size/],
   [convInputGrad, [convolved, weight], { ...convolution, size: [1, 0, 5] }, /larger than the padded height/],

@@ -1,3 +1,4 @@
+import { numel } from '../../base/tensor-type.ts';
 import type { Shape } from '../../base/tensor-type.ts';
 import { Unfit } from '../../base/unfit.ts';
 import type { AttrKind, Attrs } from '../../ir/op.ts';
@@ -76,6 +77,12 @@ export function checkSpatial(what: string, shape: Shape, size: readonly number[]
     showShape(size),
     showShape(shape.slice(1, 4)),
   );
+}
+
+/** Places are i32: a plane of 2^31 elements or more has none. */
+export function checkPlane(what: string, size: readonly number[]): void {
+  if (numel(size) < 2 ** 31) return;
+  throw new Unfit(`${what} over ${showShape(size)}`, 'fewer than 2^31 places', String(numel(size)));
 }
 
 /** Along one axis: for each position of the window, the input coordinates inside the input, with their place in the window. */
