@@ -8,7 +8,7 @@ import type { Definitions } from './definitions.ts';
 import type { Elements } from './member-elements.ts';
 import type { Arity, Cell, Decided, Emitted, Scope } from './member-scope.ts';
 import { finalise, name } from './pieces.ts';
-import type { Counts, Piece } from './pieces.ts';
+import type { Counts } from './pieces.ts';
 import { beginsWithEach, isGroup, isSilent } from './uses.ts';
 import type { Made } from './uses.ts';
 
@@ -66,7 +66,7 @@ export class Calls {
   }
 
   /** A cell with its values decided: what is left are its tensors. */
-  cell(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): { made: Made; tensors: readonly Piece[] } {
+  cell(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): Made {
     const { def } = e;
     if (def.body.kind !== 'tensor') throw new Error('bug: no cell');
     const cells = this.argumentCells(e, scope, caller);
@@ -94,7 +94,8 @@ export class Calls {
     const body: Statement[] = [...block.definitions, ...wires.map((line) => line.write(counts))];
     body.push({ kind: 'return', value: finalise(result.piece, counts), ...none });
     for (const n of [...block.names, ...block.below]) scope.block.below.add(n);
-    const params = [...flowing, ...tensors.filter((p) => given.has(p))].map((p): Parameter => ({
+    const fixed = tensors.filter((p) => given.has(p));
+    const params = [...flowing, ...fixed].map((p): Parameter => ({
       name: name(p.name),
       ...none,
     }));
@@ -105,9 +106,7 @@ export class Calls {
       body,
       ...none,
     }));
-    return {
-      made: { base: name(label), auto: label, out: result.out, silent: false },
-      tensors: tensors.filter((p) => given.has(p)).map((p) => given.get(p)!.piece),
-    };
+    const pieces = fixed.map((p) => given.get(p)!.piece);
+    return { base: name(label), tensors: pieces, auto: label, out: result.out, silent: false };
   }
 }

@@ -246,7 +246,7 @@ export class MemberPrinter {
 
   private call(e: CallExpr, input: Arity | null, scope: Scope, caller: Scope): Made {
     const { def } = e;
-    if (def.body.kind === 'tensor') return this.calls.cell(e, input, scope, caller).made;
+    if (def.body.kind === 'tensor') return this.calls.cell(e, input, scope, caller);
     const cells = this.calls.argumentCells(e, scope, caller);
     const inside = this.decided.openOver(scope, def.body.bindings, cells);
     return this.calls.named(def.name, this.net(def.body.net, input ?? 'one', inside), isScope(def), scope.block);
@@ -287,13 +287,8 @@ export class MemberPrinter {
       }
       case 'callOf': {
         const { label, use } = e.call.name;
-        const { made, tensors } = this.calls.cell(
-          e.call,
-          null,
-          this.decided.below(scope, useSegment(e.call.name)),
-          scope,
-        );
-        return { piece: { ...usePiece(made, label, use), tensors }, out: made.out };
+        const made = this.calls.cell(e.call, null, this.decided.below(scope, useSegment(e.call.name)), scope);
+        return { piece: usePiece(made, label, use), out: made.out };
       }
     }
   }

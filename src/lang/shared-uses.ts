@@ -1,8 +1,13 @@
 import type { AnyExpr } from '../space/references.ts';
-import type { CallExpr, NetExpr, NetParameter, SharedLet, Space, ViaExpr, Wire } from '../space/space.ts';
+import { BUDGET } from '../space/limits.ts';
+import { rootBindings } from '../space/root.ts';
+import type { CallExpr, SharedLet, Space, ViaExpr, Wire } from '../space/space.ts';
 import type { Span } from '../base/span.ts';
 import type { Checker } from './model.ts';
+import { netsMaker } from './given-nets.ts';
+import type { Nets, NetsMaker } from './given-nets.ts';
 import { partsOf } from './parts.ts';
+import { standingIn } from './standing.ts';
 import { mayBeWhole } from './weights.ts';
 
 /** Steps of one walk; beyond them nothing is said. */
@@ -11,23 +16,49 @@ const MAX_STEPS = 200_000;
 /** What stands around an expression: its groups, outermost first, and what the parameters of the call are. */
 interface Place {
   readonly groups: readonly ViaExpr[];
-  readonly nets: ReadonlyMap<NetParameter, { readonly expr: NetExpr; readonly nets: Place['nets'] }>;
+  readonly nets: Nets;
   readonly wires: ReadonlyMap<Wire, readonly ViaExpr[]>;
 }
 
 interface Walk {
   readonly checker: Checker;
+  readonly nets: NetsMaker;
   readonly seen: Map<object, Set<string>>;
   readonly ids: Map<object, number>;
   readonly uses: Map<SharedLet, { readonly groups: readonly ViaExpr[]; readonly span: Span }>;
   steps: number;
+  calls: number;
 }
 
-/** E207: all uses of a `shared` network lie inside or all outside of a `via` group. */
+/** E207: all uses of a `shared` network lie inside or all outside of a `via` group, and in one vector where it makes one. */
 export function checkSharedUses(space: Space, checker: Checker): void {
   if (![...partsOf<{ readonly kind?: string }>(space)].some((p) => p.kind === 'via')) return;
-  const w: Walk = { checker, seen: new Map(), ids: new Map(), uses: new Map(), steps: 0 };
-  for (const o of space.outputs) walk(o.expr, { groups: [], nets: new Map(), wires: new Map() }, w);
+  const nets = netsMaker();
+  const w: Walk = { checker, nets, seen: new Map(), ids: new Map(), uses: new Map(), steps: 0, calls: 0 };
+  for (const o of space.outputs) walk(o.expr, { groups: [], nets: nets.none, wires: new Map() }, w);
+  checkVectors(space, w);
+}
+
+// A group that stands several times is as many vectors.
+function checkVectors(space: Space, w: Walk): void {
+  const uses = [...w.uses].flatMap(([binding, { groups, span }]) =>
+    groups.filter((g) => mayBeWhole(g.weight)).map((group) => ({ binding, span, group })),
+  );
+  if (uses.length === 0) return;
+  const times = standingIn(
+    rootBindings(space),
+    space.outputs.map((o) => o.expr),
+  );
+  for (const { binding, span, group } of uses) {
+    if (times(binding, group) < 2) continue;
+    const message = `\`${binding.name}\` is shared, but the \`via\` around it stands several times: each is a vector of its own`;
+    w.checker.report('E207', span.source, span, message, {
+      expected: 'one vector for each weight',
+      found: 'several',
+      notes: [{ span: group.span, message: 'this group stands several times' }],
+      hint: `\`shared ${binding.name}\` inside of the group's network, or one \`via\` around all uses, makes them one`,
+    });
+  }
 }
 
 const idOf = (o: object, w: Walk): number => {
@@ -45,13 +76,9 @@ function isNew(at: object, { groups, nets }: Place, w: Walk): boolean {
 }
 
 function use(binding: SharedLet, span: Span, groups: readonly ViaExpr[], w: Walk): void {
-  const { source } = span;
   const before = w.uses.get(binding);
   if (!before) {
     w.uses.set(binding, { groups, span });
-    if (!groups.some((g) => mayBeWhole(g.weight))) return;
-    const message = `\`${binding.name}\` is shared: inside of \`via subspace(…)\` that is part of the language, but is not supported yet`;
-    w.checker.report('E105', source, span, message);
     return;
   }
   const differ = groups.find((g) => !before.groups.includes(g)) ?? before.groups.find((g) => !groups.includes(g));
@@ -71,7 +98,7 @@ function walk(e: AnyExpr, at: Place, w: Walk): void {
   for (const part of partsIn(e)) walk(part, at, w);
   switch (e.kind) {
     case 'via':
-      walk(e.body, { ...at, groups: [...at.groups, e] }, w);
+      walk(e.body, at.groups.includes(e) ? at : { ...at, groups: [...at.groups, e] }, w);
       break;
     case 'shared':
       use(e.binding, e.span, at.groups, w);
@@ -163,16 +190,16 @@ function partsIn(e: AnyExpr): readonly AnyExpr[] {
 }
 
 function walkCall(call: CallExpr, at: Place, w: Walk): void {
-  const nets = new Map(at.nets);
-  for (const a of call.args) {
-    if (a.kind === 'net') nets.set(a.parameter, { expr: a.expr, nets: at.nets });
-    if (a.kind === 'tensor') walk(a.expr, at, w);
-  }
+  if (w.calls >= BUDGET.depth) return;
+  w.calls++;
+  for (const a of call.args) if (a.kind === 'tensor') walk(a.expr, at, w);
   const { body } = call.def;
   const wires = new Map(at.wires);
   for (const b of body.bindings) if (b.kind === 'wire') wires.set(b, at.groups);
-  const inside: Place = { groups: at.groups, wires, nets: takesNets(call) ? nets : at.nets };
-  walk(body.kind === 'net' ? body.net : body.result, inside, w);
+  walk(
+    body.kind === 'net' ? body.net : body.result,
+    { groups: at.groups, wires, nets: w.nets.inside(call, at.nets) },
+    w,
+  );
+  w.calls--;
 }
-
-const takesNets = (call: CallExpr): boolean => call.args.some((a) => a.kind === 'net');

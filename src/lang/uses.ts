@@ -1,11 +1,14 @@
 import type { Expr } from '../../grammar/syntax.ts';
 import type { Arity, Emitted } from './member-scope.ts';
+import { finalise } from './pieces.ts';
 import type { Piece, UsePiece } from './pieces.ts';
 import { printExpression } from './printer.ts';
 
 /** A use without its name. `auto`: the label that it has unless one is given; null for a group in parentheses. */
 export interface Made {
   readonly base: Expr;
+  /** Tensors given as arguments, before the others. */
+  readonly tensors?: readonly Piece[];
   readonly auto: string | null;
   readonly out: Arity;
   readonly silent: boolean;
@@ -38,7 +41,7 @@ export function usePiece(m: Made, label: string, use: number): UsePiece {
   return {
     kind: 'use',
     base: m.base,
-    tensors: [],
+    tensors: m.tensors ?? [],
     auto: m.auto,
     label,
     use,
@@ -48,8 +51,9 @@ export function usePiece(m: Made, label: string, use: number): UsePiece {
 }
 
 export const allEqual = (made: readonly Made[]): boolean => {
-  const first = printExpression(made[0]!.base);
-  return made.every((m) => m.auto === made[0]!.auto && printExpression(m.base) === first);
+  const shown = (m: Made): string => printExpression(finalise({ ...usePiece(m, '', 0), silent: true }, new Map()));
+  const first = shown(made[0]!);
+  return made.every((m) => m.auto === made[0]!.auto && shown(m) === first);
 };
 
 export const together = (items: readonly Emitted[]): Emitted => ({

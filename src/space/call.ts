@@ -26,8 +26,9 @@ export function evaluateCall(ev: Evaluator, e: CallExpr, inputs: readonly number
   }
 }
 
-function callBody(ev: Evaluator, e: CallExpr, inputs: readonly number[] | null, ctx: Context): Table {
+function callBody(ev: Evaluator, e: CallExpr, inputs: readonly number[] | null, around: Context): Table {
   const { def } = e;
+  const ctx = inputs ? { ...around, vias: inputs.map(ev.flows.viaOf) } : around;
   const cells = argumentCells(ev, e, ctx);
   if (inputs && def.body.kind === 'tensor') {
     const open = openTensors(e);
@@ -97,14 +98,16 @@ function argumentCells(ev: Evaluator, e: CallExpr, ctx: Context): Map<Bound, Cel
         cells.set(a.parameter, { kind: 'closure', expr: a.expr, env: unowned(ctx.env) });
         break;
       case 'tensor': {
-        const place = { mode: ctx.mode, lanes: ctx.lanes, env: unowned(ctx.env), segment: '' };
+        const place = { mode: ctx.mode, lanes: ctx.lanes, vias: ctx.vias };
         cells.set(a.parameter, {
           kind: 'slot',
           what: 'wire',
           id: reads.newSlot('plain'),
           name: a.parameter.name,
           expr: a.expr,
-          ...place,
+          place,
+          env: unowned(ctx.env),
+          segment: '',
         });
         break;
       }

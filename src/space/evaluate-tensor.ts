@@ -126,8 +126,9 @@ function markUses(ev: Evaluator, e: WireExpr, ctx: Context): Reads {
 
 function readWire(ev: Evaluator, binding: Wire | TensorParameter | InputDecl, ctx: Context): Table {
   const cell = lookup(ctx.env, binding);
+  const here = (flow: number, lane: number): number => ev.flows.under(flow, ctx.vias[lane]!);
   const entry = (flows: readonly number[]): ReturnType<typeof unitEntry> =>
-    unitEntry(ev.tables, spread(flows, ctx), useLanes(ctx));
+    unitEntry(ev.tables, spread(flows, ctx).map(here), useLanes(ctx));
   if (cell.kind === 'tensor') return [entry(cell.flows)];
   if (cell.kind !== 'slot' || cell.what !== 'wire') throw new Error(`bug: '${binding.name}' is not a tensor`);
   const { reads } = ev.tables;
@@ -138,7 +139,7 @@ function readWire(ev: Evaluator, binding: Wire | TensorParameter | InputDecl, ct
 }
 
 function outcomesOf(ev: Evaluator, slot: Extract<Slot, { what: 'wire' }>, ctx: Context): ReadonlySet<number> {
-  const table = ev.tensor(slot.expr, { env: slot.env, known: ctx.known, mode: slot.mode, lanes: slot.lanes });
+  const table = ev.tensor(slot.expr, { env: slot.env, known: ctx.known, ...slot.place });
   ev.tables.spend(table.length);
   return new Set(table.map((e) => ev.flows.list(e.out)));
 }

@@ -4,7 +4,7 @@ import { settled } from './apply-layer.ts';
 import type { Cost } from './costs.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import type { AnyExpr } from './references.ts';
-import { tableMaker } from './table.ts';
+import { addCosts, tableMaker } from './table.ts';
 import type { Entry, Table } from './table.ts';
 
 /** What `body` makes of inputs where weights are made so. The tensors carry it: what comes out is under the way around again. */
@@ -20,9 +20,9 @@ export function underVia(
   const inner = inputs.map((flow, lane) => ev.flows.under(flow, ev.forces.inside(outer[lane]!, made)));
   const back = (flow: number, lane: number): number => ev.flows.under(flow, outer[lane]!);
   if (!made.def.whole) return body(inner, ctx).map((entry) => ({ ...entry, out: entry.out.map(back) }));
-  // In lanes, so that what each lane takes is known exactly.
+  // Not plain, so that what each lane takes is known exactly.
   const maker = tableMaker(ev.tables);
-  for (const entry of body(inner, { ...ctx, mode: 'lanes' })) {
+  for (const entry of body(inner, { ...ctx, mode: ctx.mode === 'lanes' ? 'lanes' : 'shared' })) {
     const whole = asOneVector(ev, expr, made, entry, back, ctx);
     if (whole) maker.add(whole);
   }
@@ -42,7 +42,15 @@ function asOneVector(
   const broken = tooLong(ev, expr, made, entry.uses, flows);
   if (broken === null) return null;
   const paid = settled(ev, broken === undefined ? lanes : lanes.map((l) => ({ ...l, flow: broken })), ctx);
-  return paid && { ...paid, reads: entry.reads, node: ev.tables.nodes.and(entry.node, paid.node) };
+  // What of the weights inside is no part of the vector has been paid.
+  return (
+    paid && {
+      ...paid,
+      reads: entry.reads,
+      cost: addCosts(entry.cost, paid.cost),
+      node: ev.tables.nodes.and(entry.node, paid.node),
+    }
+  );
 }
 
 const sizeOf = (made: MadeBy): number => made.def.whole!.size(made.args);
@@ -56,8 +64,8 @@ function tooLong(
   flows: readonly number[],
 ): number | null | undefined {
   if (flows.some((flow) => ev.flows.brokenIn(flow) !== null)) return undefined;
-  const short = uses.find((use) => use.taken < sizeOf(made));
-  return short && ev.broken(expr, tooLongFor(made, short.taken));
+  const short = uses.map(ev.tables.costs.takenIn).find((taken) => taken < sizeOf(made));
+  return short === undefined ? undefined : ev.broken(expr, tooLongFor(made, short));
 }
 
 export const tooLongFor = (made: MadeBy, total: number): Unfit =>

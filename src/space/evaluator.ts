@@ -17,6 +17,8 @@ export interface Context {
   readonly mode: Mode;
   /** Tensors that flow side by side: 1 unless a network that is decided once meets several inputs. */
   readonly lanes: number;
+  /** How weights are made here, for each lane: the tensors of networks carry it, and those that are read from elsewhere take it. */
+  readonly vias: readonly number[];
 }
 
 /** What a network that is decided once makes of one input. */

@@ -61,7 +61,7 @@ function warm(ev: Evaluator, frame: Frame): void {
   const wires = frame.slots.filter((s) => s.what === 'wire');
   if (wires.length <= MANY_WIRES) return;
   if (wires.length > BUDGET.wires) throw new Beyond(`${wires.length} wires in one scope`);
-  for (const s of wires) ev.tensor(s.expr, { env: s.env, known: frame.ctx.known, mode: s.mode, lanes: s.lanes });
+  for (const s of wires) ev.tensor(s.expr, { env: s.env, known: frame.ctx.known, ...s.place });
 }
 
 function slotFor(ev: Evaluator, b: Binding, env: Env, ctx: Context): Slot {
@@ -75,8 +75,8 @@ function slotFor(ev: Evaluator, b: Binding, env: Env, ctx: Context): Slot {
     case 'shared':
       return { ...owned, id: reads.newSlot('plain'), what: 'shared', expr: b.expr };
     case 'wire': {
-      const place = { mode: ctx.mode, lanes: ctx.lanes };
-      return { ...owned, ...place, id: reads.newSlot('plain'), env, segment: '', what: 'wire', expr: b.expr };
+      const place = { mode: ctx.mode, lanes: ctx.lanes, vias: ctx.vias };
+      return { ...owned, place, id: reads.newSlot('plain'), env, segment: '', what: 'wire', expr: b.expr };
     }
   }
 }
@@ -112,7 +112,7 @@ function eliminate(ev: Evaluator, frame: Frame, table: Table, slot: Slot, keep: 
     const base = keep ? entry : { ...entry, reads: rest };
     for (const way of waysToBe(ev, frame, slot, guess, { ...withKnown(ev, frame.ctx, rest), env: slot.env })) {
       const both = product(ev.tables, base, { ...way, out: entry.out }, nodes.at(slot.segment, way.node));
-      if (both) made.add(both);
+      if (both) made.add({ ...both, uses: both.uses.map((u) => ev.tables.costs.returned(u, slot.id)) });
     }
   }
   return made.done();
@@ -135,7 +135,7 @@ function waysToBe(ev: Evaluator, frame: Frame, slot: Slot, guess: number, ctx: C
     case 'wire': {
       const wanted = ev.flows.get(guess);
       if (wanted.kind !== 'list') throw new Error('bug: a wire is guessed by its lanes');
-      const table = ev.tensor(slot.expr, { ...ctx, mode: slot.mode, lanes: slot.lanes });
+      const table = ev.tensor(slot.expr, { ...ctx, ...slot.place });
       return indexed(table, 'out', outKey).get(wanted.items.join()) ?? [];
     }
     case 'net':

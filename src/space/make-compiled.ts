@@ -102,7 +102,7 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
     keepsDecisions: options.effort !== 'count',
     memory,
   });
-  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
+  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1, vias: [0] };
   const inputs = new Map<Bound, Cell>(
     space.inputs.map((i) => [
       i,
@@ -144,7 +144,7 @@ function measuredBatch(space: Space): number {
     keepsDecisions: true,
     memory: { slots: 0, batch: 1 },
   });
-  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1 };
+  const outer: Context = { env: makeEnv(null), known: ev.tables.reads.none, mode: 'plain', lanes: 1, vias: [0] };
   const frame = openFrame(
     ev,
     outer,

@@ -143,7 +143,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     tellApart: (slots) => whole.widths.tellApart(slots),
     tensor: (e, ctx) => {
       const at = placeKey('t', e, infoOf(e, ctx.env), ctx);
-      return remembered(at.key, () => evaluateTensor(ev, e, at.ctx));
+      return remembered(`${at.key}/${ctx.vias.join()}`, () => evaluateTensor(ev, e, at.ctx));
     },
     net: (e, inputs, ctx) => applied('n', e, inputs, ctx, (ins, at) => evaluateNet(ev, e, ins, at)),
     bare: (e, inputs, ctx) => applied('b', e, inputs, ctx, (ins, at) => evaluateBare(ev, e, ins, at)),
@@ -157,7 +157,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
           params: keeps('params') ? c.params : 0,
           flops: keeps('flops') ? c.flops : 0,
           macs: keeps('macs') ? c.macs : 0,
-          weights: memory ? 4 * (c.params * (2 + slots) + c.state) : 0,
+          weights: memory ? 4 * (c.params * (2 + slots) + c.state + VECTOR_STATE * c.taken) : 0,
           kept: memory ? 4 * batch * c.kept : 0,
           taken: c.taken,
         },
@@ -166,11 +166,9 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     },
     vectorCostOf: (c, size) => {
       const keeps = (m: Tracked['measure']): boolean => options.costed || options.tracked.some((t) => t.measure === m);
-      const vector = 4 * (size * (2 + options.memory.slots) + VECTOR_STATE * c.taken);
-      return costs.with(c, {
+      return costs.given(c, {
         params: keeps('params') ? c.params + size : 0,
-        weights: keeps('memory') ? c.weights + vector : 0,
-        taken: 0,
+        weights: keeps('memory') ? c.weights + 4 * size * (2 + options.memory.slots) : 0,
       });
     },
     outcome: (flow, cost) => {

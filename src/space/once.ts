@@ -61,7 +61,7 @@ function readWays(
   });
   const made = tableMaker(ev.tables);
   for (const row of rows) {
-    const entry = slot.what === 'shared' ? sharedUse(ev, row.outcomes, ctx) : settled(ev, row.outcomes, ctx);
+    const entry = settled(ev, paidBy(ev, slot, row.outcomes), ctx);
     if (entry) made.add({ ...entry, reads: reads.one(slot.id, row.set!.id) });
   }
   return made.done();
@@ -95,7 +95,7 @@ function readLanes(
   });
   const made = tableMaker(ev.tables);
   for (const row of rows) {
-    const entry = slot.what === 'shared' ? sharedUse(ev, row.outcomes, ctx) : settled(ev, row.outcomes, ctx);
+    const entry = settled(ev, paidBy(ev, slot, row.outcomes), ctx);
     if (entry) made.add({ ...entry, reads: reads.one(slot.id, row.lanes.id) });
   }
   return made.done();
@@ -109,14 +109,8 @@ function shiftOf(ev: Evaluator, input: number, expr: NetExpr, env: Env): number 
 }
 
 // Weights of a shared network are paid where it is defined: a use pays the rest, whatever shares it.
-function sharedUse(ev: Evaluator, outcomes: readonly Outcome[], ctx: Context): Entry | null {
-  const { costs } = ev.tables;
-  const bare = outcomes.map((o) => ({
-    flow: o.flow,
-    cost: costs.perUse(o.cost),
-  }));
-  return settled(ev, bare, ctx);
-}
+const paidBy = (ev: Evaluator, slot: NetSlot, outcomes: readonly Outcome[]): readonly Outcome[] =>
+  slot.what === 'net' ? outcomes : outcomes.map((o) => ({ flow: o.flow, cost: ev.tables.costs.lent(o.cost, slot.id) }));
 
 // Outcomes that some decisions give for one more input, together with what is known for the others.
 function guesses(ev: Evaluator, slot: NetSlot, lanes: Lanes, input: number, ctx: Context): readonly number[] {

@@ -107,7 +107,7 @@ export function makeFlows(): Flows {
   };
   const under = (id: number, via: number): number => {
     const flow = all[id]!;
-    if (flow.kind === 'broken') return id;
+    if (flow.kind === 'broken' || (flow.kind === 'tensor' && flow.via === via)) return id;
     return flow.kind === 'tensor'
       ? tensor(flow.type, flow.depth, flow.wide, via)
       : list(flow.items.map((item) => under(item, via)));

@@ -37,7 +37,7 @@ function representative(ev: Evaluator, known: Reads): Reads {
 // The value of an expression where what is known leaves nothing open; else null.
 function settledValue(ev: Evaluator, e: ValueExpr, env: Env, known: Reads): number | null {
   const { reads, nodes } = ev.tables;
-  const table = ev.value(e, { env, known, mode: 'plain', lanes: 0 });
+  const table = ev.value(e, { env, known, mode: 'plain', lanes: 0, vias: [] });
   const only = table.length === 1 ? table[0]! : null;
   const settled = only && only.node === nodes.unit && only.reads.slots.every((s) => reads.get(known, s) !== undefined);
   return settled ? only.out[0]! : null;

@@ -65,7 +65,8 @@ export function makeWidths(apart: Apart): Widths {
   return {
     wide: (ev, e, ctx) => {
       if (!apart || ctx.mode !== 'plain' || e.kind === 'const' || apart.exprs.has(e)) return null;
-      const table = ev.value(e, valueContext(ctx));
+      // Whatever is known: the pieces are the same wherever a wire is evaluated again.
+      const table = ev.value(e, valueContext({ ...ctx, known: ev.tables.reads.none }));
       if (table.length < apart.many) return null;
       let found = known.get(table);
       if (found === undefined) known.set(table, (found = join(ev, e, ctx, table)));

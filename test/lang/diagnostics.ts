@@ -43,6 +43,12 @@ export const BAD: Readonly<Record<string, readonly string[]>> = {
     inSpace('shared s = dense(4)\noutput y = x -> s -> (s -> relu) via kron(2)'),
     inSpace('shared s = dense(8)\ndef f(g) = (relu -> g) via kron(2 | 4)\noutput y = x -> f(s) -> s'),
     inSpace('shared s = dense(8)\noutput y = x -> s via kron(2) -> (s -> relu) via kron(2)'),
+    inSpace('shared s = dense(4)\ndef block = (s -> relu) via subspace(5)\noutput y = x -> block -> block'),
+    inSpace('shared s = dense(4)\nlet f = (s -> relu) via (kron(2) | subspace(5))\noutput y = x -> [f, f] -> add'),
+    inSpace('shared s = dense(4)\noutput y = x -> (s via subspace(5)){1..3}'),
+    inSpace(
+      'shared s = dense(4)\ndef f(n) = if n > 0 then (s -> f(n - 1)) via subspace(7) else relu\noutput y = x -> f(2)',
+    ),
   ],
   'E209-no-weights': [through('relu via kron(2)')],
   'E201-via': [

@@ -1,9 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Requirement, Space, ValueLet, Wire } from '../../src/space/space.ts';
+import type { Requirement, Space, TensorExpr, ValueLet, Wire } from '../../src/space/space.ts';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
+import { ARCHITECTURE, tellingApart, totalOf } from '../../src/space/compile.ts';
 import { count } from '../../src/space/count.ts';
+import { EXACT } from '../../src/space/make-compiled.ts';
 import { mutate } from '../../src/space/mutate.ts';
 import { next } from '../../src/space/restrict.ts';
 import { sample } from '../../src/space/sample.ts';
@@ -38,6 +40,8 @@ import {
   shared,
   site,
   space,
+  tensorParameter,
+  tensors,
   term,
   useShared,
   uses,
@@ -262,6 +266,20 @@ counts('lets of many values that are widths are compared without being told apar
     many((a, b, c) => [is(op('%', ref(a), 8), '==', 0), is(op('%', ref(b), 4), '==', op('%', ref(c), 4))]),
     125n * 250_000n,
   );
+});
+
+counts('a wire whose width one reader tells apart and another does not', () => {
+  const [x, s] = [input('x', 4), tensorParameter('s')];
+  const v = letValue('v', range('v', 4, 40));
+  const graph = cell('graph', [s], (u) => {
+    const wide = (from: TensorExpr): TensorExpr => apply(from, layer(u, 'dense', { out: ref(v) }));
+    const w = wire('w', wide(read(s)));
+    return { bindings: [w], result: apply(tensors(wide(read(w)), wide(read(s))), layer(u, 'concat')) };
+  });
+  const made = space('Wires', { inputs: [x], bindings: [v], outputs: [apply(read(x), call(uses(), graph))] });
+  const counting = { ...ARCHITECTURE, effort: 'count' } as const;
+  const found = tellingApart(made, counting, { ...EXACT, budget: { left: 1e6 }, costed: false });
+  assert.is(totalOf(found.circuit), 37n);
 });
 
 counts.run();

@@ -76,6 +76,8 @@ interface Known {
   readonly values: (ValueLet | ValueParameter)[];
   readonly onces: NetLet[];
   readonly shareds: SharedLet[];
+  /** Whether what is decided here is met once: nothing around is decided for several inputs at a time. */
+  readonly alone: boolean;
 }
 
 const widths = [4, 6, 8];
@@ -103,12 +105,12 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
   const dense = (): NetExpr => layer(u, 'dense', { out: value(d, known, 'out') });
   if (depth <= 0) return d.below(3) === 0 ? layer(u, 'relu') : dense();
   const inner = (): NetExpr => net(d, u, known, depth - 1);
-  const scope = (name: string): NetExpr =>
+  const scope = (name: string, at = known): NetExpr =>
     call(
       u,
-      def(name, (c) => net(d, c, known, depth - 1)),
+      def(name, (c) => net(d, c, at, depth - 1)),
     );
-  switch (d.below(18)) {
+  switch (d.below(19)) {
     case 0:
     case 1:
       return seq(inner(), inner());
@@ -119,7 +121,7 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
     case 4:
       return repeat(scope('rep'), oneOf('repeat', 0, 1, 2));
     case 5:
-      return repeat(scope('tie'), oneOf('repeat', 1, 3), true);
+      return repeat(scope('tie', { ...known, alone: false }), oneOf('repeat', 1, 3), true);
     case 6:
       return maybe(scope('opt'));
     case 7:
@@ -158,14 +160,29 @@ function net(d: Dice, u: Uses, known: Known, depth: number): NetExpr {
       return known.values.length > 0 ? ifNet(op('==', ref(known.values[0]!), 4), inner(), inner()) : inner();
     case 15:
     case 16:
-      return under(d, u, known, inner());
+      return under(d, u, known, (at) => net(d, u, at, depth - 1));
+    case 17: {
+      if (!known.alone) return dense();
+      const own = shared('own', net(d, uses(), known, depth - 1));
+      const inside = { ...known, shareds: [own] };
+      return call(
+        u,
+        def('owner', (c) => net(d, c, inside, depth), [], [own]),
+      );
+    }
     default:
       return call(u, wireCell(d, known, depth - 1));
   }
 }
 
-// How the weights of a network are made; what is shared may not be part of a vector.
-function under(d: Dice, u: Uses, known: Known, body: NetExpr): NetExpr {
+// How the weights of a network are made; what is shared outside is part of a vector only where that is the one of all uses.
+function under(
+  d: Dice,
+  u: Uses,
+  known: Known,
+  inner: (known: Known) => NetExpr,
+  isOnly = known.shareds.length === 0,
+): NetExpr {
   const choice = (label: string, ...items: readonly V[]): ValueExpr => ({
     ...(oneOf(label, ...items) as Choice),
     site: u.site(label),
@@ -176,9 +193,11 @@ function under(d: Dice, u: Uses, known: Known, body: NetExpr): NetExpr {
     () => weight('full', {}),
     () => weight('subspace', { d: choice('subspace.d', 3, 40) }),
   ];
-  const some = known.shareds.length > 0 ? kinds.slice(0, 3) : kinds;
+  const isVector = isOnly || d.below(3) === 0;
+  const some = isVector ? kinds : kinds.slice(0, 3);
   const [a, b] = [some[d.below(some.length)]!(), some[d.below(some.length)]!()];
   const way = d.below(2) === 0 ? a : choice('weight', a, b);
+  const body = inner(isVector && !isOnly ? { ...known, shareds: [] } : known);
   if (body.kind === 'layer') return body.layer.weighted ? { ...body, via: way } : body;
   return { kind: 'via', weight: way, body, name: u.name('group'), span: body.span };
 }
@@ -191,7 +210,8 @@ function wireCell(d: Dice, known: Known, depth: number): Def {
     const source = (): TensorExpr => read(wires.length > 0 && d.below(3) > 0 ? wires[d.below(wires.length)]! : s);
     for (let i = 0; i < 1 + d.below(3); i++) {
       const from = d.below(3) === 0 ? eitherTensor(u.site('choice'), source(), source()) : source();
-      wires.push(wire(`w${i}`, apply(from, net(d, u, known, depth - 1))));
+      const body = d.below(4) === 0 ? beside(d, u, known, source(), depth - 1) : net(d, u, known, depth - 1);
+      wires.push(wire(`w${i}`, apply(from, body)));
     }
     const joined = (list: TensorExpr): TensorExpr => apply(list, layer(u, 'concat'));
     const results: (() => TensorExpr)[] = [
@@ -213,6 +233,17 @@ function wireCell(d: Dice, known: Known, depth: number): Def {
     ];
     return { bindings: wires, result: results[d.below(results.length)]!() };
   });
+}
+
+// A group whose network reads a tensor of the text around it.
+function beside(d: Dice, u: Uses, known: Known, other: TensorExpr, depth: number): NetExpr {
+  const [t, s] = [tensorParameter('t'), tensorParameter('s')];
+  const pair = (at: Known): Def =>
+    cell('pair', [t, s], (c) => {
+      const both = tensors(apply(read(t), net(d, c, at, depth)), apply(read(s), net(d, c, at, 0)));
+      return { bindings: [], result: apply(both, layer(c, 'concat')) };
+    });
+  return under(d, u, known, (at) => call(u, pair(at), [{ kind: 'tensor', parameter: t, expr: other }]));
 }
 
 function requirements(d: Dice, known: Known): readonly Requirement[] {
@@ -237,7 +268,7 @@ function requirements(d: Dice, known: Known): readonly Requirement[] {
 function build(numbers: readonly number[]): Space {
   const d = dice(numbers);
   const x = input('x', 4 + 2 * d.below(2));
-  const known: Known = { values: [], onces: [], shareds: [] };
+  const known: Known = { values: [], onces: [], shareds: [], alone: true };
   const bindings: Binding[] = [];
   for (let i = 0; i < d.below(3); i++) {
     const made = letValue(`v${i}`, value(d, known, `v${i}`));
@@ -246,7 +277,7 @@ function build(numbers: readonly number[]): Space {
   }
   const depth = 1 + d.below(2);
   if (d.below(2) === 0) {
-    const made = letNet('f', net(d, uses(), known, depth));
+    const made = letNet('f', net(d, uses(), { ...known, alone: false }, depth));
     bindings.push(made);
     known.onces.push(made);
   }
@@ -256,8 +287,11 @@ function build(numbers: readonly number[]): Space {
     known.shareds.push(made);
   }
   const u = uses();
-  const outputs: TensorExpr[] = [apply(read(x), net(d, u, known, 3))];
-  if (d.below(4) === 0) outputs.push(callOf(call(u, def2(d, known, x))));
+  const body = (at: Known): NetExpr => net(d, u, at, 3);
+  const isVector = known.shareds.length > 0 && d.below(2) === 0;
+  const rest = isVector ? { ...known, shareds: [] } : known;
+  const outputs: TensorExpr[] = [apply(read(x), isVector ? under(d, u, known, body, true) : body(known))];
+  if (d.below(4) === 0) outputs.push(callOf(call(u, def2(d, rest, x))));
   return space('Random', { inputs: [x], outputs, bindings, requirements: requirements(d, known) });
 }
 

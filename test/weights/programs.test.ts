@@ -20,6 +20,8 @@ function* members(space: CompiledSpace): Iterable<Architecture> {
   for (let i = 0n; i < space.count(); i++) yield space.unrank(i);
 }
 
+const TRAIN = 'train { loss crossentropy optimizer adamw(lr: 1e-2) }';
+
 const programs = suite('weights in programs');
 
 programs('the programs of the design: counts and parameters', () => {
@@ -101,6 +103,55 @@ programs('shared networks inside of a group', () => {
   );
 });
 
+programs('shared networks inside of a vector are counted and made once', async () => {
+  const net = (inner: string): CompiledSpace =>
+    of('8', `(block{1 | 3}) via ${inner}`, `shared s = dense(8)\ndef block = s -> relu -> dense(8)\n${TRAIN}`);
+  const layer = 8 * 8 + 8;
+  const space = net(`subspace(${2 * layer} | ${2 * layer + 1} | ${4 * layer} | ${4 * layer + 1})`);
+  const sizes = [...members(space)].map((a) => a.params);
+  assert.equal(sizes.sort(), [2 * layer, 2 * layer, 2 * layer + 1, 4 * layer]);
+  assert.equal([space.ranges().params.min, space.ranges().params.max], [2 * layer, 4 * layer]);
+  // The weights of three uses are those of one network: with them as numbers of their own, the outputs are others.
+  const uses = (what: string, defs: string): Architecture =>
+    of('8', `(${what}{3}) via subspace(40)`, `${defs}\n${TRAIN}`).sample();
+  const once = uses('s', 'shared s = dense(8) -> relu');
+  assert.is(once.params, 40);
+  const net1 = await trained(once, 'shared.safetensors');
+  assert.equal(net1.names, ['group[0].vector']);
+  // What it makes of an input is a function of one dense layer, three times.
+  const one = await uses('s', 'shared s = dense(8)').build({ seed: 1, threads: 1 });
+  const x = Float32Array.from({ length: 9 * 8 }, (_, i) => (i > 7 && i % 9 === 8 ? 1 : 0));
+  const y = await one.predict(x);
+  const row = (v: Float32Array, i: number): Float32Array => v.subarray(8 * i, 8 * i + 8);
+  const single = await of('8', '(s -> id) via subspace(40)', 'shared s = dense(8)')
+    .sample()
+    .build({ seed: 1, threads: 1 });
+  const thrice = await single.predict(await single.predict(await single.predict(x)));
+  for (let i = 0; i < 9; i++)
+    row(y, i).forEach((v, k) => assert.ok(Math.abs(v - row(thrice, i)[k]!) < 1e-4 * Math.max(1, Math.abs(v))));
+  one.close();
+  single.close();
+});
+
+programs('tensors from outside flow on under the group that reads them', () => {
+  const net = (how: string): Architecture =>
+    compile(
+      `cell c(t, s) { return [s -> dense(8), t -> dense(8)] -> add }
+       space S { input x: f32[B, 8]
+         w = x -> dense(8)
+         output y = w -> (c(x) -> relu) via ${how} }`,
+    ).sample();
+  for (const [how, params] of [
+    ['full', 3 * 72],
+    ['kron(2)', 72 + 2 * (8 + 32 + 8)],
+    ['subspace(4)', 72 + 4],
+  ] as const) {
+    const { params: found } = net(how);
+    assert.is(found, params, how);
+    assert.equal(compile(net(how).program).ranges().params.min, params, how);
+  }
+});
+
 programs('a member prints as a program with itself: the same numbers, tensors and weights', async () => {
   const spaces = [
     of(
@@ -118,6 +169,13 @@ programs('a member prints as a program with itself: the same numbers, tensors an
     ),
     of('8', 'dense(8) via hashed(20 | 40, seed: 3) -> relu -> dense(8) via (hashed(20) + fixed(1))'),
     of('8', '[dense(8) via kron(2), id] -> each ((relu -> dense(4)) via kron(2 | 4)) -> concat'),
+    of('8', '(s{1 | 3} -> dense(4) -> relu) via subspace(30 | 110)', 'shared s = dense(8) -> relu | dense(8)'),
+    compile(
+      `cell c(x) { shared q = dense(8 | 16)
+         return [x -> q, x -> relu -> q] -> add }
+       space S { input x: f32[B, 8]
+         output y = x -> (c -> (c | id) -> dense(4)) via subspace(100 | 200) }`,
+    ),
   ];
   for (const space of spaces) {
     for (const member of members(space)) {
@@ -174,8 +232,6 @@ async function trained(member: Architecture, name: string): Promise<{ accuracy: 
   other.close();
   return { accuracy, names: [...readSafetensors(path).tensors.keys()].sort() };
 }
-
-const TRAIN = 'train { loss crossentropy optimizer adamw(lr: 1e-2) }';
 
 programs('training: every expression learns, checkpoints hold the free tensors alone', async () => {
   const net = (how: string): Architecture => of('8', `(dense(16) -> relu -> dense(4)) via ${how}`, TRAIN).sample();
