@@ -7,18 +7,13 @@ import type { Reads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import type { Env } from './scope.ts';
 import type { NetExpr, TensorExpr, ValueExpr } from './space.ts';
-import type { Entry, Mode, Table, Tables } from './table.ts';
+import type { Entry, Place, Table, Tables } from './table.ts';
 import type { Data, Flows, Wide } from './types.ts';
 
 /** Where an expression is evaluated, and what is assumed already. */
-export interface Context {
+export interface Context extends Place {
   readonly env: Env;
   readonly known: Reads;
-  readonly mode: Mode;
-  /** Tensors that flow side by side: 1 unless a network that is decided once meets several inputs. */
-  readonly lanes: number;
-  /** How weights are made here, for each lane: the tensors of networks carry it, and those that are read from elsewhere take it. */
-  readonly vias: readonly number[];
 }
 
 /** What a network that is decided once makes of one input. */

@@ -1,7 +1,7 @@
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
 import { freeOf } from './references.ts';
 import type { TensorExpr, NetExpr, ValueExpr } from './space.ts';
-import type { Context } from './evaluator.ts';
+import type { Place } from './table.ts';
 
 /** What a name stands for where an expression is evaluated. */
 export type Cell =
@@ -9,9 +9,6 @@ export type Cell =
   | { readonly kind: 'tensor'; readonly flows: readonly number[] }
   | { readonly kind: 'closure'; readonly expr: NetExpr; readonly env: Env }
   | Slot;
-
-/** How a tensor flows where it is defined. */
-type Place = Pick<Context, 'mode' | 'lanes' | 'vias'>;
 
 /** Something that is decided once within one evaluation of its scope, at its first use. */
 export type Slot = {

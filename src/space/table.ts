@@ -10,6 +10,15 @@ import type { Measure } from './space.ts';
  */
 export type Mode = 'plain' | 'lanes' | 'shared';
 
+/** How tensors flow somewhere. */
+export interface Place {
+  readonly mode: Mode;
+  /** Tensors that flow side by side: 1 unless a network that is decided once meets several inputs. */
+  readonly lanes: number;
+  /** How weights are made here, for each lane: the tensors of networks carry it, and those that are read from elsewhere take it. */
+  readonly vias: readonly number[];
+}
+
 /** One way for an evaluation to come out, and the decisions that lead there. */
 export interface Entry {
   /** A flow for each lane; for values the one value. */
