@@ -154,14 +154,7 @@ function scope(bindings: readonly Binding[], texts: Standing, nets: Nets, w: Wal
 const before = (b: SharedLet, w: Walk): Standing => ({ groups: w.scopes.get(b) ?? new Map(), lazy: new Set() });
 
 function isAtMostOnce(times: ValueExpr): boolean {
-  switch (times.kind) {
-    case 'const':
-      return Number(times.value) <= 1;
-    case 'choice':
-      return times.alternatives.every((a) => isAtMostOnce(a.expr));
-    case 'range':
-      return isAtMostOnce(times.high);
-    default:
-      return false;
-  }
+  if (times.kind === 'const') return Number(times.value) <= 1;
+  if (times.kind === 'choice') return times.alternatives.every((a) => isAtMostOnce(a.expr));
+  return times.kind === 'range' && isAtMostOnce(times.high);
 }

@@ -64,7 +64,7 @@ function tooLong(
   flows: readonly number[],
 ): number | null | undefined {
   if (flows.some((flow) => ev.flows.brokenIn(flow) !== null)) return undefined;
-  const short = uses.map(ev.tables.costs.takenIn).find((taken) => taken < sizeOf(made));
+  const short = uses.map((use) => ev.tables.costs.takenIn(use)).find((taken) => taken < sizeOf(made));
   return short === undefined ? undefined : ev.broken(expr, tooLongFor(made, short));
 }
 
