@@ -38,11 +38,14 @@ TENON_INLINE void activate_with_slope(vf x, vf& y, vf& slope) {
   if constexpr (kind == kSigmoid) slope = y * (1.0f - y);
 }
 
+// In place over rows of n numbers, `row` apart.
 template <uint32_t kind>
-TENON_INLINE void activate_each(float* p, int64_t n) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(p + i, activate<kind>(load(p + i)));
-  if (i < n) store_first(p + i, activate<kind>(load_first(p + i, static_cast<int>(n - i))), static_cast<int>(n - i));
+TENON_INLINE void activate_each(float* p, int64_t row, int64_t rows, int64_t n) {
+  for (; rows > 0; rows--, p += row) {
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) store(p + i, activate<kind>(load(p + i)));
+    if (i < n) store_first(p + i, activate<kind>(load_first(p + i, static_cast<int>(n - i))), static_cast<int>(n - i));
+  }
 }
 
 // dy times the slope at z: the output of relu, tanh and sigmoid, the input of the others.
@@ -57,24 +60,24 @@ TENON_INLINE vf sloped(vf z, vf dy) {
   return dy;
 }
 
-// In place over n numbers in a row.
-static inline void activate_run(uint32_t kind, float* p, int64_t n) {
+static inline void activate_rows(uint32_t kind, float* p, int64_t row, int64_t rows, int64_t n) {
   switch (kind) {
     case kRelu:
-      return activate_each<kRelu>(p, n);
+      return activate_each<kRelu>(p, row, rows, n);
     case kGelu:
-      return activate_each<kGelu>(p, n);
+      return activate_each<kGelu>(p, row, rows, n);
     case kGeluTanh:
-      return activate_each<kGeluTanh>(p, n);
+      return activate_each<kGeluTanh>(p, row, rows, n);
     case kSilu:
-      return activate_each<kSilu>(p, n);
+      return activate_each<kSilu>(p, row, rows, n);
     case kTanh:
-      return activate_each<kTanh>(p, n);
+      return activate_each<kTanh>(p, row, rows, n);
     case kSigmoid:
-      return activate_each<kSigmoid>(p, n);
+      return activate_each<kSigmoid>(p, row, rows, n);
     default:
       return;
   }
 }
+TENON_INLINE void activate_run(uint32_t kind, float* p, int64_t n) { activate_rows(kind, p, 0, 1, n); }
 
 }  // namespace tenon::TENON_ISA

@@ -114,6 +114,12 @@ struct Pieces {
                          part(tiles, r + 1, rows),     part(panels, c, cols),
                          part(panels, c + 1, cols)};
   }
+  // The same as `parts` groups of rows, of all columns.
+  void add_rows(int64_t expert, int64_t tiles, int64_t work, int64_t parts) {
+    for (int64_t r = 0; r < parts; r++)
+      list[count++] = {
+          work / parts, 0, static_cast<int32_t>(expert), part(tiles, r, parts), part(tiles, r + 1, parts), 0, 0};
+  }
   void sort() {  // longest first, by Shell's gaps
     int64_t gap = 1;
     while (gap < count / 3) gap = gap * 3 + 1;

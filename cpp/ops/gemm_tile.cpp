@@ -223,10 +223,58 @@ void carrying_tile(const TileCall& t, const Carried& c) {
   s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
 }
 
+#if TENON_VBYTES == 64
+// One number by way of an integer register.
+TENON_INLINE void move_number(float* to, float from) {
+  int32_t word;
+  __builtin_memcpy(&word, &from, 4);
+  __asm__("" : "+r"(word));
+  __builtin_memcpy(to, &word, 4);
+}
+template <int deep, int j = 0>
+TENON_INLINE void turn(float* to, const Rows& from) {
+  if constexpr (j < kTurned) {
+    for (int i = 0; i < deep; i++) move_number(to + i * kTileCols + j, from.moved(i * 4).get<j>());
+    turn<deep, j + 1>(to, from);
+  }
+}
+
+// kTurned columns after kTurned columns, `deep` k of them a step.
+template <int rows, int deep>
+void turning_tile(const TileCall& t, const Turned& turned) {
+  Sums<rows, kTileVecs> s;
+  s.clear(t.c, t.c_row);
+  Rows a = Rows::at(t.a, t.a_row * 4);
+  const float* pb = t.b;
+  const float* ahead = turned.from + deep * kTurned * turned.row;
+  vf b[kTileVecs];
+  for (int pass = 0; pass < deep; pass++) {
+    Rows from = Rows::at(turned.from + pass * kTurned * turned.row, turned.row * 4);
+    float* to = turned.to + pass * kTurned;
+    for (int64_t k = t.k; k > 0; k -= deep) {
+      load_row(pb, b);
+      look_ahead<kTileVecs>(pb, kTileCols);
+      __builtin_prefetch(ahead, 0, 2);
+      s.add(a, b);
+      turn<deep>(to, from);
+      pb += kTileCols;
+      to += deep * kTileCols;
+      ahead += deep * kTurned;
+      a = a.moved(4);
+      a.pin();
+      from = from.moved(deep * 4);
+      from.pin();
+    }
+  }
+  s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
+}
+#endif
+
 struct Table {
   TileFn fn[4][kTileVecs][kTileRows];
 #if TENON_VBYTES == 64
   TileFn pairs[kTileVecs][kTileRows];
+  TurningTileFn turning[2][kTileRows];
 #endif
   TileFn wide[kTileRows];
   CarryingTileFn carrying[kTileRows];
@@ -246,6 +294,8 @@ constexpr void fill(Table& t) {
 #if TENON_VBYTES == 64
     t.pairs[0][rows - 1] = tile<kStep, rows, 1, Pairs>;
     t.pairs[1][rows - 1] = tile<kStep, rows, 2, Pairs>;
+    t.turning[0][rows - 1] = turning_tile<rows, 1>;
+    t.turning[1][rows - 1] = turning_tile<rows, 2>;
 #endif
     t.carrying[rows - 1] = carrying_tile<rows>;
     t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
@@ -266,6 +316,7 @@ constexpr Table kTable = make_table();
 TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][cols > kLanes][rows - 1]; }
 #if TENON_VBYTES == 64
 TileFn pairs_tile_function(Walk, int rows, int cols) { return kTable.pairs[cols > kLanes][rows - 1]; }
+TurningTileFn turning_tile_function(int rows, int columns) { return kTable.turning[columns > kTurned][rows - 1]; }
 #endif
 CarryingTileFn carrying_tile_function(int rows) { return kTable.carrying[rows - 1]; }
 void carry(const Carried& c) {

@@ -74,6 +74,22 @@ using CarryingTileFn = void (*)(const TileCall&, const Carried&);
 CarryingTileFn carrying_tile_function(int rows);
 void carry(const Carried& c);
 
+#if TENON_VBYTES == 64
+// Columns that a kStep tile of kTileCols turns into a panel while it runs, with rows of a as they lie and b packed:
+// to[k * kTileCols + j] = from[j * row + k] for j < columns and every k of the tile, an even number of them. Single
+// numbers move by units that products leave idle; vectors would take turns with them. What follows `from` is wished
+// for.
+constexpr int kTurned = 8;
+struct Turned {
+  const float* from = nullptr;
+  int64_t row = 0;
+  float* to = nullptr;
+  int columns = 0;  // kTurned, or twice as many
+};
+using TurningTileFn = void (*)(const TileCall&, const Turned&);
+TurningTileFn turning_tile_function(int rows, int columns);
+#endif
+
 // kTileCols zeros, to start sums from.
 extern const float kTileZeros[kTileCols];
 

@@ -1,9 +1,17 @@
-// The feed-forward part of a mixture of experts. Row tiles of an expert's tokens pass through both products packed:
-// what the first one's epilogue stores is already the left side of the second.
+// The feed-forward part of a mixture of experts. Where there are many row tiles, a task takes some of an expert's
+// through both products, and what lies between them stays in its cache; where there are few, tasks are columns too and
+// the products follow one another.
 #include "ops/moe_ffn.h"
+
+#include "ops/expert_panels.h"
 
 namespace tenon::TENON_ISA {
 namespace {
+
+constexpr int64_t kManyTiles = 8;         // a thread
+constexpr int64_t kBlockBytes = 2 << 20;  // of a task's rows, about
+constexpr int64_t kBlockLeast = 4;        // row tiles of a task: fewer do not hide that a panel is turned
+constexpr int64_t kBlockMost = 40;
 
 struct Forward {
   Layer l;
@@ -11,138 +19,191 @@ struct Forward {
   Pieces pieces;
   const float *b1 = nullptr, *b2 = nullptr;
   float *y = nullptr, *h = nullptr;  // h is null where it is not kept
-  float* a = nullptr;                // packed row tiles [hidden][kPackRows]; rows where there are few
-  float* gated_rows = nullptr;       // [slots, width], where a token has several choices
-  float* left = nullptr;             // of workers
-  float* right = nullptr;
-  int64_t left_size = 0, right_size = 0;  // a worker
+  float* gated_rows = nullptr;       // [slots, width] without their gates, where a token has several choices
+  float* between = nullptr;          // [slots, a_row()], where there are few tiles
+  float* own = nullptr;              // of workers
+  int64_t block_tiles = 0, own_size = 0;
+
+  int64_t x_row() const { return copied_row(l.width); }
+  int64_t a_row() const { return copied_row(l.hidden); }
+  int64_t panel_size() const { return most(l.width, l.hidden) * kTileCols; }
 
   void carve(Carve& m, int threads) {
     ex = experts_of(l);
     ex.carve(m);
     const int64_t tiles = ex.most_tiles();
-    pieces.list = m.take<Piece>(Pieces::room(1, l.experts, tiles, threads));
-    a = m.take<float>(tiles * kPackRows * l.hidden);
+    block_tiles =
+        least(tiles, most(kBlockLeast, least(kBlockMost, kBlockBytes / (most(x_row(), a_row()) * kTileRows * 4))));
+    pieces.list = m.take<Piece>(Pieces::room(1, l.experts, tiles, threads) + ceil_div(tiles, kBlockLeast));
     if (l.top_k > 1) gated_rows = m.take<float>(ex.choices() * l.width);
-    left_size = least(tiles, near_tiles(l.width)) * kPackRows * l.width;
-    right_size = most(l.width * (l.gated ? 2 : 1), l.hidden) * kTileCols;
-    left = m.take<float>(left_size * threads);
-    right = m.take<float>(right_size * threads);
+    between = m.take<float>(threads == 1 ? 0 : least(ex.choices(), kManyTiles * threads * kTileRows) * a_row());
+    own_size = block_tiles * kTileRows * (x_row() + a_row()) + 2 * panel_size();
+    own = m.take<float>(own_size * threads);
   }
+
+  // A worker's rows of x, rows between the products, and panels.
+  float* x_rows(uint32_t worker) const { return own + worker * own_size; }
+  float* a_rows(uint32_t worker) const { return x_rows(worker) + block_tiles * kTileRows * x_row(); }
+  float* panels(uint32_t worker) const { return x_rows(worker) + own_size - 2 * panel_size(); }
 
   bool few(int64_t e) const { return ex.rows(e) <= kFewRows; }
   // Reading an expert's weights costs about as much as some rows do.
   int64_t work(int64_t e) const { return ex.rows(e) ? most(ex.rows(e), 8) * l.width * l.hidden : 0; }
-  float* a_tile(int64_t e, int64_t t) const { return a + (ex.tile[e] + t) * kPackRows * l.hidden; }
-  float* out_row(int64_t s) const { return l.top_k == 1 ? y + ex.choice[s] * l.width : gated_rows + s * l.width; }
+  bool many(int threads) const { return threads == 1 || ex.tile[l.experts] >= kManyTiles * threads; }
 
-  void plan(int64_t panels, int64_t inner, int threads) {
+  void plan(int64_t panels, int threads) {
     int64_t total = 0;
     for (int64_t e = 0; e < l.experts; e++) total += work(e);
     pieces.begin(total, threads);
-    for (int64_t e = 0; e < l.experts; e++) pieces.add(0, e, ex.tiles(e), panels, work(e), near_tiles(inner));
+    for (int64_t e = 0; e < l.experts; e++) pieces.add(0, e, ex.tiles(e), panels, work(e), block_tiles);
+  }
+  void plan_blocks(int threads) {
+    pieces.begin(0, threads);
+    const int64_t even = threads == 1 ? block_tiles : ex.tile[l.experts] / (kManyTiles * threads);
+    const int64_t unit = most(1, least(block_tiles, most(kBlockLeast, even)));
+    for (int64_t e = 0; e < l.experts; e++) pieces.add_rows(e, ex.tiles(e), work(e), ceil_div(ex.tiles(e), unit));
   }
 
-  // a = activation(w1 x + b1), times w3 x.
-  void first(const Piece& p, uint32_t worker) const {
-    const int64_t e = p.expert;
-    float* rows = left + worker * left_size;
-    float* panel_of[2] = {right + worker * right_size, right + worker * right_size + l.width * kTileCols};
-    const float* w[2] = {l.w1_of(e), l.gated ? l.w3_of(e) : nullptr};
-    const int factors = l.gated ? 2 : 1;
-    const float* few_at[kFewRows];
-    if (few(e)) {
-      for (int64_t i = 0; i < ex.rows(e); i++) few_at[i] = l.x + ex.token(ex.start[e] + i) * l.width;
-    } else {
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int64_t s = ex.tile_row(e, t);
-        pack_rows(
-            rows + (t - p.tile0) * kPackRows * l.width, [&](int i) { return l.x + ex.token(s + i) * l.width; },
-            static_cast<int>(ex.tile_row(e, t + 1) - s), l.width);
-      }
-    }
+  int64_t first_slot(const Piece& p) const { return ex.tile_row(p.expert, p.tile0); }
+  int rows_of(const Piece& p, int64_t t) const {
+    return static_cast<int>(ex.tile_row(p.expert, p.tile0 + t + 1) - ex.tile_row(p.expert, p.tile0 + t));
+  }
+  int64_t row_of(const Piece& p, int64_t t) const { return ex.tile_row(p.expert, p.tile0 + t) - first_slot(p); }
+
+  // a = activation(w1 x + b1), times w3 x: rows a_row() apart.
+  void first(const Piece& p, uint32_t worker, float* a) const {
+    const int64_t e = p.expert, s0 = first_slot(p), factors = l.gated ? 2 : 1;
+    const float *w[2] = {l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, *bias = b1 ? b1 + e * l.hidden : nullptr;
     TileBlock block;
-    for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
-      const int64_t col = panel * kTileCols;
-      const int cols = cols_of(panel, l.hidden);
-      const float* bias[2] = {b1 ? b1 + e * l.hidden + col : nullptr, nullptr};
-      if (!few(e))
-        for (int f = 0; f < factors; f++)
-          pack_transposed(panel_of[f], panel_width(cols), w[f] + col * l.width, l.width, l.width, cols);
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int64_t s = ex.tile_row(e, t);
-        const int count = static_cast<int>(ex.tile_row(e, t + 1) - s);
-        for (int f = 0; f < factors; f++) {
-          if (few(e))
-            few_rows(count, few_at, w[f] + col * l.width, l.width, l.width, bias[f], cols, block.c[f]);
-          else
-            tile_by_panel(rows + (t - p.tile0) * kPackRows * l.width, count, panel_of[f], cols, l.width, bias[f],
-                          block.c[f]);
-        }
-        finish_first(block, p, t, panel, w);
+    if (few(e)) {
+      const float* rows[kFewRows];
+      for (int64_t i = 0; i < ex.rows(e); i++) rows[i] = l.x + ex.token(s0 + i) * l.width;
+      for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
+        const int64_t col = panel * kTileCols;
+        const int count = rows_of(p, 0), cols = cols_of(panel, l.hidden);
+        for (int64_t f = 0; f < factors; f++)
+          few_rows(count, rows, w[f] + col * l.width, l.width, l.width, f == 0 && bias ? bias + col : nullptr, cols,
+                   block.c[f]);
+        for (int i = 0; i < count; i++)
+          copy_row(a + i * a_row() + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
+        finish(p, 0, panel, 0, a, nullptr);
+        if (l.gated) finish(p, 0, panel, 1, a, block.c[1]);
       }
+      return;
     }
+    float* rows = x_rows(worker);
+    const int64_t count = ex.tile_row(e, p.tile1) - s0;
+    for (int64_t i = 0; i < count; i++)
+      copy_rows(rows + i * x_row(), x_row(), l.x + ex.token(s0 + i) * l.width, 0, 1, l.width);
+    float* const room[2] = {panels(worker), panels(worker) + panel_size()};
+    for_panels(
+        p.panel0 * factors, p.panel1 * factors, p.tile1 - p.tile0, l.width, room,
+        [&](int64_t q) {
+          const int64_t panel = q / factors;
+          return WeightRows{w[q % factors] + panel * kTileCols * l.width, cols_of(panel, l.hidden)};
+        },
+        [&](int64_t q, int64_t t, TileCall& call) {
+          const int64_t col = q / factors * kTileCols;
+          const bool factor = q % factors == 1;
+          call.a = rows + row_of(p, t) * x_row();
+          call.a_row = x_row();
+          call.init = bias && !factor ? bias + col : kTileZeros;
+          call.c = factor ? block.c[1] : a + row_of(p, t) * a_row() + col;
+          call.c_row = factor ? kTileCols : a_row();
+          return rows_of(p, t);
+        },
+        [&](int64_t q, int64_t t) { finish(p, t, q / factors, q % factors, a, block.c[1]); });
   }
 
-  // Row by row, each with wishes for what comes next: many at once are not granted.
-  void finish_first(TileBlock& block, const Piece& p, int64_t t, int64_t panel, const float* const* w) const {
-    const int64_t e = p.expert, s = ex.tile_row(e, t), col = panel * kTileCols;
-    const int rows = static_cast<int>(ex.tile_row(e, t + 1) - s), cols = cols_of(panel, l.hidden);
-    const bool last = t + 1 == p.tile1;
-    const int64_t next = ex.tile_row(e, last ? p.tile0 : t + 1), next_col = last ? col + kTileCols : col;
-    float *c = block.c[0], *u = block.c[1];
-    for (int i = 0; i < rows; i++) {
-      if (!few(e) && panel + 1 < p.panel1)
-        for (int f = 0; f < (l.gated ? 2 : 1); f++)
-          look_at(w[f] + (col + kTileCols) * l.width, cols_of(panel + 1, l.hidden) * l.width, ex.place(p, s + i));
-      if (h) {
-        if (next + i < ex.start[e + 1]) l.look_at_kept<1>(h, ex.choice[next + i], next_col);
-        float* to = h + ex.choice[s + i] * l.made() + col;
-        copy_row(to, c + i * kTileCols, static_cast<uint64_t>(cols));
-        if (l.gated) copy_row(to + l.hidden, u + i * kTileCols, static_cast<uint64_t>(cols));
+  // Tile t by a panel of w1 lies in a; by the same one of w3 (factor 1) in u. Row by row, each with a wish for a row of
+  // h that is written next: many at once are not granted.
+  void finish(const Piece& p, int64_t t, int64_t panel, int64_t factor, float* a, const float* u) const {
+    const int64_t s = first_slot(p) + row_of(p, t), col = panel * kTileCols;
+    const int rows = rows_of(p, t), cols = cols_of(panel, l.hidden);
+    float* to = a + row_of(p, t) * a_row() + col;
+    if (h) {
+      const bool last = p.tile0 + t + 1 == p.tile1;
+      const int64_t next = last ? first_slot(p) : s + rows, next_col = last ? col + kTileCols : col;
+      for (int i = 0; i < rows; i++) {
+        if (next + i < ex.start[p.expert + 1]) l.look_at_kept<1>(h, ex.choice[next + i], next_col);
+        copy_row(h + ex.choice[s + i] * l.made() + factor * l.hidden + col,
+                 factor == 0 ? to + i * a_row() : u + i * kTileCols, static_cast<uint64_t>(cols));
       }
-      activate_run(l.activation, c + i * kTileCols, cols);
     }
+    if (l.gated && factor == 0) return;
+    activate_rows(l.activation, to, a_row(), rows, cols);
     if (l.gated)
       for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++) c[i * kTileCols + j] *= u[i * kTileCols + j];
-    if (few(e))
-      for (int i = 0; i < rows; i++)
-        copy_row(a_tile(e, 0) + i * l.hidden + col, c + i * kTileCols, static_cast<uint64_t>(cols));
-    else
-      pack_transposed(a_tile(e, t) + col * kPackRows, kPackRows, c, kTileCols, cols, rows);
+        for (int j = 0; j < cols; j++) to[i * a_row() + j] *= u[i * kTileCols + j];
   }
 
-  // The rows gate * (w2 a + b2).
-  void second(const Piece& p, uint32_t worker) const {
-    const int64_t e = p.expert;
-    float* packed = right + worker * right_size;
-    const float* few_at[kFewRows];
-    if (few(e))
-      for (int64_t i = 0; i < ex.rows(e); i++) few_at[i] = a_tile(e, 0) + i * l.hidden;
+  // The rows w2 a + b2; with its gate where it is all that a token gets.
+  void second(const Piece& p, uint32_t worker, const float* a) const {
+    const int64_t e = p.expert, s0 = first_slot(p);
+    const float *w = l.w2_of(e), *bias = b2 ? b2 + e * l.width : nullptr;
     TileBlock block;
-    float* c = block.c[0];
-    for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
-      const int64_t col = panel * kTileCols;
-      const int cols = cols_of(panel, l.width);
-      const float* w = l.w2_of(e) + col * l.hidden;
-      const float* bias = b2 ? b2 + e * l.width + col : nullptr;
-      if (!few(e)) pack_transposed(packed, panel_width(cols), w, l.hidden, l.hidden, cols);
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int64_t s = ex.tile_row(e, t);
-        const int rows = static_cast<int>(ex.tile_row(e, t + 1) - s);
-        if (few(e))
-          few_rows(rows, few_at, w, l.hidden, l.hidden, bias, cols, c);
-        else
-          tile_by_panel(a_tile(e, t), rows, packed, cols, l.hidden, bias, c);
-        for (int i = 0; i < rows; i++) {
-          if (!few(e) && panel + 1 < p.panel1)
-            look_at(w + kTileCols * l.hidden, cols_of(panel + 1, l.width) * l.hidden, ex.place(p, s + i));
-          const vf g = splat(l.gate[ex.choice[s + i]]);
-          map_row(out_row(s + i) + col, c + i * kTileCols, static_cast<uint64_t>(cols), [&](vf v) { return v * g; });
-        }
+    float* const c = block.c[0];
+    const bool apart = l.top_k > 1;
+    if (few(e)) {
+      const float* rows[kFewRows];
+      for (int64_t i = 0; i < ex.rows(e); i++) rows[i] = a + i * a_row();
+      for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
+        const int64_t col = panel * kTileCols;
+        few_rows(rows_of(p, 0), rows, w + col * l.hidden, l.hidden, l.hidden, bias ? bias + col : nullptr,
+                 cols_of(panel, l.width), c);
+        put(p, 0, panel, c);
       }
+      return;
     }
+    float* const room[2] = {panels(worker), panels(worker) + panel_size()};
+    for_panels(
+        p.panel0, p.panel1, p.tile1 - p.tile0, l.hidden, room,
+        [&](int64_t panel) {
+          return WeightRows{w + panel * kTileCols * l.hidden, cols_of(panel, l.width)};
+        },
+        [&](int64_t panel, int64_t t, TileCall& call) {
+          const int64_t col = panel * kTileCols;
+          call.a = a + row_of(p, t) * a_row();
+          call.a_row = a_row();
+          call.init = bias ? bias + col : kTileZeros;
+          call.c = apart ? gated_rows + (s0 + row_of(p, t)) * l.width + col : c;
+          call.c_row = apart ? l.width : kTileCols;
+          return rows_of(p, t);
+        },
+        [&](int64_t panel, int64_t t) {
+          if (!apart) put(p, t, panel, c);
+        });
+  }
+
+  // A block of results to where they belong.
+  void put(const Piece& p, int64_t t, int64_t panel, const float* c) const {
+    const int64_t s = first_slot(p) + row_of(p, t), col = panel * kTileCols;
+    const uint64_t cols = static_cast<uint64_t>(cols_of(panel, l.width));
+    for (int i = 0; i < rows_of(p, t); i++) {
+      if (l.top_k > 1) {
+        copy_row(gated_rows + (s + i) * l.width + col, c + i * kTileCols, cols);
+        continue;
+      }
+      const vf g = splat(l.gate[ex.choice[s + i]]);
+      map_row(y + ex.choice[s + i] * l.width + col, c + i * kTileCols, cols, [&](vf v) { return v * g; });
+    }
+  }
+
+  void products(const Runtime& rt) {
+    if (many(rt.threads)) {
+      plan_blocks(rt.threads);
+      return pieces.run(rt, [&](const Piece& p, uint32_t worker) {
+        Piece all = p;
+        all.panel1 = l.hidden_panels();
+        first(all, worker, a_rows(worker));
+        all.panel1 = l.width_panels();
+        second(all, worker, a_rows(worker));
+      });
+    }
+    plan(l.hidden_panels(), rt.threads);
+    pieces.run(rt, [&](const Piece& p, uint32_t worker) { first(p, worker, between + first_slot(p) * a_row()); });
+    plan(l.width_panels(), rt.threads);
+    pieces.run(rt, [&](const Piece& p, uint32_t worker) { second(p, worker, between + first_slot(p) * a_row()); });
   }
 };
 
@@ -181,11 +242,8 @@ Status run_forward(const Step& s, const Runtime& rt) {
   Carve m{rt.scratch};
   f.carve(m, rt.threads);
   if (!f.ex.sort(f.l.expert)) return bad_expert();
-  f.plan(f.l.hidden_panels(), f.l.width, rt.threads);
-  f.pieces.run(rt, [&](const Piece& p, uint32_t worker) { f.first(p, worker); });
-  f.plan(f.l.width_panels(), f.l.hidden, rt.threads);
-  f.pieces.run(rt, [&](const Piece& p, uint32_t worker) { f.second(p, worker); });
-  add_choices(rt, f.ex, f.l.width, f.gated_rows, f.y);
+  f.products(rt);
+  add_choices(rt, f.ex, f.l.width, f.gated_rows, f.l.gate, f.y);
   if (f.h && f.ex.slots() < f.ex.choices())
     for (int64_t c = 0; c < f.ex.choices(); c++)
       if (f.ex.slot[c] < 0) fill_row(f.h + c * f.l.made(), 0, static_cast<uint64_t>(f.l.made()));

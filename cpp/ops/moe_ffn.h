@@ -78,9 +78,10 @@ TENON_INLINE Status check_sizes(const View& x, const View& gate, const View& w1)
   return {};
 }
 
-// y[t] = Σ over the kept choices of t of from[slot], in the order of choices; where there is one choice a token only
-// the dropped ones are left to do.
-TENON_INLINE void add_choices(const Runtime& rt, const Experts& ex, int64_t width, const float* from, float* y) {
+// y[t] = Σ over the kept choices of t of from[slot], times their gates where those are given, in the order of choices;
+// where there is one choice a token only the dropped ones are left to do.
+TENON_INLINE void add_choices(const Runtime& rt, const Experts& ex, int64_t width, const float* from, const float* gate,
+                              float* y) {
   for_parts(rt, parts_of(static_cast<uint64_t>(ex.tokens), static_cast<uint64_t>(width * most(ex.top_k, 1))),
             [&](uint64_t begin, uint64_t end, uint32_t) {
               for (int64_t t = static_cast<int64_t>(begin); t < static_cast<int64_t>(end); t++) {
@@ -90,7 +91,9 @@ TENON_INLINE void add_choices(const Runtime& rt, const Experts& ex, int64_t widt
                 for_lanes(static_cast<uint64_t>(width), [&](uint64_t i, int count) {
                   vf sum = zero();
                   for (int64_t j = 0; j < ex.top_k; j++)
-                    if (slot[j] >= 0) sum += load_part(from + slot[j] * width + i, count);
+                    if (slot[j] >= 0)
+                      sum = muladd(load_part(from + slot[j] * width + i, count),
+                                   splat(gate ? gate[t * ex.top_k + j] : 1.0f), sum);
                   store_part(to + i, sum, count);
                 });
               }

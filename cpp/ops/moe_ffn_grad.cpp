@@ -196,7 +196,7 @@ Status run_backward(const Step& s, const Runtime& rt) {
   });
   b.plan_rest(rt.threads);
   b.pieces.run(rt, [&](const Piece& p, uint32_t worker) { b.rest(p, worker); });
-  add_choices(rt, b.ex, b.l.width, b.dx_rows, b.dx);
+  add_choices(rt, b.ex, b.l.width, b.dx_rows, nullptr, b.dx);
   b.gates(rt);
   return {};
 }

@@ -24,9 +24,10 @@ TENON_INLINE void pack_copy(float* to, int width, const float* from, int64_t ld,
     }
 }
 
-// to[k * width + j] = from[j * ld + k] for j < cols, zeros to `width`.
-TENON_INLINE void pack_transposed(float* to, int width, const float* from, int64_t ld, int64_t k, int cols) {
-  for (int j0 = 0; j0 < width; j0 += kLanes) {
+// to[k * width + j] = from[j * ld + k] for j < cols, zeros to `width`; from column `first` on, a whole vector's.
+TENON_INLINE void pack_transposed(float* to, int width, const float* from, int64_t ld, int64_t k, int cols,
+                                  int first = 0) {
+  for (int j0 = first; j0 < width; j0 += kLanes) {
     const int here = cols - j0 < kLanes ? cols - j0 : kLanes;
     for (int64_t k0 = 0; k0 < k; k0 += kLanes) {
       const int deep = k - k0 < kLanes ? static_cast<int>(k - k0) : kLanes;
