@@ -11,12 +11,16 @@ namespace {
 // k runs over taps, then input channels, as the weights lie.
 struct ForwardWeights {
   const float* w;
-  int64_t inner, out, groups;
+  const ConvShape& c;
+  const WeightChange& change;
+
   void pack(float* to, int64_t group, int64_t col, int cols) const {
-    pack_transposed(to, panel_width(cols), w + (group * out + col) * inner, inner, inner, cols);
+    const int width = panel_width(cols);
+    pack_transposed(to, width, w + (group * c.out + col) * c.inner(), c.inner(), c.inner(), cols);
+    for (int64_t t = 0; t < c.taps(); t++) change.add(to + t * c.in * width, t, c.in, col);
   }
   void tap(float* to, int64_t t) const {
-    for (int64_t g = 0; g < groups; g++) to[g] = w[g * inner + t];
+    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + t];
   }
 };
 
@@ -67,21 +71,25 @@ struct BackwardWeights {
   const float* w;
   const ConvShape& c;
   const ClassAxis (&axis)[3];
+  const WeightChange& change;
 
-  int64_t place(int64_t t) const {
+  // The class's tap t among the kernel's.
+  int64_t tap_of(int64_t t) const {
     const int64_t kw = axis[2].tap + t % axis[2].taps * axis[2].apart;
     const int64_t kh = axis[1].tap + t / axis[2].taps % axis[1].taps * axis[1].apart;
     const int64_t kd = axis[0].tap + t / axis[2].taps / axis[1].taps * axis[0].apart;
-    return ((kd * c.kernel[1] + kh) * c.kernel[2] + kw) * c.in;
+    return (kd * c.kernel[1] + kh) * c.kernel[2] + kw;
   }
   void pack(float* to, int64_t group, int64_t col, int cols) const {
     const int64_t taps = axis[0].taps * axis[1].taps * axis[2].taps;
     const float* from = w + group * c.out * c.inner() + col;
-    for (int64_t t = 0; t < taps; t++, to += c.out * panel_width(cols))
-      pack_copy(to, panel_width(cols), from + place(t), c.inner(), c.out, cols);
+    for (int64_t t = 0; t < taps; t++, to += c.out * panel_width(cols)) {
+      pack_copy(to, panel_width(cols), from + tap_of(t) * c.in, c.inner(), c.out, cols);
+      change.add(to, tap_of(t), c.out, col);
+    }
   }
   void tap(float* to, int64_t t) const {
-    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + place(t)];
+    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + tap_of(t) * c.in];
   }
 };
 
@@ -181,7 +189,7 @@ uint64_t conv_scratch(const ConvShape& c, int threads, const Pooling* pooling) {
 }
 
 void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const float* w, float* y, const float* bias,
-                  uint32_t activation, const Pooling* pooling) {
+                  uint32_t activation, const Pooling* pooling, const WeightChange& change) {
   if (c.pointwise() && !pooling) {
     const GemmOut out{y, c.y_row, 0, bias, floor_of(activation)};
     const LeftMatrix left{{x, c.in, 1}};
@@ -193,7 +201,7 @@ void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const f
   s.bias = bias;
   s.activation = activation;
   s.pooling = pooling;
-  run_sweep(rt, c, s, ForwardWeights{w, c.inner(), c.out, c.groups});
+  run_sweep(rt, c, s, ForwardWeights{w, c, change});
 }
 
 uint64_t conv_input_grad_scratch(const ConvShape& c, int threads) {
@@ -206,7 +214,8 @@ uint64_t conv_input_grad_scratch(const ConvShape& c, int threads) {
   return bytes;
 }
 
-void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx) {
+void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx,
+                     const WeightChange& change) {
   if (c.pointwise()) {
     const LeftMatrix left{{dy, c.out, 1}};
     gemm(rt, rt.scratch, plan_gemm(pointwise_backward(c), rt.threads, left.m, true), left, RightMatrix{{w, c.in, 1}},
@@ -214,7 +223,7 @@ void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, con
     return;
   }
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
-    run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis});
+    run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis, change});
   });
 }
 

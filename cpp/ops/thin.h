@@ -20,26 +20,37 @@ struct Thin {
   // start: of each row, start_row apart (0: the same for all).
   void rows(float* c, int64_t c_row, const float* x, int64_t x_row, int64_t n, const float* start, int64_t start_row,
             bool zero_start) const {
-    const int64_t tiles = ceil_div(n, int64_t{kTileRows}), blocks = most(1, ceil_div(inner, kDepth));
     TileCall call;
     call.a_row = x_row;
     call.a_step = 1;
     call.c_row = c_row;
+    for (int64_t col = 0; col < cols; col += kTileCols)
+      panel(call, col, x, c + col, n, zero_start ? kTileZeros : start + col, zero_start ? 0 : start_row);
+  }
+
+  // One panel of columns, from `col` on, of n rows: x's rows and steps are those of the call. The first panel brings
+  // x nearer: where its rows follow each other, a tile wishes for the next one's.
+  void panel(TileCall call, int64_t col, const float* x, float* c, int64_t n, const float* start,
+             int64_t start_row) const {
+    const int64_t tiles = ceil_div(n, int64_t{kTileRows}), blocks = most(1, ceil_div(inner, kDepth));
+    call.cols = static_cast<int>(least(kTileCols, cols - col));
+    call.b_step = panel_width(call.cols);
     for (int64_t i = 0; i < blocks; i++) {
       const int64_t k0 = part(inner, i, blocks);
       call.k = part(inner, i + 1, blocks) - k0;
-      for (int64_t col = 0; col < cols; col += kTileCols) {
-        call.cols = static_cast<int>(least(kTileCols, cols - col));
-        call.b_step = panel_width(call.cols);
-        call.b = packed + col * inner + k0 * call.b_step;
-        for (int64_t t = 0; t < tiles; t++) {
-          const int64_t row = part(n, t, tiles);
-          call.a = x + row * x_row + k0;
-          call.c = c + row * c_row + col;
-          call.init = i > 0 ? call.c : zero_start ? kTileZeros : start + row * start_row + col;
-          call.init_row = i > 0 ? c_row : zero_start ? 0 : start_row;
-          tile_function(kStep, static_cast<int>(part(n, t + 1, tiles) - row), call.cols)(call);
+      call.b = packed + col * inner + k0 * call.b_step;
+      for (int64_t t = 0; t < tiles; t++) {
+        const int64_t row = part(n, t, tiles);
+        const int64_t rows = part(n, t + 1, tiles) - row;
+        call.a = x + row * call.a_row + k0 * call.a_step;
+        if (col == 0 && call.a_step == 1 && call.a_row == call.k) {
+          call.ahead = call.a + rows * call.a_row;
+          call.ahead_step = rows * 4;
         }
+        call.c = c + row * call.c_row;
+        call.init = i > 0 ? call.c : start + row * start_row;
+        call.init_row = i > 0 ? call.c_row : start_row;
+        tile_function(kStep, static_cast<int>(rows), call.cols)(call);
       }
     }
   }

@@ -36,6 +36,8 @@ struct ThinGramRun {
     call.a_step = g.rank;
     call.c_row = g.channels;
     call.k = count;
+    const char* next = reinterpret_cast<const char*>(wide + (first + count) * g.channels);
+    call.ahead_step = ceil_div(g.channels * 4, most(1, tiles * ceil_div(g.channels, kTileCols)));
     for (int64_t col = 0; col < g.channels; col += kTileCols) {
       call.cols = static_cast<int>(least(kTileCols, g.channels - col));
       call.b = wide + first * g.channels + col;
@@ -47,6 +49,8 @@ struct ThinGramRun {
         call.c = sums + r * g.channels + col;
         call.init = start ? kTileZeros : call.c;
         call.init_row = start ? 0 : call.c_row;
+        call.ahead = next;
+        next += count * call.ahead_step;
         // A row's end is not read past: the first tile copies it for the others.
         const bool copies = call.cols % kLanes != 0 && i == 0;
         tile_function(copies ? kCopy : kStep, static_cast<int>(part(g.rank, i + 1, tiles) - r), call.cols)(call);

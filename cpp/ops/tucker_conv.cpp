@@ -1,7 +1,9 @@
 // y = conv(x, base) + bias + scale * conv(x, core x_out uOut x_in uIn), and its gradients, without that weight: 1x1
-// into the rank, the core, 1x1 out of it. What lies between has as many channels as the rank.
+// into the rank, the core, 1x1 out of it. What lies between has as many channels as the rank. Over many positions the
+// way out is taken by the base's panels, which get their part of the product while they are packed.
 #include "gen/attrs.h"
 #include "ops/checks.h"
+#include "ops/conv_blocks.h"
 #include "ops/conv_steps.h"
 #include "ops/sweep.h"
 #include "ops/thin_gram.h"
@@ -21,6 +23,7 @@ struct Tucker {
   int64_t positions_out() const { return static_cast<int64_t>(span_of(y, 0, 4)); }
   int64_t channels() const { return static_cast<int64_t>(x.dims[4]); }
   int64_t outputs() const { return static_cast<int64_t>(y.dims[4]); }
+  int64_t taps() const { return static_cast<int64_t>(span_of(core, 1, 4)); }
 };
 
 Tucker tucker_of(const Step& s, float scale, const View& y, uint32_t base, uint32_t bias) {
@@ -51,6 +54,29 @@ InnerStep base_conv(const Step& s, const Tucker& t) { return conv_act_step(s.att
 InnerStep base_input_grad(const Step& s, const Tucker& t, const View& dx) {
   return conv_input_grad_step(s.attrs, t.y, t.base, dx);
 }
+ConvShape base_shape(const Step& s, const Tucker& t) { return conv_shape(ConvAttrs::read(s.attrs), t.x, t.base, t.y); }
+
+// One way through the factors: from `from` channels into a rank, the core, out of a rank to `to` channels.
+struct Way {
+  int64_t from = 0, rank_from = 0, rank_to = 0, to = 0, positions = 0;  // those of `to`
+
+  uint64_t left_floats(int64_t taps) const { return static_cast<uint64_t>(from * taps * rank_to); }
+  // Whether it is less work to add the product to the base than to widen every position.
+  bool merges(const Step& s, const Tucker& t) const {
+    if (!t.base.present || base_shape(s, t).pointwise()) return false;
+    const double rank = static_cast<double>(rank_to), taps = static_cast<double>(t.taps());
+    return taps * static_cast<double>(from) * rank * static_cast<double>(rank_from + to) <
+           rank * static_cast<double>(to) * static_cast<double>(positions);
+  }
+};
+Way forward_way(const Tucker& t) {
+  return {t.channels(), static_cast<int64_t>(t.rank_in()), static_cast<int64_t>(t.rank_out()), t.outputs(),
+          t.positions_out()};
+}
+Way backward_way(const Tucker& t) {
+  return {t.outputs(), static_cast<int64_t>(t.rank_out()), static_cast<int64_t>(t.rank_in()), t.channels(),
+          t.positions_in()};
+}
 
 Status check_tucker(const Step& s, const Tucker& t) {
   if (ConvAttrs::read(s.attrs).groups != 1) return bad_plan("a Tucker convolution has one group", "groups");
@@ -68,18 +94,27 @@ Status check_tucker(const Step& s, const Tucker& t) {
 
 // What is kept, then what a stage needs.
 struct ForwardLayout {
-  uint64_t core, narrow, widen, rest;
+  uint64_t core, narrow, widen, turn, left, rest;
+  bool merges;
 };
-ForwardLayout forward_layout(const Tucker& t) {
+ForwardLayout forward_layout(const Step& s, const Tucker& t) {
   Layout l;
   ForwardLayout f;
   f.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
   f.narrow = l.take(Thin::bytes(t.channels(), static_cast<int64_t>(t.rank_in())));
   f.widen = l.take(Thin::bytes(static_cast<int64_t>(t.rank_out()), t.outputs()));
+  const Way way = forward_way(t);
+  f.merges = way.merges(s, t);
+  f.turn = l.take(f.merges ? Thin::bytes(way.rank_from, t.taps() * way.rank_to) : 0);
+  f.left = l.floats(f.merges ? way.left_floats(t.taps()) : 0);
   f.rest = l.at;
   return f;
 }
 
+Runtime at_rest(Runtime rt, uint64_t rest) {
+  rt.scratch += rest;
+  return rt;
+}
 float* floats_at(const Runtime& rt, uint64_t at) { return reinterpret_cast<float*>(rt.scratch + at); }
 
 // The core times scale.
@@ -118,12 +153,12 @@ uint64_t scratch(const Step& s, int threads) {
   const Tucker t = forward_of(s);
   const uint64_t small = small_conv(s, t).scratch(conv_kernel, threads);
   const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads) : 0;
-  return forward_layout(t).rest + (small > base ? small : base);
+  return forward_layout(s, t).rest + (small > base ? small : base);
 }
 
 Status run(const Step& s, const Runtime& rt) {
   Tucker t = forward_of(s);
-  const ForwardLayout f = forward_layout(t);
+  const ForwardLayout f = forward_layout(s, t);
   const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
   t.into.data = s.out[1].data;
   t.out.data = s.out[2].data;
@@ -131,10 +166,22 @@ Status run(const Step& s, const Runtime& rt) {
   thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
                f32(t.x), f32(t.into), false, nullptr);
   Status status = small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
+  const Thin widen{rank_out, t.outputs(), floats_at(rt, f.widen)};
+  const RightMatrix out{{f32(t.u_out), 1, rank_out}};
+  const float* bias = t.bias.present ? f32(t.bias) : nullptr;
+  if (status.ok() && f.merges) {
+    // left [channels, rank out, taps]
+    const Thin turn{rank_in, rank_out * t.taps(), floats_at(rt, f.turn)};
+    thin_product(rt, turn, {{f32(t.core), 1, rank_in}}, t.channels(), f32(t.u_in), floats_at(rt, f.left), false,
+                 nullptr);
+    widen.pack(out);
+    conv_forward(at_rest(rt, f.rest), base_shape(s, t), f32(t.x), f32(t.base), f32(t.y), bias, kNone, nullptr,
+                 {floats_at(rt, f.left), turn.cols, 1, t.taps(), widen});
+    return status;
+  }
   if (status.ok() && t.base.present) status = base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
   if (!status.ok()) return status;
-  thin_product(rt, {rank_out, t.outputs(), floats_at(rt, f.widen)}, {{f32(t.u_out), 1, rank_out}}, t.positions_out(),
-               f32(t.out), f32(t.y), t.base.present, t.bias.present ? f32(t.bias) : nullptr);
+  thin_product(rt, widen, out, t.positions_out(), f32(t.out), f32(t.y), t.base.present, bias);
   return {};
 }
 
@@ -164,9 +211,10 @@ ThinGram in_gram(const Tucker& t) { return {t.positions_in(), t.channels(), stat
 ThinGram out_gram(const Tucker& t) { return {t.positions_out(), t.outputs(), static_cast<int64_t>(t.rank_out())}; }
 
 struct GradLayout {
-  uint64_t core, d_out, d_into, back, wide, rest;
+  uint64_t core, d_out, d_into, back, wide, turn, left, rest;
+  bool merges;
 };
-GradLayout grad_layout(const Tucker& t) {
+GradLayout grad_layout(const Step& s, const Tucker& t) {
   Layout l;
   GradLayout g;
   g.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
@@ -174,6 +222,10 @@ GradLayout grad_layout(const Tucker& t) {
   g.d_into = l.floats(numel(t.into));
   g.back = l.take(Thin::bytes(t.outputs(), static_cast<int64_t>(t.rank_out())));
   g.wide = l.take(Thin::bytes(static_cast<int64_t>(t.rank_in()), t.channels()));
+  const Way way = backward_way(t);
+  g.merges = way.merges(s, t);
+  g.turn = l.take(g.merges ? Thin::bytes(way.rank_from, t.taps() * way.rank_to) : 0);
+  g.left = l.floats(g.merges ? way.left_floats(t.taps()) : 0);
   g.rest = l.at;
   return g;
 }
@@ -187,7 +239,7 @@ uint64_t grad_scratch(const Step& s, int threads) {
   if (t.base.present) need(base_input_grad(s, t, s.out[0]).scratch(conv_input_grad_kernel, threads));
   need(in_gram(t).scratch(threads));
   need(out_gram(t).scratch(threads));
-  return grad_layout(t).rest + most_bytes;
+  return grad_layout(s, t).rest + most_bytes;
 }
 
 // duOut, dcore and duIn; the gradient of `into` stays in d.
@@ -212,16 +264,27 @@ Status factor_grads(const Step& s, const Runtime& rt, const Tucker& t, Tucker& d
 
 Status grad_run(const Step& s, const Runtime& rt) {
   Tucker t = grad_of(s);
-  const GradLayout g = grad_layout(t);
+  const GradLayout g = grad_layout(s, t);
   uint8_t* rest = rt.scratch + g.rest;
   scale_core(t, floats_at(rt, g.core));
   Tucker d = t;
   Status status = factor_grads(s, rt, t, d, g);
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
+  const Thin wide{rank_in, t.channels(), floats_at(rt, g.wide)};
+  const RightMatrix in{{f32(t.u_in), 1, rank_in}};
+  if (status.ok() && g.merges) {
+    // left [outputs, taps, rank in]
+    const Thin turn{rank_out, t.taps() * rank_in, floats_at(rt, g.turn)};
+    thin_product(rt, turn, {{f32(t.core), t.taps() * rank_in, 1}}, t.outputs(), f32(t.u_out), floats_at(rt, g.left),
+                 false, nullptr);
+    wide.pack(in);
+    conv_input_grad(at_rest(rt, g.rest), base_shape(s, t), f32(t.y), f32(t.base), f32(s.out[0]),
+                    {floats_at(rt, g.left), turn.cols, rank_in, 1, wide});
+    return status;
+  }
   if (status.ok() && t.base.present) status = base_input_grad(s, t, s.out[0]).run(conv_input_grad_kernel, rt, rest);
   if (!status.ok()) return status;
-  const int64_t rank_in = static_cast<int64_t>(t.rank_in());
-  thin_product(rt, {rank_in, t.channels(), floats_at(rt, g.wide)}, {{f32(t.u_in), 1, rank_in}}, t.positions_in(),
-               f32(d.into), f32(s.out[0]), t.base.present, nullptr);
+  thin_product(rt, wide, in, t.positions_in(), f32(d.into), f32(s.out[0]), t.base.present, nullptr);
   return {};
 }
 

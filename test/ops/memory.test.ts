@@ -77,6 +77,21 @@ memories('nor do its gradients', () => {
   }
 });
 
+/** A graph's results against those of the same with some ops made of others. */
+async function agrees(graph: Graph, ops: string, name: string): Promise<void> {
+  const made = lower(graph, (node) => node.op.name.startsWith(ops));
+  const random = new Random(ops, name);
+  const values = new Map(graph.leaves.map((leaf) => [leaf.name, draw(leaf.type, random)]));
+  const [found, expected] = [await runNative(graph, values), await runNative(made, values)];
+  assert.is(found.size, graph.outputs.length);
+  for (const [output, wanted] of expected) {
+    const scale = wanted.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    found.get(output)!.forEach((v, i) => {
+      assert.ok(Math.abs(v - wanted[i]!) <= 1e-4 * scale, `${name}: ${output}[${i}] is ${v}, not ${wanted[i]}`);
+    });
+  }
+}
+
 memories('blocks of W give what W gives', async () => {
   for (const [ins, out, n, k, size, stride] of [
     [256, 160, 4, 3, 7, 1],
@@ -85,34 +100,37 @@ memories('blocks of W give what W gives', async () => {
     [1200, 600, 4, 1, 2, 1],
     [40, 48, 8, 3, 5, 1],
   ] as const) {
-    const graph = forwardBackward(...kron(ins, out, n, k, size, stride));
-    const made = lower(graph, (node) => node.op.name.startsWith('kron_conv'));
-    const random = new Random('blocks', `${ins}`);
-    const values = new Map(graph.leaves.map((leaf) => [leaf.name, draw(leaf.type, random)]));
-    const [found, expected] = [await runNative(graph, values), await runNative(made, values)];
-    assert.is(found.size, 4);
-    for (const [name, wanted] of expected) {
-      const scale = wanted.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-      found.get(name)!.forEach((v, i) => {
-        assert.ok(Math.abs(v - wanted[i]!) < 1e-4 * scale, `${ins} to ${out}: ${name}[${i}] is ${v}, not ${wanted[i]}`);
-      });
-    }
+    await agrees(forwardBackward(...kron(ins, out, n, k, size, stride)), 'kron_conv', `${ins} to ${out}`);
+  }
+});
+
+const change = (x: TensorType, out: number, k: number, [rankIn, rankOut]: readonly number[], at: Attrs): Graph =>
+  forwardBackward(
+    [x, f32(x.shape.at(-1)!, rankIn!), f32(rankOut!, 1, k, k, rankIn!), f32(out, rankOut!)].concat([
+      f32(out, 1, k, k, x.shape.at(-1)!),
+      f32(out),
+    ]),
+    (b, [v, uIn, core, uOut, base, bias]) => b.one(tuckerConv, [v!, uIn!, core!, uOut!, base!, bias!], at),
+    4,
+  );
+
+memories('a Tucker change that is added to the packed base gives what three convolutions give', async () => {
+  for (const [images, size, ins, out, ranks, k, stride] of [
+    [5, 14, 20, 40, [3, 4], 3, 1],
+    [8, 17, 33, 6, [1, 5], 3, 2],
+    [3, 21, 5, 37, [2, 1], 5, 1],
+    [40, 9, 16, 50, [17, 300], 3, 1],
+    [9, 16, 3, 8, [0, 2], 2, 1],
+  ] as const) {
+    const x = f32(images, 1, size, size, ins);
+    const graph = change(x, out, k, ranks, { ...window(k, stride), scale: 0.5 });
+    await agrees(graph, 'tucker_conv', `${ins} to ${out}, ${k}x${k}`);
   }
 });
 
 memories('a Tucker change of a convolution makes no weight of its size, forward and backward', () => {
-  const [channels, rank] = [512, 16];
-  const types = [
-    image(channels),
-    ...[f32(channels, rank), f32(rank, 1, 3, 3, rank), f32(channels, rank)],
-    f32(channels, 1, 3, 3, channels),
-  ];
-  const graph = forwardBackward(
-    types,
-    (b, [x, uIn, core, uOut, base]) =>
-      b.one(tuckerConv, [x!, uIn!, core!, uOut!, base!, null], { ...window(3), scale: 1 }),
-    4,
-  );
+  const channels = 512;
+  const graph = change(image(channels), channels, 3, [16, 16], { ...window(3), scale: 1 });
   const more = memory(graph) - memory(forwardBackward(...plain(channels, channels, 3), 1));
   assert.ok(more < 640 * KB, `${more} more than the base alone, for a change of ${4 * 9 * channels ** 2} bytes`);
 });
