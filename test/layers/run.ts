@@ -85,7 +85,7 @@ export function differentiated(inputs: readonly TensorType[], build: Build, seed
   const values = new Map<string, NdArray>();
   for (const leaf of full.leaves) {
     if (leaf.name === 'step') values.set('step', { shape: [1], data: Float64Array.of(3) });
-    else if (leaf.name.endsWith('scale')) values.set(leaf.name, shifted(draw(leaf.type, random, 0.2), 1));
+    else if (/(scale|norms)$/.test(leaf.name)) values.set(leaf.name, shifted(draw(leaf.type, random, 0.2), 1));
     else values.set(leaf.name, draw(leaf.type, random, leaf.kind === 'param' ? 0.5 : 1));
   }
   const named = wrt.map(name).filter((_, i) => grads[i]);

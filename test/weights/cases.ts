@@ -3,9 +3,10 @@ import type { TensorType } from '../../src/base/tensor-type.ts';
 import { graphBuilder } from '../../src/ir/graph-builder.ts';
 import type { Builder, WeightSpec } from '../../src/ir/builder.ts';
 import type { Value } from '../../src/ir/graph.ts';
+import type { TensorFile } from '../../src/ir/leaf.ts';
 import type { Args, LayerDef } from '../../src/ir/layer.ts';
 import { weighted } from '../../src/ir/weight.ts';
-import type { MadeBy, WeightDef } from '../../src/ir/weight.ts';
+import type { Asked, MadeBy, WeightDef } from '../../src/ir/weight.ts';
 import { makeWeight } from '../../src/space/values.ts';
 import { WEIGHTS } from '../../src/weights/index.ts';
 import { sum } from '../../src/weights/sum.ts';
@@ -43,8 +44,44 @@ export const showUse = (use: LayerUse): string => `${use.name}(${JSON.stringify(
 
 export const build =
   (use: LayerUse, made: MadeBy | null) =>
-  (b: Builder, inputs: readonly Value[]): Value =>
-    layerOf(use).build(weighted(b, made, null), inputs, filled(layerOf(use), use.args));
+  (b: Builder, inputs: readonly Value[]): Value => {
+    const args = filled(layerOf(use), use.args);
+    if (!made?.def.whole) return layerOf(use).build(weighted(b, made, null), inputs, args);
+    const { total, take } = vectorOf(use, made);
+    return layerOf(use).build(weighted(b, null, take(b, total)), inputs, args);
+  };
+
+type Take = (b: Builder, relative: string, asked: Asked) => Value;
+
+/** Every parameter of a layer, in order. */
+export function askedBy(use: LayerUse): readonly Asked[] {
+  const asked: Asked[] = [];
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const take: Take = (inner, relative, one) => {
+    asked.push(one);
+    return inner.param(relative, one.shape, one.init);
+  };
+  layerOf(use).build(weighted(b, null, take), [b.input('x', use.input)], filled(layerOf(use), use.args));
+  return asked;
+}
+
+// One vector for all parameters of the layer.
+function vectorOf(use: LayerUse, made: MadeBy): { total: number; take: (b: Builder, total: number) => Take } {
+  const starts = new Map<string, number>();
+  let total = 0;
+  for (const { path, shape } of askedBy(use)) {
+    starts.set(path, total);
+    total += numel(shape);
+  }
+  const whole = made.def.whole!;
+  return {
+    total,
+    take: (outer, all) => {
+      const vector = whole.make(outer, 'group', all, made.args);
+      return (b, relative, asked) => whole.part(b, vector, starts.get(asked.path)!, relative, asked, made.args);
+    },
+  };
+}
 
 /** The weights that a layer asks for. */
 export function specsOf(use: LayerUse): readonly WeightSpec[] {
@@ -81,6 +118,10 @@ export interface Made {
   readonly free: (spec: WeightSpec) => number | null;
   readonly given?: true;
 }
+
+/** Those that stand already, and what is added to them starts at 0. */
+export const isBased = ({ parts }: MadeBy): boolean =>
+  parts.some((p) => p.def.name === 'fixed' || p.def.name === 'frozen');
 
 interface Sides {
   readonly out: number;
@@ -139,6 +180,18 @@ const both = (a: Made, b: Made): Made => ({
 const fixed: Made = { made: make('fixed', { seed: 3 }), free: () => 0, given: true };
 const full: Made = { made: make('full'), free: all };
 
+const file: TensorFile = { path: 'given.safetensors', hash: '0', shapes: new Map() };
+const frozen: Made = {
+  made: makeWeight(weightDef('frozen').over!(file), { file: file.path, tensor: null }, []),
+  free: () => 0,
+  given: true,
+};
+
+const whole = (d: number, projection: string): Made => ({
+  made: make('subspace', { d, projection, seed: 2 }),
+  free: () => 0,
+});
+
 /** Every expression of the table at least once, and sums. */
 export const MADE: readonly Made[] = [
   full,
@@ -163,4 +216,11 @@ export const MADE: readonly Made[] = [
   both(lowrank(1), kron(2)),
   both(lowrank(1), lowrank(2)),
   both(hashed(3), hashed(9)),
+  frozen,
+  both(frozen, tucker(1)),
+  both(frozen, lowrank(1)),
+  whole(3, 'fastfood'),
+  whole(7, 'gaussian'),
+  whole(5, 'sparse'),
+  whole(11, 'rademacher'),
 ];
