@@ -5,6 +5,7 @@ import { decidedOnce } from './references.ts';
 import { trackedMeasures } from './requirement.ts';
 import { rootBindings } from './root.ts';
 import type { Space, ValueExpr } from './space.ts';
+import type { Budget } from './table.ts';
 import { ToldApart } from './widths.ts';
 
 export { ALL, ARCHITECTURE, TRAIN, totalOf } from './make-compiled.ts';
@@ -119,6 +120,16 @@ function attempted(space: Space, options: CompileOptions, attempt: Attempt): Com
   }
 }
 
+/**
+ * A circuit of all members that meet the requirements on values and depth, with costs between bounds: the closer, the more pieces. Null where tables do not suffice.
+ */
+export function compileBounded(space: Space, pieces: number, budget: Budget): Compiled | null {
+  const requirements = space.requirements.filter((r) => trackedMeasures([r], 0).length === 0);
+  const attempt = { buckets: 0, pieces, budget, costed: true, bounded: true } as const;
+  const found = attempted({ ...space, requirements }, ARCHITECTURE, attempt);
+  return found instanceof Beyond ? null : found;
+}
+
 const RESTARTS = 8;
 const MANY = 16;
 
@@ -126,9 +137,11 @@ const MANY = 16;
 export function tellingApart(space: Space, options: CompileOptions, attempt: Attempt, many = MANY): Compiled {
   if (attempt.buckets === 0 && measured(space, options)) return makeCompiled(space, options, attempt);
   const exprs = new Set<ValueExpr>();
+  const byRatio = attempt.bounded ?? false;
   for (let times = 0; ; times++) {
     try {
-      return makeCompiled(space, options, attempt, times < RESTARTS ? { exprs, many, pieces: attempt.pieces } : null);
+      const apart = times < RESTARTS ? { exprs, many, pieces: attempt.pieces, byRatio } : null;
+      return makeCompiled(space, options, attempt, apart);
     } catch (e) {
       if (!(e instanceof ToldApart)) throw e;
       for (const expr of e.exprs) exprs.add(expr);

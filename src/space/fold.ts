@@ -82,6 +82,7 @@ export function descend<S>(
     or(node: Extract<Node, { kind: 'or' }>, path: string, state: S): { readonly item: Node; readonly state: S };
     and(node: Extract<Node, { kind: 'and' }>, path: string, state: S): { readonly left: S; readonly right: S };
     leaf(node: Extract<Node, { kind: 'lit' | 'open' }>, path: string): void;
+    cost?(node: Extract<Node, { kind: 'cost' }>): void;
   },
 ): void {
   const stack: { node: Node; path: string; state: S }[] = [{ node: root, path: '', state }];
@@ -105,8 +106,10 @@ export function descend<S>(
       case 'open':
         step.leaf(node, path);
         break;
-      case 'unit':
       case 'cost':
+        step.cost?.(node);
+        break;
+      case 'unit':
       case 'sum':
         break;
     }

@@ -31,6 +31,8 @@ export const BUDGET = {
   lightProducts: 15_000,
   /** Products of a compilation that only counts. */
   countProducts: 200_000,
+  /** Products of compilations for draws that are refused by exact costs. */
+  drawnProducts: 400_000,
   /** Bits of the number of members. */
   bits: 4096,
   /** Layers applied by all walks of one estimate, and by one of them. */

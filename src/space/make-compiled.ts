@@ -77,6 +77,8 @@ export interface Attempt {
   readonly budget: Budget;
   /** Whether all costs are kept. Networks that are decided once are told apart by their costs: by fewer, where only those that requirements name are kept. */
   readonly costed: boolean;
+  /** For draws that are refused by exact costs: costs between bounds suffice, the closer the better. */
+  readonly bounded?: true;
 }
 
 export const EXACT = { buckets: 0, pieces: 1 };
@@ -97,6 +99,7 @@ export function makeCompiled(space: Space, options: CompileOptions, attempt: Att
     keepsBroken: options.keepsBroken,
     budget: attempt.budget,
     apart,
+    bounded: attempt.bounded ?? false,
     costed: attempt.costed,
     keepsShapes: once.shared,
     keepsDecisions: options.effort !== 'count',
@@ -139,6 +142,7 @@ function measuredBatch(space: Space): number {
     keepsBroken: false,
     budget: { left: BUDGET.products },
     apart: null,
+    bounded: false,
     costed: false,
     keepsShapes: false,
     keepsDecisions: true,

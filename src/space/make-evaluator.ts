@@ -32,6 +32,8 @@ export interface EvaluatorOptions {
   readonly budget: Budget;
   /** Whose widths must be told apart. */
   readonly apart: Apart;
+  /** Whether costs may stay between bounds: then values of lets are read together where decisions are kept, too. */
+  readonly bounded: boolean;
   /** Whether costs that no requirement names are kept, and whether the shapes of weights are (where some are shared). */
   readonly costed: boolean;
   readonly keepsShapes: boolean;
@@ -132,7 +134,7 @@ function evaluatorOver(whole: Whole, tables: Tables, deciding: Evaluator | null)
     },
     tracksDepth: options.tracksDepth,
     // Costs of members that are told apart later are only known between bounds: where nothing but the count is wanted.
-    joinsLets: options.apart !== null && !options.keepsDecisions,
+    joinsLets: options.apart !== null && (options.bounded || !options.keepsDecisions),
     causes,
     value: (e, ctx) => {
       if (e.kind === 'const') return evaluateValue(ev, e, ctx);

@@ -1,7 +1,7 @@
 import { Random } from '../base/philox.ts';
 import type { Circuit, Node } from './circuit.ts';
-import { ARCHITECTURE, TRAIN, compileOrNull } from './compile.ts';
-import type { CompileOptions, Outcome } from './compile.ts';
+import { ARCHITECTURE, TRAIN, compileOrNull, totalOf } from './compile.ts';
+import type { Compiled, CompileOptions, Outcome } from './compile.ts';
 import { drawInterval } from './decisions.ts';
 import { failing, walk } from './estimate.ts';
 import { descend } from './fold.ts';
@@ -10,6 +10,8 @@ import { depthOf, measuring } from './measures.ts';
 import { byAssignment } from './member.ts';
 import { finishPath } from './naming.ts';
 import type { Assignment, Decided, Space } from './space.ts';
+import { drawTilted } from './tilt.ts';
+import { tiltOf } from './tilted.ts';
 import { weighed } from './weigh.ts';
 import type { Weighed } from './weigh.ts';
 
@@ -24,6 +26,11 @@ export interface SampleOptions {
 }
 
 const TRIES = 2000;
+/** Before draws that look at costs, which must be prepared. */
+const FIRST_TRIES = 200;
+const TILTED = 20_000;
+/** Where at least one of so many members surely fits, draws of all are few enough. */
+const RARE = 50n;
 /** After so many draws of one depth another is taken: of some no member may fit. */
 const TRIES_OF_DEPTH = 50;
 const WALKS = 500;
@@ -38,25 +45,62 @@ export function sample(space: Space, options: SampleOptions = {}): Assignment {
 
 function sampleArchitecture(space: Space, random: Random, measure: SampleMeasure): Assignment {
   const compiled = compileOrNull(space, ARCHITECTURE);
-  if (!compiled) return walkUntilFit(space, random, measure);
-  if (!compiled.circuit.root) throw new Beyond(`${space.name} has no members`);
-  if (measure === 'balanced') {
-    const found = balanced(space, random);
+  if (compiled && !compiled.circuit.root) throw new Beyond(`${space.name} has no members`);
+  for (const way of waysFor(space, compiled, random, measure)) {
+    const found = way();
     if (found) return found;
   }
-  for (let i = 0; i < TRIES; i++) {
-    const found = drawFrom(compiled.circuit, compiled.circuit.root, {}, random, measure);
-    if (found && (compiled.exact || meets(space, found))) return found;
-  }
-  throw notFound(space, TRIES, measure);
+  throw notFound(space, compiled ? TRIES : WALKS, measure);
 }
 
-function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment {
+/** Each gives a member, drawn by the measure from those that fit, or null. */
+type DrawWay = () => Assignment | null;
+
+function waysFor(space: Space, compiled: Compiled | null, random: Random, measure: SampleMeasure): readonly DrawWay[] {
+  const plain =
+    (tries: number): DrawWay =>
+    () =>
+      compiled && drawUntilFit(space, compiled, random, measure, tries);
+  const byDepth: DrawWay = () => compiled && balanced(space, random);
+  const byCost: DrawWay = () => tilted(space, random, measure);
+  const walking: DrawWay = () => walkUntilFit(space, random, measure);
+  if (measure === 'balanced') return compiled ? [byDepth, plain(TRIES)] : [walking];
+  if (!compiled) return [byCost, walking];
+  if (compiled.exact) return [plain(TRIES)];
+  const isRare = compiled.sure * RARE < totalOf(compiled.circuit);
+  return measure === 'uniform' && isRare ? [byCost, plain(TRIES)] : [plain(FIRST_TRIES), byCost, plain(TRIES)];
+}
+
+function drawUntilFit(
+  space: Space,
+  { circuit, exact }: Compiled,
+  random: Random,
+  measure: SampleMeasure,
+  tries: number,
+): Assignment | null {
+  for (let i = 0; i < tries; i++) {
+    const found = drawFrom(circuit, circuit.root!, {}, random, measure);
+    if (found && (exact || meets(space, found))) return found;
+  }
+  return null;
+}
+
+// By costs: what fits is rare. Null where there is no such way, or it finds nothing.
+function tilted(space: Space, random: Random, measure: SampleMeasure): Assignment | null {
+  const tilt = tiltOf(space, measure !== 'uniform');
+  for (let i = 0; tilt && i < TILTED; i++) {
+    const found = drawTilted(tilt, random);
+    if (found && meets(space, found)) return found;
+  }
+  return null;
+}
+
+function walkUntilFit(space: Space, random: Random, measure: SampleMeasure): Assignment | null {
   for (let i = 0; i < WALKS; i++) {
     const w = walk(space, random, { measure: measure === 'uniform' ? 'uniform' : 'choice' });
     if (w.fits) return w.assignment;
   }
-  throw notFound(space, WALKS, measure);
+  return null;
 }
 
 function notFound(space: Space, tries: number, measure: SampleMeasure): Beyond {

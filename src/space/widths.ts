@@ -25,7 +25,13 @@ export class ToldApart extends Error {
 }
 
 /** Which expressions are told apart; null: all. So many values are worth it; few ones are told apart. */
-export type Apart = { readonly exprs: ReadonlySet<ValueExpr>; readonly many: number; readonly pieces: number } | null;
+export type Apart = {
+  readonly exprs: ReadonlySet<ValueExpr>;
+  readonly many: number;
+  readonly pieces: number;
+  /** Pieces of equal ratio, in which costs differ little; else of as many values. */
+  readonly byRatio: boolean;
+} | null;
 
 export interface Widths {
   wide(ev: Evaluator, e: ValueExpr, ctx: Context): readonly WideValue[] | null;
@@ -40,7 +46,6 @@ export function makeWidths(apart: Apart): Widths {
   const ids = new Map<string, number>();
   const known = new WeakMap<Table, readonly WideValue[] | null>();
   const join = (ev: Evaluator, e: ValueExpr, ctx: Context, table: Table): readonly WideValue[] | null => {
-    const { pieces } = apart!;
     const slot = e.kind === 'ref' ? slotOf(ev, e, ctx) : null;
     const { reads } = table[0]!;
     const rows = table.map((entry) => ({ entry, value: ev.data.get(entry.out[0]!) }));
@@ -49,9 +54,7 @@ export function makeWidths(apart: Apart): Widths {
       return null;
     if (slot !== null) readers.set(slot, (readers.get(slot) ?? new Set()).add(e));
     rows.sort((a, b) => Number(a.value) - Number(b.value));
-    const size = Math.ceil(rows.length / pieces);
-    return Array.from({ length: Math.ceil(rows.length / size) }, (_, i): WideValue => {
-      const piece = rows.slice(i * size, (i + 1) * size);
+    return cutInto(apart!, rows, (r) => Number(r.value)).map((piece): WideValue => {
       const values = piece.map((r) => Number(r.value));
       const key = `${idOf(e)}:${values.join()}`;
       const id = ids.get(key) ?? ids.size;
@@ -76,6 +79,25 @@ export function makeWidths(apart: Apart): Widths {
       throw new ToldApart(...[...slots].flatMap((s) => [...(readers.get(s) ?? [])]).map((expr) => ({ expr })));
     },
   };
+}
+
+function cutInto<T>({ pieces, byRatio }: NonNullable<Apart>, rows: readonly T[], valueOf: (row: T) => number): T[][] {
+  const [first, last] = [valueOf(rows[0]!), valueOf(rows.at(-1)!)];
+  const size = Math.ceil(rows.length / pieces);
+  const ratio = Math.log(last / first) / pieces;
+  const at = (row: T, i: number): number =>
+    byRatio && ratio > 0
+      ? Math.min(pieces - 1, Math.floor(Math.log(valueOf(row) / first) / ratio))
+      : Math.floor(i / size);
+  const out: T[][] = [];
+  let before = -1;
+  rows.forEach((row, i) => {
+    const piece = at(row, i);
+    if (piece !== before) out.push([]);
+    before = piece;
+    out.at(-1)!.push(row);
+  });
+  return out;
 }
 
 const outs = (rows: readonly { readonly entry: Entry }[]): readonly number[] => rows.map((r) => r.entry.out[0]!);
