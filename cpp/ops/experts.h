@@ -177,60 +177,64 @@ TENON_INLINE void turn_packed(float* to, const float* from, int rows, int count)
     }
 }
 
-// dot products of `n` rows with four rows of w, each a sum by lanes, then over lanes: out[i * out_row + j].
-template <int n>
-inline void dots(const float* const* rows, const float* w, int64_t w_row, int64_t k, float* out, int64_t out_row) {
-  vf s[n][4];
+// Rows of w that go together with n rows: memory is read fastest along several of them, as far as sums find registers.
+#if TENON_VBYTES == 64 || defined(__aarch64__)
+constexpr int dot_rows(int64_t n) { return n <= 3 ? 8 : 4; }
+#else
+constexpr int dot_rows(int64_t) { return 4; }
+#endif
+
+// dot products of `n` rows with `many` rows of w, each a sum by lanes, then over lanes: out[i * kTileCols + j]. The
+// next rows of w are on their way to the second cache meanwhile.
+template <int n, int many>
+inline void dots(const float* const* rows, const float* w, int64_t w_row, int64_t k, float* out) {
+  vf s[n][many];
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < 4; j++) s[i][j] = zero();
+    for (int j = 0; j < many; j++) s[i][j] = zero();
   int64_t at = 0;
   for (; at + kLanes <= k; at += kLanes) {
-    vf b[4];
-    for (int j = 0; j < 4; j++) {
+    vf b[many];
+    for (int j = 0; j < many; j++) {
       b[j] = load(w + j * w_row + at);
-      __builtin_prefetch(w + j * w_row + at + 64 * kLanes);
+      __builtin_prefetch(w + (many + j) * w_row + at, 0, 2);
     }
     for (int i = 0; i < n; i++) {
       const vf a = load(rows[i] + at);
-      for (int j = 0; j < 4; j++) s[i][j] = muladd(a, b[j], s[i][j]);
+      for (int j = 0; j < many; j++) s[i][j] = muladd(a, b[j], s[i][j]);
     }
   }
   if (at < k) {
     const int here = static_cast<int>(k - at);
     for (int i = 0; i < n; i++)
-      for (int j = 0; j < 4; j++)
+      for (int j = 0; j < many; j++)
         s[i][j] = muladd(load_first(rows[i] + at, here), load_first(w + j * w_row + at, here), s[i][j]);
   }
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < 4; j++) out[i * out_row + j] = hsum(s[i][j]);
+    for (int j = 0; j < many; j++) out[i * kTileCols + j] = hsum(s[i][j]);
 }
 
 // No packing up to so many rows: weights are read once, where they lie.
 constexpr int kFewRows = kTileRows < 6 ? kTileRows : 6;
 
+template <int n>
+TENON_INLINE void dots_of(const float* const* at, const float* w, int64_t w_row, int64_t k, int cols, float* out) {
+  int j = 0;
+  for (; j + dot_rows(n) <= cols; j += dot_rows(n)) dots<n, dot_rows(n)>(at, w + j * w_row, w_row, k, out + j);
+  for (; j < cols; j++) dots<n, 1>(at, w + j * w_row, w_row, k, out + j);
+}
 template <int n = 1>
-TENON_INLINE void dots_of(int rows, const float* const* at, const float* w, int64_t w_row, int64_t k, float* out,
-                          int64_t out_row) {
+TENON_INLINE void dots_by_rows(int rows, const float* const* at, const float* w, int64_t w_row, int64_t k, int cols,
+                               float* out) {
   if constexpr (n <= kFewRows) {
-    if (rows == n) return dots<n>(at, w, w_row, k, out, out_row);
-    return dots_of<n + 1>(rows, at, w, w_row, k, out, out_row);
+    if (rows == n) return dots_of<n>(at, w, w_row, k, cols, out);
+    return dots_by_rows<n + 1>(rows, at, w, w_row, k, cols, out);
   }
 }
 
 // c[i, j] = bias[j] + <row i, w row j> for `cols` rows of w; c's rows lie kTileCols apart.
 TENON_INLINE void few_rows(int rows, const float* const* at, const float* w, int64_t w_row, int64_t k,
                            const float* bias, int cols, float* c) {
-  float last[kFewRows * 4];
-  for (int j = 0; j < cols; j += 4) {
-    if (cols - j >= 4) {
-      dots_of(rows, at, w + j * w_row, w_row, k, c + j, kTileCols);
-    } else {
-      for (int one = j; one < cols; one++) {
-        dots_of(rows, at, w + one * w_row, 0, k, last, 4);
-        for (int i = 0; i < rows; i++) c[i * kTileCols + one] = last[i * 4];
-      }
-    }
-  }
+  dots_by_rows(rows, at, w, w_row, k, cols, c);
   if (bias)
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < cols; j++) c[i * kTileCols + j] += bias[j];
