@@ -9,7 +9,8 @@ import { Undecided } from './space/member.ts';
 import { ranges } from './space/ranges.ts';
 import { sample } from './space/sample.ts';
 import type { SampleMeasure } from './space/sample.ts';
-import type { Assignment, Program, Space } from './space/space.ts';
+import type { Assignment } from './space/assignment.ts';
+import type { Program, Space } from './space/space.ts';
 import { rank, unrank } from './space/unrank.ts';
 
 /** One member of a space. Measures are exact: of one example, forward, multiply and add counted apart. */

@@ -5,7 +5,7 @@ import type { Objective } from './search/history.ts';
 import { SEARCHERS } from './search/index.ts';
 import { makeSearch } from './search/search.ts';
 import type { SearcherArgs, SearcherDef } from './search/searcher.ts';
-import type { SearchSettings } from './space/space.ts';
+import type { SearchSettings } from './space/settings.ts';
 
 /** What is not given is taken from the program's `search`. */
 export interface SearchOptions {

@@ -5,7 +5,7 @@ export type { Diagnostic } from './base/diagnostic.ts';
 export type { Dataset } from './data/dataset.ts';
 export type { Arithmetic, BuildOptions, FitEvent, FitOptions } from './net.ts';
 export type { Objective } from './search/history.ts';
-export type { Assignment } from './space/space.ts';
+export type { Assignment } from './space/assignment.ts';
 export { SpaceError } from './compile.ts';
 export { compile, CompiledSpace } from './compiled-space.ts';
 export type { Architecture } from './compiled-space.ts';

@@ -3,7 +3,8 @@ import type { Compiled } from './compile.ts';
 import { check } from './space/check.ts';
 import type { Reason } from './space/check.ts';
 import { next } from './space/restrict.ts';
-import type { Assignment, Space } from './space/space.ts';
+import type { Assignment } from './space/assignment.ts';
+import type { Space } from './space/space.ts';
 import { decideTrain } from './space/train.ts';
 import type { Judge, OldTrial } from './study/study.ts';
 

@@ -9,7 +9,7 @@ import { judgeFor } from '../revisions.ts';
 import { SEARCHERS } from '../search/index.ts';
 import { searcherArgs } from '../search/search.ts';
 import type { SearcherArgs, SearcherDef } from '../search/searcher.ts';
-import type { SettingExpr } from '../space/space.ts';
+import type { SettingExpr } from '../space/settings.ts';
 import type { PoolOptions } from '../study/pool.ts';
 import { historyOf, runSearch } from '../study/search-run.ts';
 import type { SearchRunOptions } from '../study/search-run.ts';

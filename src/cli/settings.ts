@@ -1,5 +1,6 @@
 import { SETTINGS } from '../lang/setting-defs.ts';
-import type { SearchSettings, SettingChoice, TrainSettings, ValueExpr } from '../space/space.ts';
+import type { ValueExpr } from '../space/expr.ts';
+import type { SearchSettings, SettingChoice, TrainSettings } from '../space/settings.ts';
 
 /** What a key of `train` or `search` is set to: a plain value, or its text. */
 export type Shown = string | number | boolean | null | readonly string[];

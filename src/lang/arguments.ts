@@ -1,7 +1,7 @@
 import { describe, fits } from '../ir/arg-type.ts';
 import { wordsOf } from '../ir/layer.ts';
 import type { ArgDef, ArgType } from '../ir/layer.ts';
-import type { ValueExpr } from '../space/space.ts';
+import type { ValueExpr } from '../space/expr.ts';
 import type { Checker } from './model.ts';
 import { domainOf, pointsOf } from './domain.ts';
 import type { Datum, DomainEnv } from './domain.ts';

@@ -1,6 +1,6 @@
 import type { Statement } from '../../grammar/syntax.ts';
 import type { Bound } from '../space/references.ts';
-import type { Wire } from '../space/space.ts';
+import type { Wire } from '../space/expr.ts';
 import { finalise, name } from './pieces.ts';
 import type { Counts, Piece } from './pieces.ts';
 

@@ -1,6 +1,7 @@
 import { DTYPES, MAX_RANK } from '../base/tensor-type.ts';
 import type { DType } from '../base/tensor-type.ts';
-import type { Binding, DefBody, InputDecl, OutputDecl, TensorExpr, Wire } from '../space/space.ts';
+import type { Binding, DefBody, InputDecl, TensorExpr, Wire } from '../space/expr.ts';
+import type { OutputDecl } from '../space/space.ts';
 import type { CellStatement, Expr, LetStatement, Name, SharedStatement, Statement } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf, want } from './context.ts';
 import { resolveLet } from './lets.ts';

@@ -1,7 +1,8 @@
 import { span } from '../base/span.ts';
 import type { Span } from '../base/span.ts';
 import type { Spanned } from '../../grammar/syntax.ts';
-import type { NetExpr, SettingChoice, Site, TensorExpr, UseName, ValueExpr } from '../space/space.ts';
+import type { NetExpr, Site, TensorExpr, UseName, ValueExpr } from '../space/expr.ts';
+import type { SettingChoice } from '../space/settings.ts';
 import type { Code } from './codes.ts';
 import type { Context, Kind, Meaning, More, Numbers, SiteLabel } from './model.ts';
 import { KIND_WORDS } from './model.ts';

@@ -1,10 +1,4 @@
-import type {
-  Argument as SpaceArgument,
-  CallExpr,
-  Def,
-  Parameter as SpaceParameter,
-  ValueLet,
-} from '../space/space.ts';
+import type { Argument as SpaceArgument, CallExpr, Def, Parameter as SpaceParameter, ValueLet } from '../space/expr.ts';
 import type { Argument, Expr, Parameter, Spanned } from '../../grammar/syntax.ts';
 import { inner, labelled, newNumbers, ownNumbers, quote, report, spanOf, useName, want } from './context.ts';
 import { bindArguments } from './bind.ts';

@@ -1,4 +1,4 @@
-import type { BinaryOp, Scalar, ValueBinding, ValueExpr } from '../space/space.ts';
+import type { BinaryOp, Scalar, ValueBinding, ValueExpr } from '../space/expr.ts';
 
 /**
  * What a value can be, over every way to decide it: its finite values, or an interval around them. `exact`: each point of

@@ -21,7 +21,7 @@ import { addWeights, callWeight, via } from './weights.ts';
 import { binary, elaborateValue, literal, prior, range, unary } from './values.ts';
 import type { Builtin, Context, EntityOf, Meaning } from './model.ts';
 import { ERROR } from './model.ts';
-import type { TensorExpr } from '../space/space.ts';
+import type { TensorExpr } from '../space/expr.ts';
 
 const MAX_DEPTH = 600;
 

@@ -1,5 +1,7 @@
-import { MEASURES } from '../space/space.ts';
-import type { Assignment, Def, Space } from '../space/space.ts';
+import { MEASURES } from '../space/require-expr.ts';
+import type { Assignment } from '../space/assignment.ts';
+import type { Def } from '../space/expr.ts';
+import type { Space } from '../space/space.ts';
 import { analyse } from '../space/analyse.ts';
 import type { Finding } from '../space/analyse.ts';
 import type { Ranges } from '../space/ranges.ts';

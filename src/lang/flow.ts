@@ -1,19 +1,8 @@
 import type { Span } from '../base/span.ts';
 import type { ArgDef } from '../ir/layer.ts';
-import type {
-  Binding,
-  CallExpr,
-  Def,
-  NetExpr,
-  OutputDecl,
-  SettingChoice,
-  Space,
-  TensorExpr,
-  TrainSettings,
-  ValueExpr,
-  ValueParameter,
-  Wire,
-} from '../space/space.ts';
+import type { Binding, CallExpr, Def, NetExpr, TensorExpr, ValueExpr, ValueParameter, Wire } from '../space/expr.ts';
+import type { SettingChoice, TrainSettings } from '../space/settings.ts';
+import type { OutputDecl, Space } from '../space/space.ts';
 import { show, testArgument, testValue } from './arguments.ts';
 import { EMPTY_ENV, domainKey, domainOf, mayBe, narrowed, withKnown } from './domain.ts';
 import type { Domain, DomainEnv } from './domain.ts';

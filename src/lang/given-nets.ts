@@ -1,4 +1,4 @@
-import type { CallExpr, NetExpr, NetParameter } from '../space/space.ts';
+import type { CallExpr, NetExpr, NetParameter } from '../space/expr.ts';
 
 /** What parameters of networks stand for where an expression is evaluated. */
 export type Nets = ReadonlyMap<NetParameter, GivenNet>;

@@ -1,5 +1,5 @@
 import type { Expr } from '../../grammar/syntax.ts';
-import type { Parameter, ValueParameter } from '../space/space.ts';
+import type { Parameter, ValueParameter } from '../space/expr.ts';
 import type { Entity, EntityOf, Kind, Scope } from './model.ts';
 import { bindArguments } from './bind.ts';
 import { lookup, newScope } from './scope.ts';

@@ -1,7 +1,8 @@
 import type { Span } from '../base/span.ts';
 import { wordsOf } from '../ir/layer.ts';
 import type { ArgDef, LayerDef } from '../ir/layer.ts';
-import type { LayerExpr, SettingExpr, TensorExpr, ValueExpr } from '../space/space.ts';
+import type { LayerExpr, TensorExpr, ValueExpr } from '../space/expr.ts';
+import type { SettingExpr } from '../space/settings.ts';
 import type { Argument, Expr, Spanned } from '../../grammar/syntax.ts';
 import { inner, labelled, quote, report, spanOf, useName, want } from './context.ts';
 import { elaborateValue } from './values.ts';

@@ -1,4 +1,4 @@
-import type { UseName, Wire } from '../space/space.ts';
+import type { UseName, Wire } from '../space/expr.ts';
 import type { Expr, LetExpr } from '../../grammar/syntax.ts';
 import { inner, kindClash, labelled, newNumbers, quote, report, spanOf, useName } from './context.ts';
 import { newScope, placeOf } from './scope.ts';

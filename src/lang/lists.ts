@@ -1,4 +1,4 @@
-import type { Def, NetExpr, NetLet, SharedLet, TensorExpr } from '../space/space.ts';
+import type { Def, NetExpr, NetLet, SharedLet, TensorExpr } from '../space/expr.ts';
 
 /** Whether what stands here is a list of tensors in some member, as far as the text alone tells. */
 export function tensorIsList(e: TensorExpr): boolean {

@@ -1,6 +1,6 @@
 import { lazily } from '../base/lazily.ts';
 import type { Bound } from '../space/references.ts';
-import type { CallExpr, TensorExpr, TensorParameter } from '../space/space.ts';
+import type { CallExpr, TensorExpr, TensorParameter } from '../space/expr.ts';
 import type { Expr, Parameter, Statement } from '../../grammar/syntax.ts';
 import { newBlock, wireLines } from './block.ts';
 import type { Block } from './block.ts';

@@ -3,17 +3,9 @@ import { isNamed, named, useSegment } from '../space/naming.ts';
 import type { NamedNet } from '../space/naming.ts';
 import type { Bound } from '../space/references.ts';
 import { cellOf } from '../space/scope.ts';
-import type {
-  Assignment,
-  CallExpr,
-  LayerExpr,
-  NetExpr,
-  RepeatExpr,
-  Space,
-  TensorExpr,
-  ViaExpr,
-  Wire,
-} from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
+import type { CallExpr, LayerExpr, NetExpr, RepeatExpr, TensorExpr, ViaExpr, Wire } from '../space/expr.ts';
+import type { Space } from '../space/space.ts';
 import { madeOf, numberOf, truthOf } from '../space/values.ts';
 import type { Expr, Statement } from '../../grammar/syntax.ts';
 import { newBlock, wireLines } from './block.ts';

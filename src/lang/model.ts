@@ -9,16 +9,16 @@ import type {
   NetExpr,
   NetLet,
   NetParameter,
-  SettingChoice,
   SharedLet,
-  Space,
   TensorExpr,
   TensorParameter,
   ValueExpr,
   ValueLet,
   ValueParameter,
   Wire,
-} from '../space/space.ts';
+} from '../space/expr.ts';
+import type { SettingChoice } from '../space/settings.ts';
+import type { Space } from '../space/space.ts';
 import type { CellStatement, DefStatement, Expr, Spanned } from '../../grammar/syntax.ts';
 import type { Code } from './codes.ts';
 import type { SettingDef } from './setting-defs.ts';

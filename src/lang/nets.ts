@@ -1,4 +1,4 @@
-import type { Alternative, NetExpr, TensorExpr, ValueExpr } from '../space/space.ts';
+import type { Alternative, NetExpr, TensorExpr, ValueExpr } from '../space/expr.ts';
 import type {
   Alternative as AlternativeSyntax,
   ChainExpr,

@@ -1,6 +1,6 @@
 import { wordsOf } from '../ir/layer.ts';
 import type { ArgType } from '../ir/layer.ts';
-import type { Wire } from '../space/space.ts';
+import type { Wire } from '../space/expr.ts';
 import type { MadeBy } from '../ir/weight.ts';
 import { isMade, sameDatum } from '../space/values.ts';
 import type { Datum } from '../space/values.ts';

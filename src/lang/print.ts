@@ -1,5 +1,7 @@
 import { choiceOptions } from '../space/decisions.ts';
-import type { Assignment, SettingChoice, SettingExpr, Space } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
+import type { SettingChoice, SettingExpr } from '../space/settings.ts';
+import type { Space } from '../space/space.ts';
 import type { Setting, SettingItem, Statement } from '../../grammar/syntax.ts';
 import { BUILTIN_NAMES } from './builtins.ts';
 import { SETTINGS } from './setting-defs.ts';

@@ -1,5 +1,6 @@
-import { MEASURES } from '../space/space.ts';
-import type { Measure, RequireExpr, RequireTerm, Requirement, ValueExpr } from '../space/space.ts';
+import { MEASURES } from '../space/require-expr.ts';
+import type { ValueExpr } from '../space/expr.ts';
+import type { Measure, RequireExpr, RequireTerm, Requirement } from '../space/require-expr.ts';
 import type { BinaryExpr, Expr } from '../../grammar/syntax.ts';
 import { report, spanOf, textOf } from './context.ts';
 import { EMPTY_ENV, domainOf } from './domain.ts';

@@ -1,4 +1,4 @@
-import type { Def, NetExpr } from '../space/space.ts';
+import type { Def, NetExpr } from '../space/expr.ts';
 import type { Expr, Spanned } from '../../grammar/syntax.ts';
 import { ownNumbers, spanOf, useName } from './context.ts';
 import { lookup } from './scope.ts';

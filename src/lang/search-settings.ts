@@ -1,5 +1,5 @@
-import type { SearchSettings, SettingExpr } from '../space/space.ts';
-import { MEASURES } from '../space/space.ts';
+import type { SearchSettings, SettingExpr } from '../space/settings.ts';
+import { MEASURES } from '../space/require-expr.ts';
 import type { SearchStatement, ValueSetting } from '../../grammar/syntax.ts';
 import { report, textOf } from './context.ts';
 import { notYet } from './elaborate.ts';

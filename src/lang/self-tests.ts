@@ -1,5 +1,6 @@
-import { MEASURES } from '../space/space.ts';
-import type { Measure, Space } from '../space/space.ts';
+import { MEASURES } from '../space/require-expr.ts';
+import type { Measure } from '../space/require-expr.ts';
+import type { Space } from '../space/space.ts';
 import { count } from '../space/count.ts';
 import { ranges } from '../space/ranges.ts';
 import { exactInteger } from '../../grammar/literals.ts';
@@ -12,7 +13,7 @@ import { lookup } from './scope.ts';
 import { defaultTrain } from './train.ts';
 import { constantNumber, elaborateValue } from './values.ts';
 import type { Context } from './model.ts';
-import type { InputDecl } from '../space/space.ts';
+import type { InputDecl } from '../space/expr.ts';
 
 /** A figure of a space: one number, or what its members have at least and at most. Null: already reported. */
 interface Figure {

@@ -1,7 +1,8 @@
 import type { AnyExpr } from '../space/references.ts';
 import { BUDGET } from '../space/limits.ts';
 import { rootBindings } from '../space/root.ts';
-import type { CallExpr, SharedLet, Space, ViaExpr, Wire } from '../space/space.ts';
+import type { CallExpr, SharedLet, ViaExpr, Wire } from '../space/expr.ts';
+import type { Space } from '../space/space.ts';
 import type { Span } from '../base/span.ts';
 import type { Checker } from './model.ts';
 import { netsMaker } from './given-nets.ts';

@@ -1,4 +1,4 @@
-import type { Signature as SpaceSignature, SignatureDim, ValueParameter } from '../space/space.ts';
+import type { Signature as SpaceSignature, SignatureDim, ValueParameter } from '../space/expr.ts';
 import type { Expr, ListExpr, Signature } from '../../grammar/syntax.ts';
 import { report } from './context.ts';
 import { lookup, newScope } from './scope.ts';

@@ -1,5 +1,7 @@
 import { count } from '../space/count.ts';
-import type { Requirement, Space, TrainSettings } from '../space/space.ts';
+import type { Requirement } from '../space/require-expr.ts';
+import type { TrainSettings } from '../space/settings.ts';
+import type { Space } from '../space/space.ts';
 import type { Binding, CheckStatement, DeriveStatement, ModelStatement, SpaceStatement } from '../../grammar/syntax.ts';
 import { elaborateBody } from './bodies.ts';
 import { newNumbers, report, spanOf } from './context.ts';

@@ -10,7 +10,7 @@ import type {
   ValueExpr,
   ViaExpr,
   Wire,
-} from '../space/space.ts';
+} from '../space/expr.ts';
 
 type Flowing = NetExpr | TensorExpr;
 

@@ -1,4 +1,5 @@
-import type { SettingChoice, SettingExpr, TrainSettings, ValueExpr } from '../space/space.ts';
+import type { ValueExpr } from '../space/expr.ts';
+import type { SettingChoice, SettingExpr, TrainSettings } from '../space/settings.ts';
 import { PRECISIONS } from '../base/precision.ts';
 import type { Precision } from '../base/precision.ts';
 import { SWITCH } from '../base/switch.ts';

@@ -1,4 +1,5 @@
-import type { Program, Space, TrainSettings } from '../space/space.ts';
+import type { TrainSettings } from '../space/settings.ts';
+import type { Program, Space } from '../space/space.ts';
 import type { Statement } from '../../grammar/syntax.ts';
 import { EMPTY_ENV } from './domain.ts';
 import { walkSetting, walkSpace, walkTrain } from './flow.ts';

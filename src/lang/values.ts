@@ -1,4 +1,4 @@
-import type { BinaryOp, RangeExpr as SpaceRange, Scalar, ValueExpr } from '../space/space.ts';
+import type { BinaryOp, RangeExpr as SpaceRange, Scalar, ValueExpr } from '../space/expr.ts';
 import type {
   BinaryExpr,
   Expr,

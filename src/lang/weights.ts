@@ -4,7 +4,7 @@ import { tensorFile } from '../data/safetensors.ts';
 import type { TensorFile } from '../ir/leaf.ts';
 import { sum } from '../weights/sum.ts';
 import type { WeightDef } from '../ir/weight.ts';
-import type { Site, ValueExpr } from '../space/space.ts';
+import type { Site, ValueExpr } from '../space/expr.ts';
 import type { Argument, BinaryExpr, OptionalExpr, RepeatExpr, Spanned, ViaExpr } from '../../grammar/syntax.ts';
 import { inner, labelled, next, quote, report, spanOf, textOf, useName, want } from './context.ts';
 import type { Context, Meaning, Mutable, Numbers } from './model.ts';

@@ -1,6 +1,7 @@
 import { countGiven, isCounted, next, samplerGiven } from '../space/restrict.ts';
 import type { NextDecision } from '../space/restrict.ts';
-import type { Assignment, Decided, Space } from '../space/space.ts';
+import type { Assignment, Decided } from '../space/assignment.ts';
+import type { Space } from '../space/space.ts';
 import { Random } from '../base/philox.ts';
 import { assignmentKey } from './history.ts';
 import type { TrialRecord } from './history.ts';

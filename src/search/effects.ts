@@ -1,4 +1,4 @@
-import type { Assignment, Decided } from '../space/space.ts';
+import type { Assignment, Decided } from '../space/assignment.ts';
 import type { History } from './history.ts';
 
 /** Trials that a mean is worth before it has seen any: pulls rare values towards no effect. */

@@ -1,4 +1,4 @@
-import type { Assignment, Decided } from '../space/space.ts';
+import type { Assignment, Decided } from '../space/assignment.ts';
 
 export interface Objective {
   readonly direction: 'maximize' | 'minimize';

@@ -1,4 +1,4 @@
-import type { Assignment } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
 import { DecisionTree } from './decision-tree.ts';
 import type { TreeNode } from './decision-tree.ts';
 import { Effects } from './effects.ts';

@@ -2,7 +2,8 @@ import { Random } from '../base/philox.ts';
 import { count } from '../space/count.ts';
 import { sample } from '../space/sample.ts';
 import { unrank } from '../space/unrank.ts';
-import type { Assignment, Space } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
+import type { Space } from '../space/space.ts';
 import type { History } from './history.ts';
 import type { SearcherArgs, SearcherDef } from './searcher.ts';
 

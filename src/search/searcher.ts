@@ -1,5 +1,6 @@
 import type { ArgDef } from '../ir/layer.ts';
-import type { Assignment, Space } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
+import type { Space } from '../space/space.ts';
 import type { Random } from '../base/philox.ts';
 import type { History } from './history.ts';
 

@@ -5,7 +5,7 @@ import { drawInterval } from './decisions.ts';
 import { descend, fold } from './fold.ts';
 import { finishPath } from './naming.ts';
 import { assigned } from './restriction.ts';
-import type { Assignment, Decided } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
 
 /** Agreement with an assignment: how many of its decisions are kept at most, and the prior mass of what keeps so many. */
 interface Agreement {

@@ -7,7 +7,10 @@ import { Beyond, TooMany } from './limits.ts';
 import { firstMember, ranges } from './ranges.ts';
 import type { Ranges } from './ranges.ts';
 import { measuresIn } from './requirement.ts';
-import type { Assignment, Decided, Measure, Requirement, Site, Space } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Site } from './expr.ts';
+import type { Measure, Requirement } from './require-expr.ts';
+import type { Space } from './space.ts';
 import { weighed } from './weigh.ts';
 
 /** What is wrong with a space as a whole, as data; the front end says it in words. */

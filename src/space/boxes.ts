@@ -4,7 +4,7 @@ import type { Frame } from './frame.ts';
 import { judge } from './requirement.ts';
 import type { TermValue } from './requirement.ts';
 import { idOf, infoOf } from './scope.ts';
-import type { RequireExpr, RequireTerm, Requirement } from './space.ts';
+import type { RequireExpr, RequireTerm, Requirement } from './require-expr.ts';
 import type { Entry, Table } from './table.ts';
 import { termIn } from './verdict.ts';
 

@@ -7,7 +7,7 @@ import { closeFrame, openFrame } from './frame.ts';
 import type { Bound } from './references.ts';
 import { makeEnv, unowned } from './scope.ts';
 import type { Cell } from './scope.ts';
-import type { CallExpr, Def, SignatureDim, TensorParameter, ValueExpr } from './space.ts';
+import type { CallExpr, Def, SignatureDim, TensorParameter, ValueExpr } from './expr.ts';
 import { bind } from './table.ts';
 import type { Table } from './table.ts';
 import { shapeOf } from './widths.ts';

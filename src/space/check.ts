@@ -4,7 +4,9 @@ import { failing } from './estimate.ts';
 import { depthOf, measuring } from './measures.ts';
 import type { Stop } from './measures.ts';
 import { Undecided, byAssignment } from './member.ts';
-import type { Assignment, Requirement, Space } from './space.ts';
+import type { Assignment } from './assignment.ts';
+import type { Requirement } from './require-expr.ts';
+import type { Space } from './space.ts';
 import type { Datum } from './values.ts';
 
 /** Why an assignment is no member. */

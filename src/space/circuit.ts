@@ -1,6 +1,7 @@
 import { BUDGET, TooMany } from './limits.ts';
 import type { Interval } from './decisions.ts';
-import type { Decided, Site } from './space.ts';
+import type { Decided } from './assignment.ts';
+import type { Site } from './expr.ts';
 import type { Cost } from './costs.ts';
 
 /**

@@ -4,7 +4,8 @@ import type { Attempt, Compiled, CompileOptions } from './make-compiled.ts';
 import { decidedOnce } from './references.ts';
 import { trackedMeasures } from './requirement.ts';
 import { rootBindings } from './root.ts';
-import type { Space, ValueExpr } from './space.ts';
+import type { ValueExpr } from './expr.ts';
+import type { Space } from './space.ts';
 import type { Budget } from './table.ts';
 import { ToldApart } from './widths.ts';
 

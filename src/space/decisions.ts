@@ -2,7 +2,8 @@ import { Unfit } from '../base/unfit.ts';
 import type { Span } from '../base/span.ts';
 import type { Random } from '../base/philox.ts';
 import { BUDGET, Beyond } from './limits.ts';
-import type { Alternative, Decided, RangeExpr, Scalar, Site } from './space.ts';
+import type { Decided } from './assignment.ts';
+import type { Alternative, RangeExpr, Scalar, Site } from './expr.ts';
 
 /** One way to make a decision: its stored value and its share of the prior (shares of a decision sum to 1). */
 export interface Option {

@@ -8,7 +8,10 @@ import { BUDGET, Beyond } from './limits.ts';
 import { depthOf, measuring } from './measures.ts';
 import type { Decider } from './member.ts';
 import { byAssignment } from './member.ts';
-import type { Assignment, Decided, Requirement, RequireTerm, Site, Space } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Site } from './expr.ts';
+import type { Requirement, RequireTerm } from './require-expr.ts';
+import type { Space } from './space.ts';
 
 /** One random walk through the decisions of a space. */
 export interface Walk {

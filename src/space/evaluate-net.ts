@@ -12,7 +12,7 @@ import { isNamed, named, useSegment } from './naming.ts';
 import type { NamedNet } from './naming.ts';
 import { copiesOf, readOnce, tiedRepeat } from './once.ts';
 import { cellOf, lookup, unowned } from './scope.ts';
-import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './space.ts';
+import type { LayerExpr, NetExpr, RepeatExpr, ValueExpr } from './expr.ts';
 import { bind, byReads, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import type { Wide } from './types.ts';

@@ -11,7 +11,7 @@ import type { LooseExpr, WireExpr } from './references.ts';
 import type { Reads } from './reads.ts';
 import { looseSlots, lookup } from './scope.ts';
 import type { Slot } from './scope.ts';
-import type { InputDecl, TensorExpr, TensorParameter, Wire } from './space.ts';
+import type { InputDecl, TensorExpr, TensorParameter, Wire } from './expr.ts';
 import { bind, placed, tableMaker, unitEntry } from './table.ts';
 import type { Table } from './table.ts';
 import { numberOf, truthOf } from './values.ts';

@@ -5,7 +5,7 @@ import type { Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
 import { weightOf } from './given.ts';
 import { lookup } from './scope.ts';
-import type { RangeExpr, ValueExpr, WeightExpr } from './space.ts';
+import type { RangeExpr, ValueExpr, WeightExpr } from './expr.ts';
 import { bind, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';

@@ -6,7 +6,7 @@ import type { NamedNet } from './naming.ts';
 import type { Reads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import type { Env } from './scope.ts';
-import type { NetExpr, TensorExpr, ValueExpr } from './space.ts';
+import type { NetExpr, TensorExpr, ValueExpr } from './expr.ts';
 import type { Entry, Place, Table, Tables } from './table.ts';
 import type { Data, Flows, Wide } from './types.ts';
 

@@ -11,7 +11,8 @@ import type { Deciding } from './member-values.ts';
 import { textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr, WireExpr } from './references.ts';
 import { cellOf } from './scope.ts';
-import type { Binding, NetExpr, Site, Space, TensorExpr, ValueExpr } from './space.ts';
+import type { Binding, NetExpr, Site, TensorExpr, ValueExpr } from './expr.ts';
+import type { Space } from './space.ts';
 import type { Datum } from './values.ts';
 
 /** Who makes the decisions of one member. */

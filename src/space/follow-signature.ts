@@ -3,7 +3,7 @@ import type { TensorType } from '../base/tensor-type.ts';
 import { namedAxes } from './call.ts';
 import type { Cell, Flow, Scope } from './follow-scope.ts';
 import type { Bound } from './references.ts';
-import type { CallExpr, SignatureDim, ValueExpr } from './space.ts';
+import type { CallExpr, SignatureDim, ValueExpr } from './expr.ts';
 import { showDatum } from './values.ts';
 import type { Datum } from './values.ts';
 

@@ -17,7 +17,7 @@ import { isNamed, named, useSegment } from './naming.ts';
 import type { NamedNet } from './naming.ts';
 import { copiesOf } from './once.ts';
 import type { AnyExpr, Bound } from './references.ts';
-import type { CallExpr, LayerExpr, NetExpr, TensorExpr, ValueExpr } from './space.ts';
+import type { CallExpr, LayerExpr, NetExpr, TensorExpr, ValueExpr } from './expr.ts';
 import { cellOf } from './scope.ts';
 import { madeOf, numberOf, truthOf } from './values.ts';
 import type { Datum } from './values.ts';

@@ -5,7 +5,7 @@ import { dependenciesFirst, textOf } from './references.ts';
 import type { AnyExpr, Bound, LooseExpr, WireExpr } from './references.ts';
 import { makeEnv } from './scope.ts';
 import type { Cell, Env, LooseSlots, Slot } from './scope.ts';
-import type { Binding } from './space.ts';
+import type { Binding } from './expr.ts';
 import { byReads, indexed, product, tableMaker } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { waysIn } from './ways.ts';

@@ -2,7 +2,7 @@ import { Unfit } from '../base/unfit.ts';
 import { describe, fits } from '../ir/arg-type.ts';
 import type { AnyValue } from '../ir/arg-type.ts';
 import type { ArgDef, ArgValue, Args } from '../ir/layer.ts';
-import type { WeightExpr } from './space.ts';
+import type { WeightExpr } from './expr.ts';
 import { madeOf, makeWeight } from './values.ts';
 import type { Datum } from './values.ts';
 

@@ -9,7 +9,8 @@ import { testFiled } from './filed.ts';
 import type { Vector } from './follow-scope.ts';
 import { layerCost } from './layer-cost.ts';
 import { byAssignment, followMember } from './member.ts';
-import type { Assignment, Space } from './space.ts';
+import type { Assignment } from './assignment.ts';
+import type { Space } from './space.ts';
 import type { Measured } from './measures.ts';
 
 /**

@@ -13,7 +13,7 @@ import { makeReads } from './reads.ts';
 import type { AnyExpr } from './references.ts';
 import { idOf, infoOf } from './scope.ts';
 import type { Info } from './scope.ts';
-import type { NetExpr } from './space.ts';
+import type { NetExpr } from './expr.ts';
 import { makeTables } from './table.ts';
 import { thinByDepth } from './thin.ts';
 import type { Budget, Table, Tables, Tracked } from './table.ts';

@@ -8,7 +8,8 @@ import type { Decider, Maker, Member } from './member.ts';
 import { optimizerSlots } from './requirement.ts';
 import { Beyond } from './limits.ts';
 import type { AnyExpr } from './references.ts';
-import type { Assignment, Space } from './space.ts';
+import type { Assignment } from './assignment.ts';
+import type { Space } from './space.ts';
 import { largestBatch } from './make-compiled.ts';
 import type { Flow, Vector } from './follow-scope.ts';
 

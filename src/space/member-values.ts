@@ -2,7 +2,7 @@ import { choiceOptions, isInterval, rangeDomain } from './decisions.ts';
 import type { Interval, Option } from './decisions.ts';
 import { weightOf } from './given.ts';
 import type { AnyExpr } from './references.ts';
-import type { Binding, Site, ValueExpr } from './space.ts';
+import type { Binding, Site, ValueExpr } from './expr.ts';
 import { applyBinary, applyUnary, numberOf, sameDatum, truthOf } from './values.ts';
 import type { Datum } from './values.ts';
 

@@ -10,7 +10,10 @@ import type { Guide } from './follow.ts';
 import type { Flow, Scope, Scopes, Vector } from './follow-scope.ts';
 import { Beyond } from './limits.ts';
 import { finishPath } from './naming.ts';
-import type { Assignment, Binding, Decided, Scalar, SettingChoice, Site, Space, ValueExpr } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Binding, Scalar, Site, ValueExpr } from './expr.ts';
+import type { SettingChoice } from './settings.ts';
+import type { Space } from './space.ts';
 import { SETTING_KEYS } from './train-table.ts';
 import type { Datum } from './values.ts';
 

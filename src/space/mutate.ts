@@ -9,7 +9,8 @@ import { byAssignment } from './member.ts';
 import type { Decider } from './member.ts';
 import { measuring } from './measures.ts';
 import { meets } from './sample.ts';
-import type { Assignment, Decided, Space } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Space } from './space.ts';
 
 const TRIES = 20;
 const LIGHT: CompileOptions = { ...ALL, effort: 'light' };

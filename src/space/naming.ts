@@ -1,4 +1,4 @@
-import type { NetExpr, UseName } from './space.ts';
+import type { NetExpr, UseName } from './expr.ts';
 
 /** Paths are built from segments, each with its leading dot; the first dot is dropped at the end. */
 export const useSegment = (name: UseName): string => `.${name.label}[${name.use}]`;

@@ -9,7 +9,7 @@ import type { Lanes, WaySet } from './reads.ts';
 import { readsByWays, waysOn } from './ways.ts';
 import { infoOf, unowned } from './scope.ts';
 import type { Env, Slot } from './scope.ts';
-import type { NetExpr, RepeatExpr } from './space.ts';
+import type { NetExpr, RepeatExpr } from './expr.ts';
 import { addCosts, byReads, indexed, keyOf, placed, product, tableMaker, unitEntry } from './table.ts';
 import type { Entry, Table } from './table.ts';
 import { Unfit } from '../base/unfit.ts';

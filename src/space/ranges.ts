@@ -8,8 +8,10 @@ import { walks } from './estimate.ts';
 import { descend } from './fold.ts';
 import { measures } from './measures.ts';
 import { finishPath } from './naming.ts';
-import type { Assignment, Decided, Measure, Space } from './space.ts';
-import { MEASURES } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Measure } from './require-expr.ts';
+import type { Space } from './space.ts';
+import { MEASURES } from './require-expr.ts';
 import { measureOf } from './table.ts';
 
 /** `proven` false: seen in random members only. */

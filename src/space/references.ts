@@ -6,13 +6,13 @@ import type {
   LayerExpr,
   NetExpr,
   NetParameter,
-  SettingChoice,
   Signature,
   TensorExpr,
   TensorParameter,
   ValueExpr,
   ValueParameter,
-} from './space.ts';
+} from './expr.ts';
+import type { SettingChoice } from './settings.ts';
 
 export type Bound = Binding | ValueParameter | NetParameter | TensorParameter | InputDecl;
 export type AnyExpr = ValueExpr | NetExpr | TensorExpr;

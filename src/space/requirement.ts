@@ -1,4 +1,5 @@
-import type { Measure, RequireExpr, RequireTerm, Requirement, SettingChoice } from './space.ts';
+import type { Measure, RequireExpr, RequireTerm, Requirement } from './require-expr.ts';
+import type { SettingChoice } from './settings.ts';
 import type { Tracked } from './table.ts';
 import { applyBinary } from './values.ts';
 import type { Datum } from './values.ts';

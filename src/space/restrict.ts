@@ -10,7 +10,8 @@ import { measuring } from './measures.ts';
 import { Undecided, byAssignment } from './member.ts';
 import { drawFrom, meets, sample } from './sample.ts';
 import type { SampleMeasure } from './sample.ts';
-import type { Assignment, Decided, Space } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Space } from './space.ts';
 import { countsByValue, weighed } from './weigh.ts';
 
 // Searches restrict the circuit at every step: it is kept small, and where requirements are then told apart too coarsely, members are tested.

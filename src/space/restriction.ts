@@ -2,7 +2,9 @@ import type { Node, NodeMaker } from './circuit.ts';
 import { sameDecided } from './decisions.ts';
 import { fold, pathUnder } from './fold.ts';
 import { finishPath } from './naming.ts';
-import type { Assignment, Decided, Space, ValueExpr } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { ValueExpr } from './expr.ts';
+import type { Space } from './space.ts';
 
 /** What some paths may take. Paths here keep their leading dot. */
 export interface Restriction {

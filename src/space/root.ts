@@ -1,6 +1,8 @@
 import { freeOf, settingValues } from './references.ts';
 import type { AnyExpr, Bound } from './references.ts';
-import type { Binding, RequireExpr, RequireTerm, Space, ValueExpr } from './space.ts';
+import type { Binding, ValueExpr } from './expr.ts';
+import type { RequireExpr, RequireTerm } from './require-expr.ts';
+import type { Space } from './space.ts';
 
 /** Bindings that are reached by reference, though they stand in the file and not in the space. */
 function allBindings(space: Space, texts: readonly AnyExpr[]): readonly Binding[] {

@@ -1,6 +1,6 @@
 import type { AnyExpr, Bound, LooseExpr } from './references.ts';
 import { freeOf } from './references.ts';
-import type { TensorExpr, NetExpr, ValueExpr } from './space.ts';
+import type { TensorExpr, NetExpr, ValueExpr } from './expr.ts';
 import type { Place } from './table.ts';
 
 /** What a name stands for where an expression is evaluated. */

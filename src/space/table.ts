@@ -2,7 +2,7 @@ import { Beyond } from './limits.ts';
 import type { Node, NodeMaker } from './circuit.ts';
 import type { Cost, Costs } from './costs.ts';
 import type { Reads, ReadsTable } from './reads.ts';
-import type { Measure } from './space.ts';
+import type { Measure } from './require-expr.ts';
 
 /**
  * How evaluation treats tensors. `plain`: one tensor, costs go to the entry. `lanes`: several inputs at once under the same decisions, each application with weights of

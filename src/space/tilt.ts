@@ -4,7 +4,7 @@ import type { Circuit, Node } from './circuit.ts';
 import { drawInterval } from './decisions.ts';
 import { descend } from './fold.ts';
 import { finishPath } from './naming.ts';
-import type { Assignment, Decided } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
 import { measureOf } from './table.ts';
 import type { Tracked } from './table.ts';
 

@@ -3,7 +3,8 @@ import { withKnown } from './evaluator.ts';
 import type { Context, Evaluator } from './evaluator.ts';
 import { closeFrame, openFrame } from './frame.ts';
 import { makeEnv } from './scope.ts';
-import type { SettingChoice, TrainSettings, ValueExpr } from './space.ts';
+import type { ValueExpr } from './expr.ts';
+import type { SettingChoice, TrainSettings } from './settings.ts';
 import { bind, placed, tableMaker, unitEntry } from './table.ts';
 import type { Table } from './table.ts';
 

@@ -1,7 +1,8 @@
 import { byAssignment, followMember } from './member.ts';
 import type { TrainDecided } from './member.ts';
 import type { Measured } from './measures.ts';
-import type { Assignment, Space } from './space.ts';
+import type { Assignment } from './assignment.ts';
+import type { Space } from './space.ts';
 
 export type { DecidedSetting, TrainDecided } from './member.ts';
 

@@ -1,5 +1,5 @@
 import type { TensorType } from '../base/tensor-type.ts';
-import type { ValueExpr } from './space.ts';
+import type { ValueExpr } from './expr.ts';
 import { isMade } from './values.ts';
 import type { Datum } from './values.ts';
 

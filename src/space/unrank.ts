@@ -7,7 +7,8 @@ import { middle } from './decisions.ts';
 import { descend, fold } from './fold.ts';
 import { finishPath } from './naming.ts';
 import { assigned } from './restriction.ts';
-import type { Assignment, Decided, Space } from './space.ts';
+import type { Assignment, Decided } from './assignment.ts';
+import type { Space } from './space.ts';
 
 interface Part {
   readonly train?: boolean;

@@ -1,7 +1,7 @@
 import { Unfit } from '../base/unfit.ts';
 import type { MadeBy, WeightDef } from '../ir/weight.ts';
 import type { Args } from '../ir/layer.ts';
-import type { BinaryOp, Scalar } from './space.ts';
+import type { BinaryOp, Scalar } from './expr.ts';
 
 /** What a value expression is once decided. */
 export type Datum = Scalar | readonly Datum[] | MadeBy;

@@ -5,7 +5,8 @@ import type { Reads } from './reads.ts';
 import { judge } from './requirement.ts';
 import type { TermValue, Verdict } from './requirement.ts';
 import type { Env } from './scope.ts';
-import type { Requirement, RequireTerm, ValueExpr } from './space.ts';
+import type { ValueExpr } from './expr.ts';
+import type { Requirement, RequireTerm } from './require-expr.ts';
 import type { Entry } from './table.ts';
 
 export function depthOf(ev: Evaluator, id: number): number {

@@ -2,7 +2,7 @@ import { logSum } from './circuit.ts';
 import type { Circuit, Node } from './circuit.ts';
 import { fold } from './fold.ts';
 import { assigned } from './restriction.ts';
-import type { Assignment } from './space.ts';
+import type { Assignment } from './assignment.ts';
 
 /** Members and prior mass below nodes, given some decisions. */
 export interface Weighed {

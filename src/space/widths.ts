@@ -6,7 +6,7 @@ import type { Context, Evaluator, WideValue } from './evaluator.ts';
 import { layerCost, layerDepth } from './layer-cost.ts';
 import type { LayerCost } from './layer-cost.ts';
 import { idOf, lookup } from './scope.ts';
-import type { ValueExpr } from './space.ts';
+import type { ValueExpr } from './expr.ts';
 import type { Entry, Table } from './table.ts';
 import type { Flow, Wide } from './types.ts';
 

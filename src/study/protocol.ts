@@ -1,4 +1,4 @@
-import type { Assignment } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
 import type { Cause, Metrics } from './trial.ts';
 
 interface JobBase {

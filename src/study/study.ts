@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { assignmentKey } from '../search/history.ts';
-import type { Assignment } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
 import { addRevision, createStudy, currentHead, readHead, sha } from './file.ts';
 import type { StudyHead } from './file.ts';
 import { BEAT_MS, describeHolder, isAlive, thisHolder } from './holder.ts';

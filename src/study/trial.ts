@@ -1,4 +1,4 @@
-import type { Assignment } from '../space/space.ts';
+import type { Assignment } from '../space/assignment.ts';
 
 export type TrialState = 'waiting' | 'running' | 'complete' | 'failed' | 'pruned';
 export type Cause = 'nan' | 'memory' | 'crash' | 'timeout' | 'error';

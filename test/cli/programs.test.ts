@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { compileText } from '../../src/compile.ts';
 import { count } from '../../src/space/count.ts';
 import { measures } from '../../src/space/measures.ts';
-import type { Assignment } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
 import { jsonLines, temporaryFolder, tenon } from '../support/cli.ts';
 import { writeSearch } from '../support/small-search.ts';
 

@@ -10,7 +10,8 @@ import { check } from '../../src/space/check.ts';
 import { count } from '../../src/space/count.ts';
 import { measures } from '../../src/space/measures.ts';
 import { next } from '../../src/space/restrict.ts';
-import type { Assignment, Space } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
+import type { Space } from '../../src/space/space.ts';
 import { synthetic } from './synthetic.ts';
 import { digitSpace, regrets } from './table.ts';
 

@@ -2,7 +2,8 @@ import { compileText } from '../../src/compile.ts';
 import { History } from '../../src/search/history.ts';
 import { makeSearch } from '../../src/search/search.ts';
 import type { SearcherArgs, SearcherDef } from '../../src/search/searcher.ts';
-import type { Assignment, Space } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
+import type { Space } from '../../src/space/space.ts';
 
 /** A space of `positions` choices of `digits` alternatives each, and the value of every member, by its digits. */
 export interface Table {

@@ -3,7 +3,8 @@ import { failing } from '../../src/space/estimate.ts';
 import { depthOf, measuring } from '../../src/space/measures.ts';
 import type { Measures } from '../../src/space/measures.ts';
 import { byAssignment } from '../../src/space/member.ts';
-import type { Assignment, Decided, Space } from '../../src/space/space.ts';
+import type { Assignment, Decided } from '../../src/space/assignment.ts';
+import type { Space } from '../../src/space/space.ts';
 
 export interface BruteMember {
   readonly assignment: Assignment;

@@ -1,6 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Requirement, Space, TensorExpr, ValueLet, Wire } from '../../src/space/space.ts';
+import type { TensorExpr, ValueLet, Wire } from '../../src/space/expr.ts';
+import type { Requirement } from '../../src/space/require-expr.ts';
+import type { Space } from '../../src/space/space.ts';
 import { Random } from '../../src/base/philox.ts';
 import { check } from '../../src/space/check.ts';
 import { ARCHITECTURE, tellingApart, totalOf } from '../../src/space/compile.ts';

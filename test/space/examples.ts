@@ -1,5 +1,6 @@
 import { check } from '../../src/lang/check.ts';
-import type { NetExpr, Space } from '../../src/space/space.ts';
+import type { NetExpr } from '../../src/space/expr.ts';
+import type { Space } from '../../src/space/space.ts';
 import { EXAMPLES } from '../lang/examples.ts';
 import { apply, input, read, space, uses } from './support.ts';
 

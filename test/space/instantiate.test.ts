@@ -8,7 +8,8 @@ import { Random } from '../../src/base/philox.ts';
 import { instantiate } from '../../src/space/instantiate.ts';
 import { measures } from '../../src/space/measures.ts';
 import { sample } from '../../src/space/sample.ts';
-import type { Assignment, Space } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
+import type { Space } from '../../src/space/space.ts';
 import { deepConv, mlp, nas, nb201, small, twoTower, wideNet } from './examples.ts';
 import { layer, repeat, shared, call, def, seq, space, input, apply, read, useShared, uses } from './support.ts';
 

@@ -4,17 +4,15 @@ import type {
   Def,
   NetExpr,
   NetLet,
-  RequireExpr,
-  RequireTerm,
-  Requirement,
   SharedLet,
-  Space,
   TensorExpr,
   ValueExpr,
   ValueLet,
   ValueParameter,
   Wire,
-} from '../../src/space/space.ts';
+} from '../../src/space/expr.ts';
+import type { RequireExpr, RequireTerm, Requirement } from '../../src/space/require-expr.ts';
+import type { Space } from '../../src/space/space.ts';
 import {
   apply,
   branches,

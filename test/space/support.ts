@@ -9,27 +9,24 @@ import type {
   Def,
   InputDecl,
   LayerExpr,
-  Measure,
   NetExpr,
   NetLet,
   NetParameter,
   RepeatExpr,
-  Requirement,
-  RequireTerm,
-  SettingExpr,
   SharedLet,
   Site,
-  Space,
   TensorExpr,
   TensorParameter,
-  TrainSettings,
   UseName,
   ValueBinding,
   ValueExpr,
   ValueLet,
   ValueParameter,
   Wire,
-} from '../../src/space/space.ts';
+} from '../../src/space/expr.ts';
+import type { Measure, Requirement, RequireTerm } from '../../src/space/require-expr.ts';
+import type { SettingExpr, TrainSettings } from '../../src/space/settings.ts';
+import type { Space } from '../../src/space/space.ts';
 
 // Writes spaces as the front end does, with names numbered in the order of writing.
 const source = { file: 'test.space', text: '' };

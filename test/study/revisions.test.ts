@@ -5,7 +5,7 @@ import { compileText, describeMember } from '../../src/compile.ts';
 import type { Compiled } from '../../src/compile.ts';
 import { judgeFor } from '../../src/revisions.ts';
 import { historyOf } from '../../src/study/search-run.ts';
-import type { Assignment } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
 import { Study } from '../../src/study/study.ts';
 import { temporaryFolder } from '../support/cli.ts';
 

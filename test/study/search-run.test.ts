@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { compileText } from '../../src/compile.ts';
 import { SEARCHERS } from '../../src/search/index.ts';
 import type { SearcherDef } from '../../src/search/searcher.ts';
-import type { Assignment } from '../../src/space/space.ts';
+import type { Assignment } from '../../src/space/assignment.ts';
 import { hasWeights } from '../../src/study/files.ts';
 import type { StudyHead } from '../../src/study/file.ts';
 import { historyOf, runSearch } from '../../src/study/search-run.ts';
