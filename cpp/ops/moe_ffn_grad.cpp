@@ -84,6 +84,7 @@ struct Backward : MoeGrad {
     const int64_t e = p.expert;
     const auto pack_left = [&](float* to, int64_t tile, int64_t row, int rows) {
       for (int64_t s = ex.tile_row(e, tile); s < ex.tile_row(e, tile + 1); s++, to += kPackRows) {
+        if (s + kRowsAhead < ex.start[e + 1]) look_at(dy + ex.token(s + kRowsAhead) * l.width + row, rows, {0, 1});
         const vf g = splat(l.gate[ex.choice[s]]);
         const float* from = dy + ex.token(s) * l.width + row;
         for (int i = 0; i < kPackRows; i += kLanes) {

@@ -32,11 +32,12 @@ struct WeightGrad {
     for (int64_t block = 0; block < blocks; block++) {
       const int64_t from = part(ex.tiles(e), block, blocks), to = part(ex.tiles(e), block + 1, blocks);
       const int64_t s = ex.tile_row(e, from), count = ex.tile_row(e, to) - s;
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        for (int64_t k = from; k < to; k++)
+      for (int64_t k = from; k < to; k++)
+        for (int64_t t = p.tile0; t < p.tile1; t++)
           pack_left(left(t, count) + (ex.tile_row(e, k) - s) * kPackRows, k, row_of(t), rows_of(t));
-        if (bias && p.panel0 == 0) add_bias(bias + row_of(t), left(t, count), count, rows_of(t), block == 0);
-      }
+      if (bias && p.panel0 == 0)
+        for (int64_t t = p.tile0; t < p.tile1; t++)
+          add_bias(bias + row_of(t), left(t, count), count, rows_of(t), block == 0);
       for (int64_t panel = p.panel0; panel < least(p.panel1, ceil_div(cols, kTileCols)); panel++) {
         TileCall call;
         call.cols = cols_of(panel, cols);
@@ -88,9 +89,9 @@ struct WeightGrad {
   static void add_bias(float* bias, const float* packed, int64_t count, int rows, bool first) {
     for (int i0 = 0; i0 < rows; i0 += kLanes) {
       const int here = static_cast<int>(least(kLanes, rows - i0));
-      vf sum = first ? zero() : load_first(bias + i0, here);
-      for (int64_t k = 0; k < count; k++) sum += load(packed + k * kPackRows + i0);
-      store_first(bias + i0, sum, here);
+      vf sums[4] = {first ? zero() : load_first(bias + i0, here)};
+      for (int64_t k = 0; k < count; k++) sums[k % 4] += load(packed + k * kPackRows + i0);
+      store_first(bias + i0, (sums[0] + sums[1]) + (sums[2] + sums[3]), here);
     }
   }
 };
