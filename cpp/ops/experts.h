@@ -131,9 +131,10 @@ struct Pieces {
         list[j] = p;
       }
   }
+  // A single thread runs them as they were added.
   template <typename Body>
   void run(const Runtime& rt, Body body) {
-    sort();
+    if (rt.threads > 1) sort();
     parallel_for(rt, static_cast<uint32_t>(count), [&](uint32_t task, uint32_t worker) { body(list[task], worker); });
   }
 };

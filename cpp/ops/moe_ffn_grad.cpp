@@ -7,7 +7,9 @@ namespace {
 
 constexpr int64_t kRowsAhead = 12;  // of what is packed row by row, to be fetched before
 
-enum Kind : int32_t { kDx, kDw2, kDw1, kDw3 };
+constexpr int64_t kWave = 2 << 20;  // numbers of a that make a wave, a thread
+
+enum Kind : int32_t { kHidden, kDx, kDw2, kDw1, kDw3 };
 
 struct Backward : MoeGrad {
   Pieces pieces;
@@ -18,14 +20,10 @@ struct Backward : MoeGrad {
   int64_t left_size = 0, right_size = 0;
 
   void carve(Carve& m, int threads) {
-    ex = experts_of(l);
-    ex.carve(m);
+    MoeGrad::carve(m);
     const int64_t tiles = ex.most_tiles();
     const int64_t grad_tiles = l.experts * (ceil_div(l.width, kTileRows) + ceil_div(l.made(), kTileRows));
-    pieces.list = m.take<Piece>(Pieces::room(4, l.experts, tiles + grad_tiles, threads));
-    dh = m.take<float>(tiles * kPackRows * l.made());
-    a = m.take<float>(l.hidden_panels() * ex.choices() * kTileCols);
-    dg_parts = m.take<float>(l.hidden_panels() * ex.choices());
+    pieces.list = m.take<Piece>(Pieces::room(5, l.experts, 2 * tiles + grad_tiles, threads));
     if (l.top_k > 1) dx_rows = m.take<float>(ex.choices() * l.width);
     left_size = most(least(tiles, near_tiles(l.width)) * l.width, kGradTiles * kTokenBlock) * kPackRows;
     right_size = most(most(l.width, l.made()), kTokenBlock) * kTileCols;
@@ -37,25 +35,40 @@ struct Backward : MoeGrad {
   float* right_of(uint32_t worker) const { return right + worker * right_size; }
   int64_t work(int64_t e) const { return most(ex.rows(e), 8) * l.width * l.hidden; }
 
-  void plan_hidden(int threads) {
-    int64_t total = 0;
-    for (int64_t e = 0; e < l.experts; e++) total += ex.rows(e) ? work(e) : 0;
-    pieces.begin(total, threads);
-    for (int64_t e = 0; e < l.experts; e++)
-      pieces.add(0, e, ex.tiles(e), l.hidden_panels(), work(e), near_tiles(l.width));
+  // The end of the wave that begins with expert `first`. A single thread does all of an expert before the next.
+  int64_t wave_end(int64_t first, int threads) const {
+    int64_t end = least(first + 1, l.experts);
+    if (threads == 1) return end;
+    while (end < l.experts && (ex.start[end] - ex.start[first]) * l.hidden < kWave * threads) end++;
+    return end;
   }
 
-  // Gradients of tokens and of weights need nothing of each other: one pool.
-  void plan_rest(int threads) {
+  // What is left to do for experts from `done` to `first`, and w2ᵀ dy of those from there to `last`: one pool, for they
+  // need nothing of each other.
+  void plan(int64_t done, int64_t first, int64_t last, int threads) {
     int64_t total = 0;
-    for (int64_t e = 0; e < l.experts; e++) total += work(e) * (l.gated ? 5 : 3);
+    for (int64_t e = done; e < last; e++) total += e < first ? work(e) * (l.gated ? 5 : 3) : ex.rows(e) ? work(e) : 0;
     pieces.begin(total, threads);
     const int64_t width_tiles = ceil_div(l.width, kTileRows), hidden_tiles = ceil_div(l.hidden, kTileRows);
-    for (int64_t e = 0; e < l.experts; e++) {
+    for (int64_t e = done; e < first; e++) {
       pieces.add(kDx, e, ex.tiles(e), l.width_panels(), work(e) * (l.gated ? 2 : 1), near_tiles(l.made()));
       pieces.add(kDw2, e, width_tiles, most(1, l.hidden_panels()), work(e), kGradTiles);
       pieces.add(kDw1, e, hidden_tiles, most(1, l.width_panels()), work(e), kGradTiles);
       if (l.gated) pieces.add(kDw3, e, hidden_tiles, l.width_panels(), work(e), kGradTiles);
+    }
+    for (int64_t e = first; e < last; e++)
+      pieces.add(kHidden, e, ex.tiles(e), l.hidden_panels(), work(e), near_tiles(l.width));
+  }
+
+  void products(const Runtime& rt) {
+    bool at_end = false;
+    for (int64_t done = 0, first = 0; done < l.experts; at_end = !at_end) {
+      const int64_t last = wave_end(first, rt.threads);
+      place(first, last, at_end);
+      plan(done, first, last, rt.threads);
+      pieces.run(rt, [&](const Piece& p, uint32_t worker) { piece(p, worker); });
+      done = first;
+      first = last;
     }
   }
 
@@ -94,7 +107,7 @@ struct Backward : MoeGrad {
       }
     };
     const auto panel_of = [&](int64_t s, int64_t, int64_t panel, int) {
-      return RightPanel{a_row(panel, s), kTileCols};
+      return RightPanel{a_row(e, panel, s), kTileCols};
     };
     const WeightGrad w2{ex, p, l.width, l.hidden, dw2 + e * l.width * l.hidden, db2 + e * l.width, left_of(worker)};
     w2.run(pack_left, panel_of);
@@ -121,11 +134,19 @@ struct Backward : MoeGrad {
     w1.run(pack_left, panel_of);
   }
 
-  void rest(const Piece& p, uint32_t worker) const {
-    if (p.kind == kDx) return tokens(p, worker);
-    if (p.kind == kDw2) return weight2(p, worker);
-    if (p.kind == kDw1) return weight1(p, worker, dw1, db1, 0);
-    weight1(p, worker, dw3, nullptr, l.hidden);
+  void piece(const Piece& p, uint32_t worker) const {
+    switch (p.kind) {
+      case kHidden:
+        return MoeHiddenGrad{*this, p, left_of(worker), right_of(worker)}.run();
+      case kDx:
+        return tokens(p, worker);
+      case kDw2:
+        return weight2(p, worker);
+      case kDw1:
+        return weight1(p, worker, dw1, db1, 0);
+      default:
+        return weight1(p, worker, dw3, nullptr, l.hidden);
+    }
   }
 
   void gates(const Runtime& rt) const {
@@ -191,12 +212,7 @@ Status run_backward(const Step& s, const Runtime& rt) {
   Carve m{rt.scratch};
   b.carve(m, rt.threads);
   if (!b.ex.sort(b.l.expert)) return bad_expert();
-  b.plan_hidden(rt.threads);
-  b.pieces.run(rt, [&](const Piece& p, uint32_t worker) {
-    MoeHiddenGrad{b, p, b.left_of(worker), b.right_of(worker)}.run();
-  });
-  b.plan_rest(rt.threads);
-  b.pieces.run(rt, [&](const Piece& p, uint32_t worker) { b.rest(p, worker); });
+  b.products(rt);
   add_choices(rt, b.ex, b.l.width, b.dx_rows, nullptr, b.dx);
   b.gates(rt);
   return {};

@@ -60,7 +60,7 @@ struct MoeHiddenGrad {
     for (int i = 0; i < rows; i++) {
       if (i < next_rows) l.look_at_kept<0>(g.h, g.ex.choice[next_s + i], last ? col + kTileCols : col);
       const int64_t choice = g.ex.choice[s + i];
-      float *c = block.c[0] + i * kTileCols, *du = block.c[1] + i * kTileCols, *kept = g.a_row(panel, s + i);
+      float *c = block.c[0] + i * kTileCols, *du = block.c[1] + i * kTileCols, *kept = g.a_row(e, panel, s + i);
       const float* before = g.h + choice * l.made() + col;
       const vf gate = splat(l.gate[choice]);
       vf sum = zero();
