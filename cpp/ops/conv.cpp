@@ -3,7 +3,7 @@
 #include "ops/conv_blocks.h"
 #include "ops/depthwise.h"
 #include "ops/planar.h"
-#include "ops/winograd_sweep.h"
+#include "ops/winograd_panels.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -34,6 +34,7 @@ Sweep forward_sweep(const ConvShape& c, const float* x, float* y) {
   s.dst = y;
   s.src_image = c.pixels() * c.in * c.groups;
   s.dst_image = c.positions() * c.y_row;
+  s.dst_group = c.y_group;
   int64_t dst = c.y_row;
   for (int i = 2; i >= 0; i--) {
     const int64_t last = c.dilation[i] * (c.kernel[i] - 1);
@@ -103,6 +104,7 @@ Sweep class_sweep(const ConvShape& c, const ClassAxis (&axis)[3], const float* d
   s.dst = dx;
   s.src_image = c.positions() * c.out * c.groups;
   s.dst_image = c.pixels() * c.x_row;
+  s.dst_group = c.x_group;
   int64_t dst = c.x_row;
   for (int i = 2; i >= 0; i--) {
     const ClassAxis& a = axis[i];
@@ -225,6 +227,78 @@ void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, con
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
     run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis, change});
   });
+}
+
+// ---- weights made a panel at a time
+
+namespace {
+
+struct MadeRows {
+  const MadeWeight& w;
+  const ConvShape& c;
+  float* rows;
+  void pack(float* to, int64_t, int64_t col, int cols) const {
+    w.make(w.of, rows, col, col + cols);
+    pack_transposed(to, panel_width(cols), rows, c.inner(), c.inner(), cols);
+  }
+};
+struct MadeColumns {
+  const MadeWeight& w;
+  const ConvShape& c;
+  float* rows;
+  void pack(float* to, int64_t, int64_t col, int cols) const {
+    w.make(w.of, rows, col, col + cols);
+    for (int64_t t = 0; t < c.taps(); t++, to += c.out * panel_width(cols))
+      pack_copy(to, panel_width(cols), rows + t * cols, c.taps() * cols, c.out, cols);
+  }
+};
+
+// The gradient of x of a stride of 1.
+Sweep backward_sweep(const ConvShape& c, const float* dy, float* dx) {
+  const ClassAxis axis[3] = {class_axis(c, 0, 0), class_axis(c, 1, 0), class_axis(c, 2, 0)};
+  return class_sweep(c, axis, dy, dx);
+}
+
+uint64_t panels_scratch_of(const ConvShape& c, const Sweep& s, int threads) {
+  return winograd_size(s, c.winograd) == 4 ? panels_scratch(plan_panels<4>(s, threads), threads)
+                                           : panels_scratch(plan_panels<2>(s, threads), threads);
+}
+template <typename Weights>
+void run_panels(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
+  if (winograd_size(s, c.winograd) == 4) return winograd_panels<4>(rt, rt.scratch, s, weights);
+  winograd_panels<2>(rt, rt.scratch, s, weights);
+}
+bool makes_panels(const ConvShape& c, const Sweep& s) {
+  const Way way = way_of(c, s);
+  return way == Way::kWinograd4 || way == Way::kWinograd2;
+}
+
+}  // namespace
+
+bool conv_makes_panels(const ConvShape& c) {
+  return !c.pointwise() && makes_panels(c, forward_sweep(c, nullptr, nullptr));
+}
+uint64_t conv_panels_scratch(const ConvShape& c, int threads) {
+  return panels_scratch_of(c, forward_sweep(c, nullptr, nullptr), threads);
+}
+void conv_panels_forward(const Runtime& rt, const ConvShape& c, const float* x, const MadeWeight& w, float* y,
+                         const float* bias, uint32_t activation) {
+  Sweep s = forward_sweep(c, x, y);
+  s.bias = bias;
+  s.activation = activation;
+  run_panels(rt, c, s, [&](float* rows) { return MadeRows{w, c, rows}; });
+}
+
+bool conv_input_grad_makes_panels(const ConvShape& c) {
+  for (int i = 0; i < 3; i++)
+    if (c.stride[i] != 1) return false;
+  return !c.pointwise() && makes_panels(c, backward_sweep(c, nullptr, nullptr));
+}
+uint64_t conv_input_grad_panels_scratch(const ConvShape& c, int threads) {
+  return panels_scratch_of(c, backward_sweep(c, nullptr, nullptr), threads);
+}
+void conv_panels_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const MadeWeight& w, float* dx) {
+  run_panels(rt, c, backward_sweep(c, dy, dx), [&](float* rows) { return MadeColumns{w, c, rows}; });
 }
 
 namespace {

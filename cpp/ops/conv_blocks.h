@@ -35,7 +35,33 @@ uint64_t conv_input_grad_scratch(const ConvShape& c, int threads);
 void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx,
                      const WeightChange& change = {});
 
+// A weight of one group that is made on the way, some channels at a time, on one thread: for the convolution rows
+// [end - begin, taps, in], for the gradient of x columns [out, taps, end - begin].
+struct MadeWeight {
+  const void* of = nullptr;
+  void (*make)(const void* of, float* w, int64_t begin, int64_t end) = nullptr;
+};
+// Where a way that makes each panel once a few tiles suits the shape. No more of the weight is held than a panel a
+// thread.
+bool conv_makes_panels(const ConvShape& c);
+uint64_t conv_panels_scratch(const ConvShape& c, int threads);
+void conv_panels_forward(const Runtime& rt, const ConvShape& c, const float* x, const MadeWeight& w, float* y,
+                         const float* bias, uint32_t activation);
+bool conv_input_grad_makes_panels(const ConvShape& c);
+uint64_t conv_input_grad_panels_scratch(const ConvShape& c, int threads);
+void conv_panels_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const MadeWeight& w, float* dx);
+
 uint64_t conv_weight_grad_scratch(const ConvShape& c, int threads);
 void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, const float* dy, float* dw);
+
+// The gradient of c.out of `all` weights' channels at a time, in parts: use(of, from, to, start) takes up what dw holds
+// of channels [from, to), their first part with `start`. x is transformed once. Where Winograd's way is taken.
+struct PartUse {
+  const void* of = nullptr;
+  void (*use)(const void* of, int64_t from, int64_t to, bool start) = nullptr;
+};
+uint64_t conv_weight_parts_scratch(const ConvShape& c);
+void conv_weight_parts(const Runtime& rt, const ConvShape& c, int64_t all, const float* x, const float* dy, float* dw,
+                       const PartUse& use);
 
 }  // namespace tenon::TENON_ISA

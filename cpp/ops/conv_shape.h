@@ -9,8 +9,10 @@ struct ConvShape {
   int64_t images = 0, groups = 1, in = 0, out = 0;  // channels of a group
   int64_t size[3] = {}, result[3] = {}, kernel[3] = {};
   int64_t stride[3] = {}, pad[3] = {}, dilation[3] = {};
-  int64_t x_row = 0, y_row = 0;  // elements from a pixel to the next: more than its channels where those are a block
-  int winograd = 0;              // the largest tile that may be taken, where it pays
+  // Elements from a pixel to the next and from a group's channels to the next one's: more than there are where they are
+  // a block.
+  int64_t x_row = 0, y_row = 0, x_group = 0, y_group = 0;
+  int winograd = 0;  // the largest tile that may be taken, where it pays
 
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t inner() const { return taps() * in; }
@@ -22,7 +24,7 @@ struct ConvShape {
     for (int i = 0; i < 3; i++) one = one && kernel[i] == 1 && stride[i] == 1 && pad[i] == 0 && size[i] == result[i];
     return one;
   }
-  bool depthwise() const { return in == 1 && out == 1 && groups > 1; }
+  bool depthwise() const { return in == 1 && out == 1 && groups > 1 && x_row == groups && y_row == groups; }
 };
 
 template <typename Attrs>
@@ -35,6 +37,8 @@ TENON_INLINE ConvShape conv_shape(const Attrs& at, const View& x, const View& w,
   s.out = static_cast<int64_t>(w.dims[0]) / at.groups;
   s.x_row = s.in * s.groups;
   s.y_row = s.out * s.groups;
+  s.x_group = s.in;
+  s.y_group = s.out;
   for (int i = 0; i < 3; i++) {
     s.size[i] = static_cast<int64_t>(x.dims[1 + i]);
     s.result[i] = static_cast<int64_t>(y.dims[1 + i]);

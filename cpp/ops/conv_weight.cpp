@@ -226,10 +226,10 @@ struct Run {
       call.cols = static_cast<int>(least(kTileCols, p.run - col));
       call.b = x + tap(kd, kh, kw) + group * c().in + col;
       for (int64_t i = 0; i < row_tiles; i++) {
-        const int64_t o = group * c().out + part(c().out, i, row_tiles);
-        const int rows = static_cast<int>(part(c().out, i + 1, row_tiles) - part(c().out, i, row_tiles));
-        call.a = dy + o;
-        call.c = dw + o * c().inner() + t * c().in + col;
+        const int64_t o = part(c().out, i, row_tiles);
+        const int rows = static_cast<int>(part(c().out, i + 1, row_tiles) - o);
+        call.a = dy + group * c().y_group + o;
+        call.c = dw + (group * c().out + o) * c().inner() + t * c().in + col;
         call.init = first ? kTileZeros : call.c;
         call.init_row = first ? 0 : call.c_row;
         tile_function(kIndexB, rows, call.cols)(call);
@@ -375,6 +375,17 @@ void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, con
     run.add_up(part(size, task, adders, kLanes), part(size, task + 1, adders, kLanes));
   });
   return;
+}
+
+uint64_t conv_weight_parts_scratch(const ConvShape& c) {
+  return winograd_size(c) == 4 ? plan_winograd_weight<4>(c, kWinogradPartBytes).bytes()
+                               : plan_winograd_weight<2>(c, kWinogradPartBytes).bytes();
+}
+void conv_weight_parts(const Runtime& rt, const ConvShape& c, int64_t all, const float* x, const float* dy, float* dw,
+                       const PartUse& use) {
+  const auto take = [&](int64_t from, int64_t to, bool start) { use.use(use.of, from, to, start); };
+  if (winograd_size(c) == 4) return winograd_weight_parts<4>(rt, c, all, x, dy, dw, take);
+  winograd_weight_parts<2>(rt, c, all, x, dy, dw, take);
 }
 
 namespace {

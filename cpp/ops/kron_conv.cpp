@@ -1,5 +1,6 @@
 // conv(x, W) with W = sum of a_i ⊗ f_i, and its gradients. Of W, and of dW before it is reduced to da and df, there is
-// never more than a block of channels that, as the convolution packs it, about fills a second cache.
+// never more than a block of channels of each group that, as the convolution packs it, about fills a second cache; or
+// where Winograd's way is taken, of W a panel a thread, so that tiles are transformed once for all blocks.
 #include "gen/attrs.h"
 #include "ops/conv_blocks.h"
 #include "ops/conv_steps.h"
@@ -24,7 +25,7 @@ struct Problem {
   int64_t inner() const { return k.taps * k.in(); }
 };
 
-// Channels of a block, and the shape of its convolution but for their number.
+// Channels of a block in each group, and the shape of its convolution but for their number.
 struct Blocks {
   ConvShape c;
   int64_t all = 0, each = 0;
@@ -36,11 +37,10 @@ struct Blocks {
 // panel of them fits, smaller ones are taken.
 Blocks blocks_of(const ConvShape& c, int64_t all, int64_t deep) {
   Blocks b{c, all, all};
-  if (c.groups > 1) return b;
   if (!fits_winograd(c)) b.c.winograd = 0;
   for (;;) {
     const int64_t points = b.c.winograd == 4 ? 36 : b.c.winograd == 2 ? 16 : c.taps();
-    const int64_t room = kBlockBytes / most(1, points * deep * 4);
+    const int64_t room = kBlockBytes / most(1, points * deep * c.groups * 4);
     b.each = least(all, most(kLanes, room / kTileCols * kTileCols));
     if (b.each == all || room >= kTileCols || b.c.winograd == 0) return b;
     b.c.winograd -= 2;
@@ -98,21 +98,40 @@ Problem problem_of(const Step& s, const View& y) {
 
 uint64_t row_bytes(const Problem& q) { return round64(row_blocks(q).each * q.c.groups * q.inner() * 4); }
 
+bool makes_panels(const Blocks& b) { return b.count() > 1 && conv_makes_panels(b.c); }
+
 uint64_t scratch(const Step& s, int threads) {
   const Problem q = problem_of(s, s.out[0]);
   const Blocks b = row_blocks(q);
+  if (makes_panels(b)) return conv_panels_scratch(b.c, threads);
   return row_bytes(q) + most_of(b, [&](int64_t n) { return conv_scratch(with_outputs(b, n), threads); });
+}
+
+// body(row, at): rows [row, row + count) of W are those of a block in one group, which lie at `at` of the block.
+template <typename Body>
+void for_group_rows(const Problem& q, int64_t from, int64_t count, const Body& body) {
+  if (q.c.groups == 1 || count == q.c.out) return body(from * q.c.groups, int64_t{0}, count * q.c.groups);
+  for (int64_t g = 0; g < q.c.groups; g++) body(g * q.c.out + from, g * count * q.inner(), count);
 }
 
 void run_forward(const Step& s, const Runtime& rt, const float* bias, uint32_t activation) {
   const Problem q = problem_of(s, s.out[0]);
   const Blocks b = row_blocks(q);
   float *w = reinterpret_cast<float*>(rt.scratch), *y = f32(s.out[0]);
+  if (makes_panels(b)) {
+    const MadeWeight made{&q, [](const void* of, float* w, int64_t begin, int64_t end) {
+                            const Problem& q = *static_cast<const Problem*>(of);
+                            make_some_rows(q.k, q.a, q.f, w, begin, end, 0, q.k.groups * q.k.outs);
+                          }};
+    return conv_panels_forward(rt, b.c, q.x, made, y, bias, activation);
+  }
   const Runtime inner = with_scratch(rt, row_bytes(q));
   for (int64_t i = 0; i < b.count(); i++) {
-    const int64_t from = b.at(i), to = b.at(i + 1);
-    make_kron_rows(rt, q.k, q.a, q.f, w, from * q.c.groups, to * q.c.groups);
-    conv_forward(inner, with_outputs(b, to - from), q.x, w, y + from, bias ? bias + from : nullptr, activation);
+    const int64_t from = b.at(i), count = b.at(i + 1) - from;
+    for_group_rows(q, from, count, [&](int64_t row, int64_t at, int64_t rows) {
+      make_kron_rows(rt, q.k, q.a, q.f, w + at, row, row + rows);
+    });
+    conv_forward(inner, with_outputs(b, count), q.x, w, y + from, bias ? bias + from : nullptr, activation);
   }
 }
 
@@ -150,19 +169,36 @@ Status grad_check(const Step& s) {
 uint64_t column_bytes(const Problem& q) { return round64(column_blocks(q).each * q.c.groups * q.c.out * q.k.taps * 4); }
 uint64_t sum_bytes(const Problem& q) { return round64(static_cast<int64_t>(kron_sums(q.k) * sizeof(double))); }
 
+bool makes_grad_panels(const Blocks& b) { return b.count() > 1 && conv_input_grad_makes_panels(b.c); }
+uint64_t input_grad_scratch(const Problem& q, int threads) {
+  const Blocks b = column_blocks(q);
+  if (makes_grad_panels(b)) return conv_input_grad_panels_scratch(b.c, threads);
+  return column_bytes(q) + most_of(b, [&](int64_t n) { return conv_input_grad_scratch(with_inputs(b, n), threads); });
+}
+
+// x's tiles are transformed once for all blocks.
+bool takes_parts(const Blocks& b) { return b.count() > 1 && winograd_size(with_outputs(b, b.each)) != 0; }
+uint64_t factor_grads_scratch(const Problem& q, int threads) {
+  const Blocks b = row_blocks(q);
+  if (takes_parts(b)) return row_bytes(q) + conv_weight_parts_scratch(with_outputs(b, b.each));
+  return row_bytes(q) + most_of(b, [&](int64_t n) { return conv_weight_grad_scratch(with_outputs(b, n), threads); });
+}
+
 uint64_t grad_scratch(const Step& s, int threads) {
   const Problem q = problem_of(s, s.in[3]);
-  const Blocks rows = row_blocks(q), columns = column_blocks(q);
-  const uint64_t dx = column_bytes(q) + most_of(columns, [&](int64_t n) {
-                        return conv_input_grad_scratch(with_inputs(columns, n), threads);
-                      });
-  const uint64_t dw =
-      row_bytes(q) + most_of(rows, [&](int64_t n) { return conv_weight_grad_scratch(with_outputs(rows, n), threads); });
+  const uint64_t dx = input_grad_scratch(q, threads), dw = factor_grads_scratch(q, threads);
   return sum_bytes(q) + (dx > dw ? dx : dw);
 }
 
 void input_grad(const Runtime& rt, const Problem& q, const float* dy, float* dx) {
   const Blocks b = column_blocks(q);
+  if (makes_grad_panels(b)) {
+    const MadeWeight made{&q, [](const void* of, float* w, int64_t begin, int64_t end) {
+                            const Problem& q = *static_cast<const Problem*>(of);
+                            make_some_columns(q.k, q.a, q.f, w, begin, end, 0, q.k.groups * q.k.outs);
+                          }};
+    return conv_panels_input_grad(rt, b.c, dy, made, dx);
+  }
   float* w = reinterpret_cast<float*>(rt.scratch);
   const Runtime inner = with_scratch(rt, column_bytes(q));
   for (int64_t i = 0; i < b.count(); i++) {
@@ -175,15 +211,33 @@ void input_grad(const Runtime& rt, const Problem& q, const float* dy, float* dx)
   }
 }
 
-// df; and da's sums, first those of all.
+// df; and da's sums, first those of all. dw: a block's.
+struct FactorGrads {
+  const Runtime& rt;
+  const Problem& q;
+  float *dw, *df;
+  double* sums;
+
+  void take(int64_t from, int64_t to, bool start) const {
+    for_group_rows(q, from, to - from, [&](int64_t row, int64_t at, int64_t rows) {
+      reduce_kron_rows(rt, q.k, q.a, q.f, dw + at, df, sums, row, row + rows, start);
+    });
+  }
+};
+
 void factor_grads(const Runtime& rt, const Problem& q, const float* dy, float* df, double* sums) {
   const Blocks b = row_blocks(q);
-  float* dw = reinterpret_cast<float*>(rt.scratch);
+  const FactorGrads grads{rt, q, reinterpret_cast<float*>(rt.scratch), df, sums};
   const Runtime inner = with_scratch(rt, row_bytes(q));
+  if (takes_parts(b))
+    return conv_weight_parts(inner, with_outputs(b, b.each), b.all, q.x, dy, grads.dw,
+                             {&grads, [](const void* of, int64_t from, int64_t to, bool start) {
+                                static_cast<const FactorGrads*>(of)->take(from, to, start);
+                              }});
   for (int64_t i = 0; i < b.count(); i++) {
     const int64_t from = b.at(i), to = b.at(i + 1);
-    conv_weight_grad(inner, with_outputs(b, to - from), q.x, dy + from, dw);
-    reduce_kron_rows(rt, q.k, q.a, q.f, dw, df, sums, from * q.c.groups, to * q.c.groups);
+    conv_weight_grad(inner, with_outputs(b, to - from), q.x, dy + from, grads.dw);
+    grads.take(from, to, true);
   }
 }
 

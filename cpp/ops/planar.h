@@ -162,12 +162,12 @@ struct PlanarRun {
     alignas(64) float init[kTileRows * kWideCols];
     for (int64_t g = 0; g < s.groups; g++) {
       for (int64_t o = 0; o < s.out; o++)
-        for (int j = 0; j < kWideCols; j++) init[o * kWideCols + j] = s.bias ? s.bias[g * s.out + o] : 0.0f;
+        for (int j = 0; j < kWideCols; j++) init[o * kWideCols + j] = s.bias ? s.bias[g * s.dst_group + o] : 0.0f;
       const float* from = src + g * s.in * plane();
       if (s.pooling)
         pooled(g, init, from, b, own + p.pool_at);
       else
-        turned(g, init, from, b, result_of(s, b) + g * s.out);
+        turned(g, init, from, b, result_of(s, b) + g * s.dst_group);
     }
   }
 

@@ -25,6 +25,7 @@ struct Sweep {
   int64_t images = 0;
   int64_t groups = 1;
   int64_t in = 0, out = 0;               // channels of a group
+  int64_t dst_group = 0;                 // elements of dst, and of the bias, from a group's channels to the next one's
   int64_t src_image = 0, dst_image = 0;  // elements
   const float* src = nullptr;
   float* dst = nullptr;
@@ -261,7 +262,7 @@ struct SweepRun {
   }
 
   // The first output channel of one of all groups' panels; that of the one after the last is their number.
-  int64_t first_col(int64_t u) const { return u / p.panels * s.out + u % p.panels * kTileCols; }
+  int64_t first_col(int64_t u) const { return u / p.panels * s.dst_group + u % p.panels * kTileCols; }
 
   // Panels [from, to) of all groups' panels, for a band whose source is at src.
   void band(const Band& b, const float* src, float* dst, int64_t from, int64_t to) const {

@@ -176,6 +176,8 @@ TENON_INLINE int winograd_size(int64_t images, int64_t rows, int64_t cols, int64
   return largest >= 2 && two < direct ? 2 : 0;
 }
 
+constexpr int64_t kTilesAtOnce = 8;  // opened by a task
+
 // count x count pixels from (y, x) of a plane [rows, cols, channels]; those outside are at `zeros`.
 template <int count>
 struct Pixels {

@@ -73,9 +73,12 @@ struct WinogradRun {
   WinogradPlan p;
   Weights weights;
   uint8_t* scratch;
+  int64_t first_panel = 0;  // of those in scratch
 
   // [panels, points, in, columns of the panel]
-  float* panel_at(int64_t panel) const { return reinterpret_cast<float*>(scratch) + panel * points * s.in * kTileCols; }
+  float* panel_at(int64_t panel) const {
+    return reinterpret_cast<float*>(scratch) + (panel - first_panel) * points * s.in * kTileCols;
+  }
   float* own(uint32_t worker) const {
     return reinterpret_cast<float*>(scratch + p.weight_bytes + worker * p.own_bytes);
   }
@@ -155,6 +158,8 @@ struct WinogradRun {
           const int64_t row = part(tiles, t, row_tiles);
           const int rows = static_cast<int>(part(tiles, t + 1, row_tiles) - row);
           call.a = source + row * call.a_row + k;
+          call.ahead = t + 1 < row_tiles ? call.a + rows * call.a_row : source + p.source + k;
+          call.ahead_step = rows * call.a_row * 4 / most(1, call.k);
           call.c = sums + row * call.c_row + (panel - from) * kTileCols;
           call.init = i == 0 ? kTileZeros : call.c;
           call.init_row = i == 0 ? 0 : call.c_row;
@@ -164,18 +169,21 @@ struct WinogradRun {
     }
   }
 
+  // Results of panels [from, to) over tiles whose points are at `source`.
+  void results_of(int64_t first, int64_t tiles, const float* source, float* sums, int64_t from, int64_t to) const {
+    const WinogradGrid<m> grid = winograd_grid<m>(s);
+    for (int k = 0; k < points; k++) product(k, tiles, source + k * p.source, sums + k * p.sums, from, to);
+    for (int64_t t = 0; t < tiles; t++)
+      for (int64_t i = from; i < to; i++) close(grid.place(first + t), sums + (t * p.group + i - from) * kTileCols, i);
+  }
+
   void block(int64_t first, int64_t tiles, float* own) const {
     float *source = own, *sums = own + points * p.source, *zeros = sums + points * p.sums;
     const WinogradGrid<m> grid = winograd_grid<m>(s);
     fill_zeros(zeros, p.width);
     for (int64_t t = 0; t < tiles; t++) open(grid.place(first + t), zeros, source + t * p.width);
-    for (int64_t panel = 0; panel < p.panels; panel += p.group) {
-      const int64_t end = least(panel + p.group, p.panels);
-      for (int k = 0; k < points; k++) product(k, tiles, source + k * p.source, sums + k * p.sums, panel, end);
-      for (int64_t t = 0; t < tiles; t++)
-        for (int64_t i = panel; i < end; i++)
-          close(grid.place(first + t), sums + t * p.group * kTileCols + (i - panel) * kTileCols, i);
-    }
+    for (int64_t panel = 0; panel < p.panels; panel += p.group)
+      results_of(first, tiles, source, sums, panel, least(panel + p.group, p.panels));
   }
 };
 

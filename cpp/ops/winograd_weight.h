@@ -34,14 +34,15 @@ struct WinogradWeightPlan {
 
 constexpr int64_t kWinogradWeightBytes = int64_t{6} << 20;  // of a block
 
+// `room`: bytes of a block.
 template <int m>
-TENON_INLINE WinogradWeightPlan plan_winograd_weight(const ConvShape& c) {
+TENON_INLINE WinogradWeightPlan plan_winograd_weight(const ConvShape& c, int64_t room = kWinogradWeightBytes) {
   WinogradWeightPlan p;
   p.points = Winograd<m>::n * Winograd<m>::n;
   p.tiles = winograd_grid<m>(c).tiles();
   p.in = whole_lanes(c.in);
   p.out = whole_lanes(c.out);
-  p.blocks = ceil_div(p.tiles, most(kLanes, kWinogradWeightBytes / (p.points * 4 * (p.in + p.out))));
+  p.blocks = ceil_div(p.tiles, most(kLanes, room / (p.points * 4 * (p.in + p.out))));
   const int64_t block = ceil_div(p.tiles, p.blocks);
   p.source = point_step(block * p.in);
   p.grads = point_step(block * p.out);
@@ -63,13 +64,16 @@ struct WinogradWeightRun {
   float* grads() const { return source() + points * p.source; }
   float* zeros() const { return grads() + points * p.grads; }
 
-  // Tile `tile`, which is the `t`-th of its block.
-  void open(int64_t tile, int64_t t) const {
+  // Tile `tile`, which is the `t`-th of its block: of x, of dy.
+  void open_source(int64_t tile, int64_t t) const {
     const auto at = winograd_grid<m>(c).place(tile);
     const auto of_x = Pixels<n>::of(x + at.image * c.pixels() * c.in, c.size[1], c.size[2], c.in, at.y - c.pad[1],
                                     at.x - c.pad[2], zeros());
     open_tile<m>(of_x, c.in, source() + t * p.in, p.source,
                  [](const auto& get, const auto& put) { transform_inputs<m>(get, put); });
+  }
+  void open_grads(int64_t tile, int64_t t) const {
+    const auto at = winograd_grid<m>(c).place(tile);
     const auto of_dy =
         Pixels<m>::of(dy + at.image * c.positions() * c.y_row, c.result[1], c.result[2], c.y_row, at.y, at.x, zeros());
     open_tile<m>(of_dy, c.out, grads() + t * p.out, p.grads,
@@ -112,7 +116,28 @@ struct WinogradWeightRun {
   }
 };
 
-constexpr int64_t kTilesAtOnce = 8;  // opened by a task
+// body(t) for the tiles of a block, some at once.
+template <typename Body>
+TENON_INLINE void for_tiles(const Runtime& rt, int64_t tiles, const Body& body) {
+  const int64_t bunches = ceil_div(tiles, kTilesAtOnce);
+  parallel_for(rt, static_cast<uint32_t>(bunches), [&](uint32_t task, uint32_t) {
+    for (int64_t t = part(tiles, task, bunches); t < part(tiles, task + 1, bunches); t++) body(t);
+  });
+}
+
+template <int m>
+TENON_INLINE void products(const Runtime& rt, const WinogradWeightRun<m>& run, int64_t tiles, bool first) {
+  const int64_t panels = ceil_div(run.p.in, kTileCols);
+  parallel_for(rt, static_cast<uint32_t>(run.p.points * panels),
+               [&](uint32_t task, uint32_t) { run.product(task / panels, task % panels * kTileCols, tiles, first); });
+}
+template <int m>
+TENON_INLINE void close(const Runtime& rt, const WinogradWeightRun<m>& run) {
+  const int64_t out = run.c.out, closers = most(1, least(out, out * run.p.in * run.p.points / 16384));
+  parallel_for(rt, static_cast<uint32_t>(closers), [&](uint32_t task, uint32_t) {
+    for (int64_t o = part(out, task, closers); o < part(out, task + 1, closers); o++) run.close(o);
+  });
+}
 
 template <int m>
 TENON_INLINE void winograd_weight(const Runtime& rt, const ConvShape& c, const float* x, const float* dy, float* dw) {
@@ -121,18 +146,38 @@ TENON_INLINE void winograd_weight(const Runtime& rt, const ConvShape& c, const f
   fill_zeros(run.zeros(), most(p.in, p.out));
   for (int64_t block = 0; block < p.blocks; block++) {
     const int64_t from = part(p.tiles, block, p.blocks), tiles = part(p.tiles, block + 1, p.blocks) - from;
-    const int64_t bunches = ceil_div(tiles, kTilesAtOnce), panels = ceil_div(p.in, kTileCols);
-    parallel_for(rt, static_cast<uint32_t>(bunches), [&](uint32_t task, uint32_t) {
-      for (int64_t t = part(tiles, task, bunches); t < part(tiles, task + 1, bunches); t++) run.open(from + t, t);
+    for_tiles(rt, tiles, [&](int64_t t) {
+      run.open_source(from + t, t);
+      run.open_grads(from + t, t);
     });
-    parallel_for(rt, static_cast<uint32_t>(p.points * panels), [&](uint32_t task, uint32_t) {
-      run.product(task / panels, task % panels * kTileCols, tiles, block == 0);
-    });
+    products(rt, run, tiles, block == 0);
   }
-  const int64_t closers = most(1, least(c.out, c.out * p.in * p.points / 16384));
-  parallel_for(rt, static_cast<uint32_t>(closers), [&](uint32_t task, uint32_t) {
-    for (int64_t o = part(c.out, task, closers); o < part(c.out, task + 1, closers); o++) run.close(o);
-  });
+  close(rt, run);
+}
+
+// The same where no more is held of dw than `c.out` of its `all` output channels: dw gets the part that a block of
+// tiles has in some, in order, and is taken up by use(from, to, first of their blocks) before the next ones.
+constexpr int64_t kWinogradPartBytes = int64_t{12} << 20;
+
+template <int m, typename Use>
+TENON_INLINE void winograd_weight_parts(const Runtime& rt, const ConvShape& c, int64_t all, const float* x,
+                                        const float* dy, float* dw, const Use& use) {
+  const WinogradWeightPlan p = plan_winograd_weight<m>(c, kWinogradPartBytes);
+  ConvShape some = c;
+  WinogradWeightRun<m> run{some, x, dy, dw, p, reinterpret_cast<float*>(rt.scratch)};
+  fill_zeros(run.zeros(), most(p.in, p.out));
+  for (int64_t block = 0; block < p.blocks; block++) {
+    const int64_t first = part(p.tiles, block, p.blocks), tiles = part(p.tiles, block + 1, p.blocks) - first;
+    for_tiles(rt, tiles, [&](int64_t t) { run.open_source(first + t, t); });
+    for (int64_t from = 0; from < all; from += c.out) {
+      some.out = least(c.out, all - from);
+      run.dy = dy + from;
+      for_tiles(rt, tiles, [&](int64_t t) { run.open_grads(first + t, t); });
+      products(rt, run, tiles, true);
+      close(rt, run);
+      use(from, from + some.out, block == 0);
+    }
+  }
 }
 
 }  // namespace tenon::TENON_ISA

@@ -17,11 +17,11 @@ import { optimize } from '../../src/rewrite/rules/index.ts';
 import { draw, runNative } from '../layers/run.ts';
 
 const KB = 1024;
-const window = (k: number, stride = 1): Attrs => {
+const window = (k: number, stride = 1, groups = 1): Attrs => {
   const pad = [0, (k - 1) >> 1, (k - 1) >> 1];
   return {
     ...{ stride: [1, stride, stride], padBefore: pad, padAfter: pad },
-    ...{ dilation: [1, 1, 1], groups: 1, winograd: 'on' },
+    ...{ dilation: [1, 1, 1], groups, winograd: 'on' },
   };
 };
 const image = (channels: number, size = 12): TensorType => f32(1, 1, size, size, channels);
@@ -33,15 +33,24 @@ function memory(graph: Graph): number {
 }
 
 type Net = Parameters<typeof forward>;
-const plain = (ins: number, out: number, k: number): Net => [
-  [image(ins), f32(out, 1, k, k, ins)],
-  (b, [x, w]) => b.one(conv, [x!, w!], window(k)),
+const plain = (ins: number, out: number, k: number, groups = 1): Net => [
+  [image(ins), f32(out, 1, k, k, ins / groups)],
+  (b, [x, w]) => b.one(conv, [x!, w!], window(k, 1, groups)),
 ];
 
-const kron = (ins: number, out: number, n: number, k: number, size?: number, stride?: number): Net => [
-  [image(ins, size), f32(n, n, n), f32(n, out / n, 1, k, k, ins / n)],
-  (b, [x, a, f]) => b.one(kronConv, [x!, a!, f!], window(k, stride)),
-];
+interface KronWindow {
+  readonly size?: number;
+  readonly stride?: number;
+  readonly groups?: number;
+  readonly images?: number;
+}
+const kron = (ins: number, out: number, n: number, k: number, at: KronWindow = {}): Net => {
+  const { size = 12, stride = 1, groups = 1, images = 1 } = at;
+  return [
+    [f32(images, 1, size, size, ins), f32(n, n, n), f32(n, out / n, 1, k, k, ins / groups / n)],
+    (b, [x, a, f]) => b.one(kronConv, [x!, a!, f!], window(k, stride, groups)),
+  ];
+};
 
 const memories = suite('memory of weights that are not made');
 /** Of a panel of W, of 32 channels or what about fills a second cache. */
@@ -93,14 +102,19 @@ async function agrees(graph: Graph, ops: string, name: string): Promise<void> {
 }
 
 memories('blocks of W give what W gives', async () => {
-  for (const [ins, out, n, k, size, stride] of [
-    [256, 160, 4, 3, 7, 1],
-    [160, 256, 2, 3, 9, 1],
-    [300, 96, 3, 5, 6, 2],
-    [1200, 600, 4, 1, 2, 1],
-    [40, 48, 8, 3, 5, 1],
+  for (const [ins, out, n, k, at] of [
+    [256, 160, 4, 3, { size: 7 }],
+    [160, 256, 2, 3, { size: 9 }],
+    [300, 96, 3, 5, { size: 6, stride: 2 }],
+    [1200, 600, 4, 1, { size: 2 }],
+    [40, 48, 8, 3, { size: 5 }],
+    [256, 288, 4, 3, { size: 17, images: 20 }], // tiles in several chunks
+    [600, 64, 2, 3, { size: 8, images: 3 }], // smaller tiles
+    [512, 520, 4, 3, { size: 5, groups: 2 }],
+    [520, 192, 2, 5, { size: 6, groups: 2, stride: 2 }],
+    [6, 600, 2, 3, { size: 30, groups: 3 }],
   ] as const) {
-    await agrees(forwardBackward(...kron(ins, out, n, k, size, stride)), 'kron_conv', `${ins} to ${out}`);
+    await agrees(forwardBackward(...kron(ins, out, n, k, at)), 'kron_conv', `${ins} to ${out}`);
   }
 });
 
@@ -113,6 +127,25 @@ const change = (x: TensorType, out: number, k: number, [rankIn, rankOut]: readon
     (b, [v, uIn, core, uOut, base, bias]) => b.one(tuckerConv, [v!, uIn!, core!, uOut!, base!, bias!], at),
     4,
   );
+
+memories('with groups no more of W is held either, forward and backward', () => {
+  for (const [ins, out, n, k, groups] of [
+    [512, 1024, 4, 3, 2],
+    [1024, 512, 2, 3, 4],
+    [1024, 1024, 4, 5, 2],
+  ] as const) {
+    const whole = (4 * ins * out * k * k) / groups;
+    const narrow = [plain(ins, 16 * groups, k, groups), plain(16 * groups, out, k, groups)];
+    for (const pass of [forward, forwardBackward]) {
+      const found = memory(pass(...kron(ins, out, n, k, { groups })));
+      const some = Math.max(...narrow.map((net) => memory(pass(...net))));
+      assert.ok(
+        found < some + 2 * PANEL,
+        `${ins} to ${out}, ${groups} groups: ${found} against ${some}, W has ${whole}`,
+      );
+    }
+  }
+});
 
 memories('a Tucker change that is added to the packed base gives what three convolutions give', async () => {
   for (const [images, size, ins, out, ranks, k, stride] of [
