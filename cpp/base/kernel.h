@@ -1,4 +1,4 @@
-// What an op's CPU kernel is: three plain functions. Each op file defines `extern const Kernel <op>_kernel` in
+// What an op's CPU kernel is: a few plain functions. Each op file defines `extern const Kernel <op>_kernel` in
 // namespace tenon::TENON_ISA and is compiled once per ISA (base, avx2, avx512, neon).
 #pragma once
 #include "base/status.h"
@@ -32,8 +32,13 @@ struct Kernel {
   Status (*check)(const Step&) = nullptr;
   // Scratch bytes for a run with so many threads; null for none. Called after check has passed.
   uint64_t (*scratch)(const Step&, int threads) = nullptr;
-  // Sizes of 0 are legal. Index inputs (i32) are checked as they are used: kBadIndex, never a read outside.
+  // Sizes of 0 are legal. Index inputs (i32) are checked as they are used: kBadIndex, never a read outside. Null where
+  // there is rows.
   Status (*run)(const Step&, const Runtime&) = nullptr;
+  // Row-local ops: makes the rows [begin, end) of the step's `rows` (exec/segments.h says what these are) on the calling
+  // thread. Bits do not depend on where rows are cut. Any number of threads may be inside, each with rows of its own.
+  Status (*rows)(const Step&, uint64_t rows, uint64_t begin, uint64_t end) = nullptr;
+  uint32_t weight = 1;  // of rows: work an element, in copies
 };
 
 }  // namespace tenon

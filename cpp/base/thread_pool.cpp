@@ -43,7 +43,8 @@ bool spin_until(Clock::time_point deadline, Done done) {
 using Body = void (*)(void*, uint32_t, uint32_t);
 
 // One fork-join at a time. `state` is the door: while tasks are left that nobody took, and fewer helpers are in than
-// may be, one enters by taking the next task. What stands behind the door (body, arg, tasks) is written before it opens
+// may be, one enters by claiming a task. The caller takes tasks from the front, helpers from the back: so from one fork to
+// the next a thread meets the rows that it made, in its own cache. What stands behind the door (body, arg, tasks) is written before it opens
 // and read only by those who entered. All of it is one line of the cache, so that a small fork moves no other.
 struct alignas(64) Slot {
   // From the top: tasks left (signed, for the late ones overshoot), helpers inside, most helpers.
@@ -58,6 +59,7 @@ struct alignas(64) Slot {
   Body body = nullptr;
   void* arg = nullptr;
   uint32_t tasks = 0;
+  std::atomic<uint32_t> from_back{0};  // tasks that helpers took
   alignas(64) std::atomic<uint32_t> awaited{0};  // the caller sleeps until the last helper is out
 
   // The caller takes task 0 along with opening the door.
@@ -65,13 +67,20 @@ struct alignas(64) Slot {
     body = b;
     arg = a;
     tasks = count;
+    from_back.store(0, std::memory_order_relaxed);
     state.store((int64_t{count} - 1) * kOneTask + helpers);
   }
-  // Task `left` from the end, then whatever nobody took.
-  void work(int64_t left, uint32_t worker) {
+  bool claim() { return left_of(state.fetch_sub(kOneTask, std::memory_order_relaxed)) > 0; }
+  void lead() {
+    uint32_t next = 0;
     do {
-      body(arg, static_cast<uint32_t>(tasks - left), worker);
-    } while ((left = left_of(state.fetch_sub(kOneTask, std::memory_order_relaxed))) > 0);
+      body(arg, next++, 0);
+    } while (claim());
+  }
+  void help(uint32_t worker) {
+    do {
+      body(arg, tasks - 1 - from_back.fetch_add(1, std::memory_order_relaxed), worker);
+    } while (claim());
   }
   // Once no task is left nobody enters any more.
   bool finished() const { return inside_of(state.load(std::memory_order_acquire)) == 0; }
@@ -82,11 +91,10 @@ struct alignas(64) Slot {
   }
 };
 
-// A helper's way in: its number among the workers, and its first task.
+// A helper's way in, with a task claimed: its number among the workers.
 struct Entry {
   Slot* slot = nullptr;
   uint32_t worker = 0;
-  int64_t left = 0;
 };
 
 class Pool {
@@ -126,7 +134,7 @@ class Pool {
   void fork_join(Slot& slot, uint32_t helpers, uint32_t tasks, Body body, void* arg) {
     slot.start(helpers, tasks, body, arg);
     wake(helpers);
-    slot.work(tasks, 0);
+    slot.lead();
     if (!slot.finished()) wait_for(slot);
   }
 
@@ -177,7 +185,7 @@ class Pool {
     while (Slot* slot = find_open(helper, &state)) {
       const int64_t inside = state + Slot::kOneInside - Slot::kOneTask;
       if (!slot->state.compare_exchange_strong(state, inside, std::memory_order_acq_rel)) continue;
-      *entry = {slot, Slot::inside_of(inside), Slot::left_of(state)};
+      *entry = {slot, Slot::inside_of(inside)};
       return true;
     }
     return false;
@@ -188,7 +196,7 @@ class Pool {
     for (;;) {
       Entry entry;
       if (enter(helper, &entry) || spin(helper, &entry)) {
-        entry.slot->work(entry.left, entry.worker);
+        entry.slot->help(entry.worker);
         entry.slot->leave();
       } else {
         sleep(helper);

@@ -184,10 +184,14 @@ Fault decode_step(Reader& r, uint64_t index, Plan* plan) {
   const uint32_t op = r.u32();
   PlanStep step;
   step.inputs = r.u16();
-  step.outputs = r.u16();
+  step.outputs = r.u8();
+  const uint8_t flags = r.u8();
   const uint32_t words = r.u32();
   step.name = r.u32();
   if (op >= kOpCount) return at(bad("op", "unknown", "below " + number(kOpCount), number(op)));
+  if (flags > 1) return at(bad("flags", "unknown", "0 or 1", number(flags)));
+  if (flags == 1 && index == 0) return at(bad("flags", "the first step joins none"));
+  step.joins = flags == 1;
   step.info = &kOps[op];
   step.kernel = plan->isa->kernels()[op];
   if (step.name != kAbsent && step.name >= plan->names.size())

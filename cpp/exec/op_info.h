@@ -40,6 +40,11 @@ struct AttrSpec {
   uint32_t count = 1;
 };
 
+// What are rows of a row-local op. kLeading: what the first output's pattern begins with (its leading group, else its
+// first dim); arguments whose patterns begin alike have the same rows, the others are read whole. kBroadcast: the
+// leading dims that each input either has or lacks.
+enum class RowsKind : uint8_t { kNone, kLeading, kBroadcast };
+
 struct OpInfo {
   const char* name = "";
   const ArgSpec* inputs = nullptr;
@@ -52,6 +57,7 @@ struct OpInfo {
   int8_t in_place[4] = {-1, -1, -1, -1};  // output i may stand in the memory of input in_place[i]
   bool alias = false;                     // no kernel, no step
   bool infers = false;  // of outputs only the dtype follows from the patterns: the kernel's check says the rest
+  RowsKind rows = RowsKind::kNone;
 };
 
 extern const OpInfo kOps[];

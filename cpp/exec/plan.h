@@ -35,7 +35,32 @@ struct PlanStep {
   uint32_t first_word = 0;  // in Plan::words
   uint32_t name = kAbsent;
   bool empty = false;  // no output has an element: nothing to do, however large the inputs say that they are
+  bool joins = false;  // belongs to the segment of the step before
+  uint64_t rows = 0;   // of a row-local step
+  uint64_t work = 0;   // of a row-local step, in elements copied
 };
+
+// Steps of a segment that must see each other's rows, in order: a thread takes some rows through all of them.
+struct Chain {
+  uint32_t first = 0;  // in Plan::chained
+  uint32_t count = 0;
+  uint64_t rows = 0;   // divides those of each step
+  uint64_t grain = 1;  // rows of a unit
+  uint64_t units = 0;
+  uint64_t unit_work = 0;
+  uint64_t tile = 0;  // units that pass through all steps at a time
+};
+
+// Steps without a barrier between them: a step that is not row-local, or chains that do not see each other.
+struct Segment {
+  uint32_t first = 0;  // step
+  uint32_t count = 0;
+  uint32_t first_chain = 0;
+  uint32_t chains = 0;
+  uint64_t work = 0;  // of all chains
+};
+
+constexpr uint32_t kMaxSegment = 64;  // steps
 
 // What a run must bring: all views of one external, or of one name of the store, agree on it.
 struct BufferSpec {
@@ -78,7 +103,10 @@ struct Plan {
   std::vector<uint64_t> words;  // attributes
   std::vector<BufferSpec> externals;
   std::map<uint32_t, BufferSpec> store;  // by name index
-  std::vector<uint32_t> moving;          // slots that are a row further each step of the run
+  std::vector<Segment> segments;
+  std::vector<Chain> chains;
+  std::vector<uint32_t> chained;  // steps, chain by chain
+  std::vector<uint32_t> moving;   // slots that are a row further each step of the run
   mutable BytesByThreads scratch;
 };
 
@@ -89,6 +117,12 @@ Fault load_plan(const uint8_t* bytes, uint64_t length, const Isa* isa, Plan* pla
 // The two halves of it.
 Fault decode_plan(const uint8_t* bytes, uint64_t length, Plan* plan);
 Fault validate_plan(Plan* plan);
+
+// The part of it that finds the segments; of steps that are valid by themselves.
+Fault find_segments(Plan* plan);
+
+bool same_bytes(const PlanView& a, const PlanView& b);
+bool overlap(const PlanView& a, const PlanView& b);
 
 // Most scratch bytes that a step asks for with so many threads.
 Fault scratch_bytes(const Plan& plan, int threads, uint64_t* bytes);

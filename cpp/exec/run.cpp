@@ -1,6 +1,7 @@
 #include "exec/run.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <new>
 
@@ -17,16 +18,19 @@ using Clock = std::chrono::steady_clock;
 std::string number(uint64_t n) { return std::to_string(n); }
 std::string external_name(uint32_t i) { return "externals[" + number(i) + "]"; }
 
-// A plan bound to memory: a view for each slot, then the steps. Both lie in the workspace of the run.
+// A plan bound to memory: a view for each slot, the steps, and room for what the steps of a segment say. All lie in the
+// workspace of the run.
 struct Bound {
   View* views;
   Step* steps;
+  Status* said;
 };
 
 bool bound_bytes(const Plan& plan, uint64_t* bytes) {
   uint64_t views, steps;
   return checked_mul(plan.slots.size(), sizeof(View), &views) && checked_mul(plan.steps.size(), sizeof(Step), &steps) &&
-         checked_add(views, steps, bytes) && checked_round_up(*bytes, kAlignment, bytes);
+         checked_add(views, steps, bytes) && checked_add(*bytes, kMaxSegment * sizeof(Status), bytes) &&
+         checked_round_up(*bytes, kAlignment, bytes);
 }
 
 Fault find_in_store(const Plan& plan, Store* store, uint32_t name, const BufferSpec& spec, uint8_t** data) {
@@ -119,16 +123,90 @@ Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& stat
   return f;
 }
 
+constexpr uint64_t kTaskWork = 16384;  // of a segment's tasks at least, in elements copied
+constexpr uint64_t kTasksEach = 8;  // of a thread at most: rows may be cut anywhere, and long runs of them stream best
+
+// One run of a segment's chains. Tasks are equal shares of the work of all chains, one after the other.
+struct Shares {
+  const Plan& plan;
+  const Bound& bound;
+  const Segment& segment;
+  uint64_t share;
+  std::atomic<uint64_t> failed{0};  // a bit a step; what the lowest said counts
+};
+
+void run_rows(Shares& run, const Chain& chain, uint64_t begin, uint64_t end) {
+  for (uint32_t k = 0; k < chain.count; k++) {
+    const uint32_t index = run.plan.chained[chain.first + k];
+    const PlanStep& step = run.plan.steps[index];
+    const uint64_t times = step.rows / chain.rows;
+    const Status status = step.kernel->rows(run.bound.steps[index], step.rows, begin * times, end * times);
+    if (status.ok()) continue;
+    const uint32_t bit = index - run.segment.first;
+    if ((run.failed.fetch_or(uint64_t{1} << bit) >> bit & 1) == 0) run.bound.said[bit] = status;
+    return;
+  }
+}
+
+void run_share(void* arg, uint32_t task, uint32_t) {
+  Shares& run = *static_cast<Shares*>(arg);
+  const auto units_before = [](uint64_t work, const Chain& c) {
+    return std::min(work / c.unit_work + (work % c.unit_work != 0), c.units);
+  };
+  uint64_t from = task * run.share, to = from + run.share;  // within what is left from the chain on
+  for (uint32_t i = 0; i < run.segment.chains && to > 0; i++) {
+    const Chain& c = run.plan.chains[run.segment.first_chain + i];
+    const uint64_t end = units_before(to, c), work = c.units * c.unit_work;
+    for (uint64_t unit = units_before(from, c); unit < end; unit += c.tile)
+      run_rows(run, c, unit * c.grain, std::min(std::min(unit + c.tile, end) * c.grain, c.rows));
+    from -= std::min(from, work);
+    to -= std::min(to, work);
+  }
+}
+
+// The status of the step `*at` of the segment.
+Status run_segment(const Plan& plan, const Bound& bound, const Runtime& rt, const Segment& segment, uint32_t* at) {
+  *at = segment.first;
+  if (segment.chains == 0) {
+    const PlanStep& step = plan.steps[segment.first];
+    return step.empty ? Status() : step.kernel->run(bound.steps[segment.first], rt);
+  }
+  const uint64_t most = rt.threads > 1 ? kTasksEach * static_cast<uint64_t>(rt.threads) : 1;
+  const uint64_t tasks = std::clamp<uint64_t>(segment.work / kTaskWork, 1, most);
+  Shares run{plan, bound, segment, segment.work / tasks + (segment.work % tasks != 0)};
+  rt.parallel(rt, static_cast<uint32_t>(tasks), run_share, &run);
+  const uint64_t failed = run.failed.load(std::memory_order_relaxed);
+  if (failed == 0) return Status();
+  const uint32_t bit = static_cast<uint32_t>(std::countr_zero(failed));
+  *at += bit;
+  return bound.said[bit];
+}
+
+// Time is shared out among the steps of a segment by their work.
+void count_time(const Plan& plan, const Segment& segment, uint64_t elapsed, uint64_t* nanoseconds) {
+  uint64_t work = 0;
+  for (uint32_t i = 0; i < segment.count; i++) work += plan.steps[segment.first + i].work;
+  if (segment.count == 1 || work == 0) {
+    nanoseconds[segment.first] += elapsed;
+    return;
+  }
+  const double each = static_cast<double>(elapsed) / static_cast<double>(work);
+  for (uint32_t i = segment.first; i < segment.first + segment.count; i++)
+    nanoseconds[i] += static_cast<uint64_t>(static_cast<double>(plan.steps[i].work) * each);
+}
+
 // One pass over the plan.
 Fault run_once(const Plan& plan, const Bound& bound, const Runtime& rt, const Stops& stops, uint32_t s,
                uint64_t* nanoseconds) {
-  for (size_t i = 0; i < plan.steps.size(); i++) {
+  for (const Segment& segment : plan.segments) {
     if (stops.now()) return cancelled(s);
-    if (plan.steps[i].empty) continue;
     const auto start = nanoseconds ? Clock::now() : Clock::time_point();
-    const Status status = plan.steps[i].kernel->run(bound.steps[i], rt);
-    if (nanoseconds) nanoseconds[i] += static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count());
-    if (!status.ok()) return kernel_fault(plan, i, s, status);
+    uint32_t at;
+    const Status status = run_segment(plan, bound, rt, segment, &at);
+    if (nanoseconds)
+      count_time(plan, segment, static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - start).count()),
+                 nanoseconds);
+    if (!status.ok()) return kernel_fault(plan, at, s, status);
   }
   return Fault();
 }
@@ -212,7 +290,8 @@ Fault run_plan(const Plan& plan, Store* store, const std::vector<Buffer>& extern
   const Workspace workspace(bytes);
   if (!workspace.data()) return no_memory("arena", bytes);
   uint8_t* const at = workspace.data() + (bytes - binding);
-  const Bound bound{reinterpret_cast<View*>(at), reinterpret_cast<Step*>(at + plan.slots.size() * sizeof(View))};
+  Step* const steps = reinterpret_cast<Step*>(at + plan.slots.size() * sizeof(View));
+  const Bound bound{reinterpret_cast<View*>(at), steps, reinterpret_cast<Status*>(steps + plan.steps.size())};
   if (Fault f = bind(plan, store, externals, workspace.data(), bound); !f.ok()) return f;
   const FlushDenormals flush;
   const Team team(options.threads);

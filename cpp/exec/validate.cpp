@@ -202,14 +202,6 @@ Fault check_attrs(const Plan& plan, const PlanStep& step) {
 
 // ---- memory: what may share bytes, and that nothing is read before it is written
 
-bool same_bytes(const PlanView& a, const PlanView& b) {
-  return a.place == b.place && a.ref == b.ref && a.offset == b.offset && a.bytes == b.bytes;
-}
-bool overlap(const PlanView& a, const PlanView& b) {
-  if (a.place != b.place || a.ref != b.ref || a.bytes == 0 || b.bytes == 0) return false;
-  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-}
-
 Fault check_overlaps(const Plan& plan, const PlanStep& step) {
   const uint32_t* slots = plan.slots.data() + step.first_slot;
   for (uint32_t o = 0; o < step.outputs; o++) {
@@ -277,6 +269,8 @@ Step shape_step(const Plan& plan, const PlanStep& step, std::vector<View>* views
 }
 
 Fault check_kernel(const Plan& plan, const PlanStep& step) {
+  if ((step.kernel->rows != nullptr) != (step.info->rows != RowsKind::kNone))
+    return fault(Code::kInternal, "kernel", "the kernel and the op's record do not agree on rows");
   if (!step.kernel->check) {
     if (step.info->infers) return fault(Code::kInternal, "kernel", "infers shapes but has no check");
     return Fault();
@@ -327,6 +321,7 @@ Fault validate_plan(Plan* plan) {
   }
   for (uint32_t i = 0; i < plan->slots.size(); i++)
     if (plan->slots[i] != kAbsent && plan->views[plan->slots[i]].per_step) plan->moving.push_back(i);
+  if (Fault f = find_segments(plan); !f.ok()) return f;
   uint64_t scratch;
   return scratch_bytes(*plan, 1, &scratch);
 }

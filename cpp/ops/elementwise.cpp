@@ -28,24 +28,19 @@ vf op_step(vf x) { return select(x > 0.0f, splat(1.0f), zero()); }
 vf op_sign(vf x) { return select(x > 0.0f, splat(1.0f), select(x < 0.0f, splat(-1.0f), x)); }
 vf op_abs(vf x) { return abs(x); }
 
-template <typename F>
-Status run_map(const Step& step, const Runtime& rt, F f) {
-  const float* x = f32(step.in[0]);
-  float* y = f32(step.out[0]);
-  for_parts(rt, parts_of(numel(step.out[0]), 1),
-            [&](uint64_t begin, uint64_t end, uint32_t) { map_row(y + begin, x + begin, end - begin, f); });
+// A row is an element.
+template <vf (*F)(vf)>
+Status rows_unary(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
+  map_row(f32(step.out[0]) + begin, f32(step.in[0]) + begin, end - begin, [](vf x) { return F(x); });
   return {};
 }
 
-template <vf (*F)(vf)>
-Status run_unary(const Step& step, const Runtime& rt) {
-  return run_map(step, rt, [](vf x) { return F(x); });
-}
-
-Status run_affine(const Step& step, const Runtime& rt) {
+Status rows_affine(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
   const AffineAttrs at = AffineAttrs::read(step.attrs);
   const vf scale = splat(static_cast<float>(at.scale)), shift = splat(static_cast<float>(at.shift));
-  return run_map(step, rt, [=](vf x) { return muladd(x, scale, shift); });
+  map_row(f32(step.out[0]) + begin, f32(step.in[0]) + begin, end - begin,
+          [=](vf x) { return muladd(x, scale, shift); });
+  return {};
 }
 
 // ---- two inputs, broadcast
@@ -77,49 +72,45 @@ void binary_row(float* y, const float* a, const float* b, uint64_t n, bool a_mov
 
 constexpr uint64_t kPeriod = 512;
 
-// One input [rows, c], the other [c] (`repeated`), c small: the short one is laid out several times, so that rows of c
-// become rows of whole vectors.
+// Elements [from, to), whole rows of c, where one input is [rows, c], the other [c] (`repeated`), c small: the short
+// one is laid out several times, so that rows of c become rows of whole vectors.
 template <vf (*F)(vf, vf)>
-void periodic(const Runtime& rt, float* y, const float* a, const float* b, uint64_t rows, uint64_t c, int repeated) {
-  const uint64_t times = kPeriod / c;
-  for_parts(rt, parts_of(ceil_div(rows, times), times * c), [&](uint64_t begin, uint64_t end, uint32_t) {
-    float laid[kPeriod];
-    const float* once = repeated == 0 ? a : b;
-    for (uint64_t i = 0; i < times; i++) copy_row(laid + i * c, once, c);
-    for (uint64_t i = begin; i < end; i++) {
-      const uint64_t from = i * times * c, n = at_most(times, rows - i * times) * c;
-      const float* left = repeated == 0 ? laid : a + from;
-      const float* right = repeated == 0 ? b + from : laid;
-      binary_row<F>(y + from, left, right, n, true, true);
-    }
-  });
+void periodic(float* y, const float* a, const float* b, uint64_t from, uint64_t to, uint64_t c, int repeated) {
+  float laid[kPeriod];
+  const float* once = repeated == 0 ? a : b;
+  const uint64_t period = at_most(kPeriod / c * c, to - from);
+  for (uint64_t i = 0; i < period; i += c) copy_row(laid + i, once, c);
+  for (; from < to; from += period)
+    binary_row<F>(y + from, repeated == 0 ? laid : a + from, repeated == 0 ? b + from : laid,
+                  at_most(period, to - from), true, true);
 }
 
 template <vf (*F)(vf, vf)>
-Status run_binary(const Step& step, const Runtime& rt) {
-  const Walk<2> w = broadcast_walk<2>(step.out[0], step.in);
+Status rows_binary(const Step& step, uint64_t rows, uint64_t begin, uint64_t end) {
   const float *a = f32(step.in[0]), *b = f32(step.in[1]);
   float* y = f32(step.out[0]);
+  const uint64_t n = numel(step.out[0]), width = n / rows, from = begin * width, to = end * width;
+  if (numel(step.in[0]) == n && numel(step.in[1]) == n) {
+    binary_row<F>(y + from, a + from, b + from, to - from, true, true);
+    return {};
+  }
+  const Walk<2> w = broadcast_walk<2>(step.out[0], step.in);
   const uint32_t last = w.rank - 1;
   const uint64_t c = w.dims[last];
   const bool a_moves = w.stride[0][last] != 0, b_moves = w.stride[1][last] != 0;
-  if (w.rank == 2 && a_moves && b_moves && c != 0 && c <= kPeriod / 4) {
-    periodic<F>(rt, y, a, b, w.dims[0], c, w.stride[0][0] == 0 ? 0 : 1);
+  if (w.rank == 2 && a_moves && b_moves && c <= kPeriod / 4 && width % c == 0) {
+    periodic<F>(y, a, b, from, to, c, w.stride[0][0] == 0 ? 0 : 1);
     return {};
   }
-  for_rows(rt, w, [&](uint64_t out, const uint64_t(&at)[2], uint64_t n) {
-    binary_row<F>(y + out, a + at[0], b + at[1], n, a_moves, b_moves);
+  for_range(w, from, to, [&](uint64_t out, const uint64_t(&at)[2], uint64_t count) {
+    binary_row<F>(y + out, a + at[0], b + at[1], count, a_moves, b_moves);
   });
   return {};
 }
 
 template <vf (*F)(vf, vf)>
-Status run_grad(const Step& step, const Runtime& rt) {
-  const float *a = f32(step.in[0]), *b = f32(step.in[1]);
-  float* y = f32(step.out[0]);
-  for_parts(rt, parts_of(numel(step.out[0]), 1), [&](uint64_t begin, uint64_t end, uint32_t) {
-    binary_row<F>(y + begin, a + begin, b + begin, end - begin, true, true);
-  });
+Status rows_grad(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
+  binary_row<F>(f32(step.out[0]) + begin, f32(step.in[0]) + begin, f32(step.in[1]) + begin, end - begin, true, true);
   return {};
 }
 
@@ -134,40 +125,42 @@ Status check_binary(const Step& step) {
   return {};
 }
 
-template <vf (*F)(vf)>
-constexpr Kernel unary = {nullptr, nullptr, run_unary<F>};
+constexpr uint32_t kExpWeight = 4;
+
+template <vf (*F)(vf), uint32_t kWeight = 1>
+constexpr Kernel unary = {nullptr, nullptr, nullptr, rows_unary<F>, kWeight};
+template <vf (*F)(vf, vf), uint32_t kWeight = 1>
+constexpr Kernel grad = {nullptr, nullptr, nullptr, rows_grad<F>, kWeight};
 template <vf (*F)(vf, vf)>
-constexpr Kernel grad = {nullptr, nullptr, run_grad<F>};
-template <vf (*F)(vf, vf)>
-constexpr Kernel binary = {check_binary, nullptr, run_binary<F>};
+constexpr Kernel binary = {check_binary, nullptr, nullptr, rows_binary<F>};
 
 }  // namespace
 
 extern const Kernel relu_kernel = unary<op_relu>;
-extern const Kernel gelu_kernel = unary<op_gelu>;
-extern const Kernel gelu_tanh_kernel = unary<op_gelu_tanh>;
-extern const Kernel silu_kernel = unary<op_silu>;
-extern const Kernel tanh_kernel = unary<op_tanh>;
-extern const Kernel sigmoid_kernel = unary<op_sigmoid>;
-extern const Kernel exp_kernel = unary<op_exp>;
-extern const Kernel log_kernel = unary<op_log>;
+extern const Kernel gelu_kernel = unary<op_gelu, kExpWeight>;
+extern const Kernel gelu_tanh_kernel = unary<op_gelu_tanh, kExpWeight>;
+extern const Kernel silu_kernel = unary<op_silu, kExpWeight>;
+extern const Kernel tanh_kernel = unary<op_tanh, kExpWeight>;
+extern const Kernel sigmoid_kernel = unary<op_sigmoid, kExpWeight>;
+extern const Kernel exp_kernel = unary<op_exp, kExpWeight>;
+extern const Kernel log_kernel = unary<op_log, kExpWeight>;
 extern const Kernel sqrt_kernel = unary<op_sqrt>;
 extern const Kernel rsqrt_kernel = unary<op_rsqrt>;
 extern const Kernel neg_kernel = unary<op_neg>;
 extern const Kernel square_kernel = unary<op_square>;
 extern const Kernel reciprocal_kernel = unary<op_reciprocal>;
-extern const Kernel erf_kernel = unary<op_erf>;
+extern const Kernel erf_kernel = unary<op_erf, kExpWeight>;
 extern const Kernel step_kernel = unary<op_step>;
 extern const Kernel sign_kernel = unary<op_sign>;
 extern const Kernel abs_kernel = unary<op_abs>;
-extern const Kernel affine_kernel = {nullptr, nullptr, run_affine};
+extern const Kernel affine_kernel = {nullptr, nullptr, nullptr, rows_affine};
 
 extern const Kernel relu_grad_kernel = grad<sloped<kRelu>>;
 extern const Kernel tanh_grad_kernel = grad<sloped<kTanh>>;
 extern const Kernel sigmoid_grad_kernel = grad<sloped<kSigmoid>>;
-extern const Kernel gelu_grad_kernel = grad<sloped<kGelu>>;
-extern const Kernel gelu_tanh_grad_kernel = grad<sloped<kGeluTanh>>;
-extern const Kernel silu_grad_kernel = grad<sloped<kSilu>>;
+extern const Kernel gelu_grad_kernel = grad<sloped<kGelu>, kExpWeight>;
+extern const Kernel gelu_tanh_grad_kernel = grad<sloped<kGeluTanh>, kExpWeight>;
+extern const Kernel silu_grad_kernel = grad<sloped<kSilu>, kExpWeight>;
 
 extern const Kernel add_kernel = binary<op_add>;
 extern const Kernel sub_kernel = binary<op_sub>;

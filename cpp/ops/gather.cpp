@@ -10,44 +10,40 @@ namespace {
 
 Status bad_index() { return {Code::kBadIndex, "an index is outside its table", -1, "index"}; }
 
-bool all_below(const View& index, uint64_t rows) {
-  const int32_t* p = i32(index);
-  const uint64_t n = numel(index);
+bool all_below(const int32_t* p, uint64_t n, uint64_t rows) {
   const uint32_t limit = rows < 0x80000000u ? static_cast<uint32_t>(rows) : 0x80000000u;
   uint32_t outside = 0;
   for (uint64_t i = 0; i < n; i++) outside |= static_cast<uint32_t>(p[i]) >= limit;
   return outside == 0;
 }
 
-// y[i] = move(table[index[i]]), rows of `width`.
+// y[i] = move(table[index[i]]) for i in [begin, end), rows of `width`.
 template <typename To, typename From, typename Move>
-Status gather(const Step& step, const Runtime& rt, To* y, const From* table, uint64_t width, Move move) {
-  if (!all_below(step.in[1], step.in[0].dims[0])) return bad_index();
+Status gather(const Step& step, uint64_t begin, uint64_t end, To* y, const From* table, Move move) {
+  const uint64_t width = step.in[0].dims[1];
   const int32_t* index = i32(step.in[1]);
-  if (width == 0) return {};
-  for_parts(rt, parts_of(numel(step.in[1]), width), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (uint64_t i = begin; i < end; i++) move(y + i * width, table + static_cast<uint64_t>(index[i]) * width, width);
-  });
+  if (!all_below(index + begin, end - begin, step.in[0].dims[0])) return bad_index();
+  for (uint64_t i = begin; i < end; i++) move(y + i * width, table + static_cast<uint64_t>(index[i]) * width, width);
   return {};
 }
 
-Status run_gather_rows(const Step& step, const Runtime& rt) {
-  return gather(step, rt, f32(step.out[0]), f32(step.in[0]), step.in[0].dims[1], copy_row);
+Status rows_gather_rows(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
+  return gather(step, begin, end, f32(step.out[0]), f32(step.in[0]), copy_row);
 }
 
-Status run_load_u8(const Step& step, const Runtime& rt) {
+Status rows_load_u8(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
   const LoadU8Attrs at = LoadU8Attrs::read(step.attrs);
   const auto move = [=](float* y, const uint8_t* x, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) y[i] = static_cast<float>(x[i]) * at.scale + at.shift;
   };
-  return gather(step, rt, f32(step.out[0]), u8(step.in[0]), step.in[0].dims[1], move);
+  return gather(step, begin, end, f32(step.out[0]), u8(step.in[0]), move);
 }
 
-Status run_load_i32(const Step& step, const Runtime& rt) {
+Status rows_load_i32(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
   const auto move = [](int32_t* y, const int32_t* x, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) y[i] = x[i];
   };
-  return gather(step, rt, i32(step.out[0]), i32(step.in[0]), step.in[0].dims[1], move);
+  return gather(step, begin, end, i32(step.out[0]), i32(step.in[0]), move);
 }
 
 Status check_scatter(const Step& step) {
@@ -70,7 +66,7 @@ Status run_scatter(const Step& step, const Runtime& rt) {
   constexpr uint64_t kColumns = 64, kMostTasks = 16;
   const View& out = step.out[0];
   const uint64_t rows = out.dims[0], width = out.dims[1], m = step.in[0].dims[0];
-  if (!all_below(step.in[1], rows)) return bad_index();
+  if (!all_below(i32(step.in[1]), m, rows)) return bad_index();
   if (numel(out) == 0) return {};
   const float* dy = f32(step.in[0]);
   const int32_t* index = i32(step.in[1]);
@@ -97,9 +93,9 @@ Status run_scatter(const Step& step, const Runtime& rt) {
 
 }  // namespace
 
-extern const Kernel gather_rows_kernel = {nullptr, nullptr, run_gather_rows};
+extern const Kernel gather_rows_kernel = {nullptr, nullptr, nullptr, rows_gather_rows};
 extern const Kernel scatter_rows_kernel = {check_scatter, nullptr, run_scatter};
-extern const Kernel load_u8_kernel = {nullptr, nullptr, run_load_u8};
-extern const Kernel load_i32_kernel = {nullptr, nullptr, run_load_i32};
+extern const Kernel load_u8_kernel = {nullptr, nullptr, nullptr, rows_load_u8};
+extern const Kernel load_i32_kernel = {nullptr, nullptr, nullptr, rows_load_i32};
 
 }  // namespace tenon::TENON_ISA

@@ -17,29 +17,27 @@ struct Rows {
 // The lead dims are those of mean, which has no elements only where there are no rows.
 Rows rows_of(const View& x, const View& mean) { return {numel(mean), x.dims[x.rank - 1]}; }
 
-Status run_layernorm(const Step& step, const Runtime& rt) {
+Status rows_layernorm(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
   const double eps = static_cast<double>(LayernormAttrs::read(step.attrs).eps);
-  const Rows r = rows_of(step.in[0], step.out[1]);
+  const uint64_t c = numel(step.in[1]);
   const float *scale = f32(step.in[1]), *shift = f32(step.in[2]);
-  const double share = 1.0 / static_cast<double>(at_least(r.c, 1));
-  for_parts(rt, parts_of(r.rows, r.c), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for (uint64_t row = begin; row < end; row++) {
-      const float* x = f32(step.in[0]) + row * r.c;
-      float* y = f32(step.out[0]) + row * r.c;
-      const float mean = static_cast<float>(sum_row(x, r.c) * share);
-      const double squares = sum_terms(r.c, [&](uint64_t i, int count) {
-        const vf d = load_part(x + i, count) - mean;
-        return d * d;
-      });
-      const float rstd = static_cast<float>(1 / __builtin_sqrt(squares * share + eps));
-      f32(step.out[1])[row] = mean;
-      f32(step.out[2])[row] = rstd;
-      for_lanes(r.c, [&](uint64_t i, int count) {
-        const vf normal = (load_part(x + i, count) - mean) * rstd;
-        store_part(y + i, normal * load_part(scale + i, count) + load_part(shift + i, count), count);
-      });
-    }
-  });
+  const double share = 1.0 / static_cast<double>(at_least(c, 1));
+  for (uint64_t row = begin; row < end; row++) {
+    const float* x = f32(step.in[0]) + row * c;
+    float* y = f32(step.out[0]) + row * c;
+    const float mean = static_cast<float>(sum_row(x, c) * share);
+    const double squares = sum_terms(c, [&](uint64_t i, int count) {
+      const vf d = load_part(x + i, count) - mean;
+      return d * d;
+    });
+    const float rstd = static_cast<float>(1 / __builtin_sqrt(squares * share + eps));
+    f32(step.out[1])[row] = mean;
+    f32(step.out[2])[row] = rstd;
+    for_lanes(c, [&](uint64_t i, int count) {
+      const vf normal = (load_part(x + i, count) - mean) * rstd;
+      store_part(y + i, normal * load_part(scale + i, count) + load_part(shift + i, count), count);
+    });
+  }
   return {};
 }
 
@@ -320,7 +318,7 @@ Status run_batchnorm_grad(const Step& step, const Runtime& rt) {
 
 }  // namespace
 
-extern const Kernel layernorm_kernel = {nullptr, nullptr, run_layernorm};
+extern const Kernel layernorm_kernel = {nullptr, nullptr, nullptr, rows_layernorm, 2};
 extern const Kernel layernorm_grad_kernel = {nullptr, scratch_layernorm_grad, run_layernorm_grad};
 extern const Kernel batchnorm_kernel = {nullptr, scratch_columns<3>, run_batchnorm};
 extern const Kernel batchnorm_grad_kernel = {nullptr, scratch_columns<4>, run_batchnorm_grad};

@@ -1,32 +1,26 @@
 // Parameter updates, one pass over memory. Outputs may stand in the memory of param and the moments.
 #include "gen/attrs.h"
 #include "ops/checks.h"
-#include "ops/parts.h"
 #include "ops/rows.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
-// body(i, count) over all elements in parallel, a vector at a time.
-template <typename Body>
-void for_elements(const Runtime& rt, uint64_t n, Body body) {
-  for_parts(rt, parts_of(n, 1), [&](uint64_t begin, uint64_t end, uint32_t) {
-    for_lanes(end - begin, [&](uint64_t i, int count) { body(begin + i, count); });
-  });
-}
+constexpr uint32_t kSgdWeight = 2, kAdamwWeight = 4;
 
-Status check_sgd(const Step& step) {
+Status check_sgd(const Step &step) {
   if (SgdAttrs::read(step.attrs).nesterov > 1) return bad_plan("nesterov must be 0 or 1", "nesterov");
   return {};
 }
 
-Status run_sgd(const Step& step, const Runtime& rt) {
+Status rows_sgd(const Step &step, uint64_t, uint64_t begin, uint64_t end) {
   const SgdAttrs at = SgdAttrs::read(step.attrs);
   const float *param = f32(step.in[0]), *grad = f32(step.in[1]), *velocity = f32(step.in[2]);
   float *param_next = f32(step.out[0]), *velocity_next = f32(step.out[1]);
   const float lr = f32(step.in[3])[0], momentum = at.momentum, decay = at.weight_decay;
   const bool nesterov = at.nesterov != 0;
-  for_elements(rt, numel(step.in[0]), [=](uint64_t i, int count) {
+  for_lanes(end - begin, [&](uint64_t element, int count) {
+    const uint64_t i = begin + element;
     const vf p = load_part(param + i, count);
     const vf g = load_part(grad + i, count) + decay * p;
     const vf v = momentum * load_part(velocity + i, count) + g;
@@ -49,7 +43,7 @@ float correction(float beta, int32_t step) {
   return static_cast<float>(1 / (1 - power(static_cast<double>(beta), t)));
 }
 
-Status run_adamw(const Step& step, const Runtime& rt) {
+Status rows_adamw(const Step &step, uint64_t, uint64_t begin, uint64_t end) {
   const AdamwAttrs at = AdamwAttrs::read(step.attrs);
   const float *param = f32(step.in[0]), *grad = f32(step.in[1]), *m = f32(step.in[2]), *v = f32(step.in[3]);
   float *param_next = f32(step.out[0]), *m_next = f32(step.out[1]), *v_next = f32(step.out[2]);
@@ -60,7 +54,8 @@ Status run_adamw(const Step& step, const Runtime& rt) {
   const float rest2 = static_cast<float>(1 - static_cast<double>(beta2));
   const float correct1 = correction(beta1, time);
   const float correct2 = correction(beta2, time);
-  for_elements(rt, numel(step.in[0]), [=](uint64_t i, int count) {
+  for_lanes(end - begin, [&](uint64_t element, int count) {
+    const uint64_t i = begin + element;
     const vf p = load_part(param + i, count), g = load_part(grad + i, count);
     const vf m1 = beta1 * load_part(m + i, count) + rest1 * g;
     const vf v1 = beta2 * load_part(v + i, count) + rest2 * (g * g);
@@ -74,7 +69,7 @@ Status run_adamw(const Step& step, const Runtime& rt) {
 
 }  // namespace
 
-extern const Kernel sgd_kernel = {check_sgd, nullptr, run_sgd};
-extern const Kernel adamw_kernel = {nullptr, nullptr, run_adamw};
+extern const Kernel sgd_kernel = {check_sgd, nullptr, nullptr, rows_sgd, kSgdWeight};
+extern const Kernel adamw_kernel = {nullptr, nullptr, nullptr, rows_adamw, kAdamwWeight};
 
 }  // namespace tenon::TENON_ISA

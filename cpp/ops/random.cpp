@@ -20,33 +20,36 @@ Status check_dropout(const Step& step) {
 }
 
 // Element e is kept where its word, e % 4 of block e / 4, is at least p * 2^32 (rounded half up).
-Status run_dropout(const Step& step, const Runtime& rt) {
+Status rows_dropout(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
   const DropoutAttrs at = DropoutAttrs::read(step.attrs);
   const double p = static_cast<double>(at.p);
   const uint64_t threshold = static_cast<uint64_t>(p * 4294967296.0 + 0.5);
   const float* x = f32(step.in[0]);
   float* y = f32(step.out[0]);
-  const uint64_t n = numel(step.out[0]);
-  if (n == 0) return {};
   const uint32_t count = static_cast<uint32_t>(i32(step.in[1])[0]);
   const PhiloxKey key = {at.key0, at.key1};
-  const bool drops_all = threshold > 0xffffffffu;
+  if (threshold > 0xffffffffu) {
+    fill_row(y + begin, 0.0f, end - begin);
+    return {};
+  }
   const vu limit = static_cast<uint32_t>(threshold) + vu{};
-  const vf scale = splat(drops_all ? 0.0f : static_cast<float>(1 / (1 - p)));
-  for_parts(rt, parts_of(n, 1), [&](uint64_t begin, uint64_t end, uint32_t) {
-    if (drops_all) return fill_row(y + begin, 0.0f, end - begin);
-    for (uint64_t i = begin; i < end; i += kBlockWords) {
-      vu words[2];
-      philox_words(i / 4, count, key, words);
-      for (int half = 0; half < 2; half++) {
-        const uint64_t from = i + static_cast<uint64_t>(half) * kLanes;
-        if (from >= end) break;
-        const int some = static_cast<int>(at_most(kLanes, end - from));
-        const vi kept = (vi)(words[half] >= limit);
-        store_part(y + from, select(kept, load_part(x + from, some) * scale, zero()), some);
-      }
+  const vf scale = splat(static_cast<float>(1 / (1 - p)));
+  vu words[2];
+  if (begin % 4 != 0) {
+    philox_words(begin / 4, count, key, words);
+    for (; begin % 4 != 0 && begin < end; begin++)
+      y[begin] = words[0][begin % 4] >= limit[0] ? x[begin] * scale[0] : 0.0f;
+  }
+  for (uint64_t i = begin; i < end; i += kBlockWords) {
+    philox_words(i / 4, count, key, words);
+    for (int half = 0; half < 2; half++) {
+      const uint64_t from = i + static_cast<uint64_t>(half) * kLanes;
+      if (from >= end) break;
+      const int some = static_cast<int>(at_most(kLanes, end - from));
+      const vi kept = (vi)(words[half] >= limit);
+      store_part(y + from, select(kept, load_part(x + from, some) * scale, zero()), some);
     }
-  });
+  }
   return {};
 }
 
@@ -74,18 +77,15 @@ Status run_random_normal(const Step& step, const Runtime& rt) {
   return {};
 }
 
-Status run_fill(const Step& step, const Runtime& rt) {
-  const float value = FillAttrs::read(step.attrs).value;
-  float* y = f32(step.out[0]);
-  for_parts(rt, parts_of(numel(step.out[0]), 1),
-            [&](uint64_t begin, uint64_t end, uint32_t) { fill_row(y + begin, value, end - begin); });
+Status rows_fill(const Step& step, uint64_t, uint64_t begin, uint64_t end) {
+  fill_row(f32(step.out[0]) + begin, FillAttrs::read(step.attrs).value, end - begin);
   return {};
 }
 
 }  // namespace
 
-extern const Kernel dropout_kernel = {check_dropout, nullptr, run_dropout};
+extern const Kernel dropout_kernel = {check_dropout, nullptr, nullptr, rows_dropout, 2};
 extern const Kernel random_normal_kernel = {check_dims<RandomNormalAttrs>, nullptr, run_random_normal};
-extern const Kernel fill_kernel = {check_dims<FillAttrs>, nullptr, run_fill};
+extern const Kernel fill_kernel = {check_dims<FillAttrs>, nullptr, nullptr, rows_fill};
 
 }  // namespace tenon::TENON_ISA

@@ -85,6 +85,22 @@ TENON_INLINE void for_rows(const Runtime& rt, const Walk<N>& w, Body body) {
   });
 }
 
+// body(out, at, length) for the elements [from, to) of the output on the calling thread, in pieces of its rows.
+template <int N, typename Body>
+TENON_INLINE void for_range(const Walk<N>& w, uint64_t from, uint64_t to, Body body) {
+  const uint64_t n = w.dims[w.rank - 1];
+  if (from >= to) return;
+  uint64_t skip = from % n;
+  for (Cursor<N> c = seek(w, from / n); from < to; next_row(w, c)) {
+    const uint64_t count = at_most(n - skip, to - from);
+    uint64_t at[N];
+    for (int k = 0; k < N; k++) at[k] = c.at[k] + skip * w.stride[k][w.rank - 1];
+    body(from, at, count);
+    from += count;
+    skip = 0;
+  }
+}
+
 // The walk of numpy's broadcasting: inputs are aligned to the right of `out`, whose dims they have or are 1.
 template <int N>
 TENON_INLINE Walk<N> broadcast_walk(const View& out, const View* in) {

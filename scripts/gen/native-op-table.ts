@@ -5,6 +5,7 @@ import { hashText, opTable } from '../../src/plan/op-table.ts';
 import { GENERATED, snake } from './names.ts';
 
 const IN_PLACE = 4;
+const ROWS = { none: 'RowsKind::kNone', leading: 'RowsKind::kLeading', broadcast: 'RowsKind::kBroadcast' } as const;
 const DTYPE = { f32: 'kF32', i32: 'kI32', u8: 'kU8', any: 'kF32' } as const;
 
 /** `cpp/gen/op_table.cpp`: what the validator knows of every op (the types are in cpp/exec/op_info.h). */
@@ -75,5 +76,5 @@ function opRow(op: OpDef): string {
   const inPlace = Array.from({ length: IN_PLACE }, (_, i) => op.inPlace?.[i] ?? -1);
   if ((op.inPlace?.length ?? 0) > IN_PLACE) throw new Error(`${op.name} says inPlace of more than ${IN_PLACE} outputs`);
   const parts = [part('in', op.inputs), part('out', op.outputs), part('attrs', op.attrs), words];
-  return `    {"${op.name}", ${parts.join(', ')}, {${inPlace.join(', ')}}, ${op.alias ?? false}, ${op.infer !== undefined}},`;
+  return `    {"${op.name}", ${parts.join(', ')}, {${inPlace.join(', ')}}, ${op.alias ?? false}, ${op.infer !== undefined}, ${ROWS[op.rowLocal ?? 'none']}},`;
 }

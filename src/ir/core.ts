@@ -75,6 +75,12 @@ export interface OpDef {
   readonly samples: readonly Sample[];
   /** Output i may stand in the memory of input inPlace[i] (null: never). */
   readonly inPlace?: readonly (number | null)[];
+  /**
+   * Whether a row of the outputs follows from the same row of the inputs. `leading`: rows are what the first output's pattern begins with (its leading
+   * group, else its first dim); arguments whose patterns begin alike have them, the others are read whole. `broadcast`: rows are the leading dims that
+   * each input either has or lacks. Such ops have `rows` in their kernel, and may share a segment.
+   */
+  readonly rowLocal?: 'leading' | 'broadcast';
   /** The output is the input's memory under another shape: no kernel, no step. */
   readonly alias?: boolean;
 }

@@ -12,6 +12,7 @@ export function defineOp(def: Omit<OpDef, 'kind'>): OpDef {
   for (const text of [...Object.values(def.inputs), ...Object.values(def.outputs)]) parsePattern(text);
   const outputs = Object.keys(def.outputs).length;
   if (outputs === 0) bug('has no outputs');
+  if (def.rowLocal && args.some((a) => a.variadic)) bug('is row-local and has a variadic input');
   const inPlace = def.inPlace ?? [];
   if (inPlace.length > outputs) bug('says inPlace of more outputs than it has');
   if (inPlace.some((i) => i !== null && (i < 0 || i >= args.length))) bug('says inPlace of an input it does not have');

@@ -44,6 +44,7 @@ const unary = (name: string, { doc, of, slope, flops = 1, fill = 'normal', more 
     reference: (inputs) => [mapArray(arrayAt(inputs, 0), of)],
     samples: [...elementwiseSamples(1, fill), ...more],
     inPlace: [0],
+    rowLocal: 'leading',
   });
 
 const whole: Sample = { inputs: [f32(65)], fill: ['below:3'], note: 'ties' };
@@ -208,6 +209,7 @@ const activationGrad = ({ activation, from, of, inOps, flops }: Slope): OpDef =>
     reference: (inputs) => [zip(arrayAt(inputs, 0), arrayAt(inputs, 1), (at, dy) => dy * of(at))],
     samples: elementwiseSamples(2, 'normal'),
     inPlace: [1],
+    rowLocal: 'leading',
   });
 
 /** x·scale + shift */
@@ -298,6 +300,7 @@ const binary = (name: string, { doc, of, slopes, fill = ['normal', 'normal'], mo
     reference: (inputs) => [zip(arrayAt(inputs, 0), arrayAt(inputs, 1), of)],
     samples: [...binarySamples(fill), ...more],
     inPlace: [0],
+    rowLocal: 'broadcast',
   });
 
 const ties: readonly Sample[] = [
@@ -383,4 +386,5 @@ export const affine = defineOp({
     { inputs: [f32(33)], attrs: { scale: 1, shift: 0 }, note: 'a copy' },
   ],
   inPlace: [0],
+  rowLocal: 'leading',
 });

@@ -21,6 +21,7 @@ export const gatherRows = defineOp({
   inputs: { table: 'f32[n, width]', index: 'i32[...lead]' },
   outputs: { y: 'f32[...lead, width]' },
   attrs: {},
+  rowLocal: 'leading',
   grad: (g) => {
     const dy = g.dOutput(0);
     if (!dy) return [null, null];
@@ -92,6 +93,7 @@ export const loadU8 = defineOp({
   inputs: { data: 'u8[n, width]', index: 'i32[b]' },
   outputs: { y: 'f32[b, width]' },
   attrs: { scale: 'f32', shift: 'f32' },
+  rowLocal: 'leading',
   stopsGradient: true,
   cost: gathered,
   reference: (inputs, attrs) => {
@@ -111,6 +113,7 @@ export const loadI32 = defineOp({
   inputs: { data: 'i32[n, width]', index: 'i32[b]' },
   outputs: { y: 'i32[b, width]' },
   attrs: {},
+  rowLocal: 'leading',
   stopsGradient: true,
   cost: gathered,
   reference: (inputs) => [rowsAt(arrayAt(inputs, 0), arrayAt(inputs, 1))],

@@ -97,6 +97,7 @@ export const layernorm = defineOp({
   inputs: { x: 'f32[...lead, c]', scale: 'f32[c]', shift: 'f32[c]' },
   outputs: { y: 'f32[...lead, c]', mean: 'f32[...lead]', rstd: 'f32[...lead]' },
   attrs: { eps: 'f32' },
+  rowLocal: 'leading',
   grad: layernormGradients,
   decompose: (b, [x, scale, shift], attrs) => {
     const lead = x!.type.shape.slice(0, -1);

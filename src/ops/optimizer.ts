@@ -52,6 +52,7 @@ export const sgd = defineOp({
     }),
   ),
   inPlace: [0, 2],
+  rowLocal: 'leading',
 });
 
 const ADAMW: Attrs = {
@@ -105,4 +106,5 @@ export const adamw = defineOp({
     }),
   ),
   inPlace: [0, 2, 3],
+  rowLocal: 'leading',
 });

@@ -29,6 +29,7 @@ export const dropout = defineOp({
   inputs: { x: 'f32[...s]', step: 'i32[1]' },
   outputs: { y: 'f32[...s]' },
   attrs: { p: 'f32', ...keyAttrs },
+  rowLocal: 'leading',
   check: (_inputs, attrs) => {
     const p = numberOf(attrs, 'p');
     return p >= 0 && p <= 1 ? null : `p must be between 0 and 1, not ${p}`;
@@ -92,6 +93,7 @@ export const fill = defineOp({
   inputs: {},
   outputs: { y: 'f32[...dims]' },
   attrs: { dims: 'dims', value: 'f32' },
+  rowLocal: 'leading',
   infer: (_inputs, attrs) => [f32(...listOf(attrs, 'dims'))],
   grad: () => [],
   cost: free,

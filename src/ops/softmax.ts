@@ -47,6 +47,7 @@ export const softmax = defineOp({
   inputs: { x: 'f32[...lead, n]' },
   outputs: { y: 'f32[...lead, n]' },
   attrs: {},
+  rowLocal: 'leading',
   grad: (g) => {
     const dy = g.dOutput(0);
     return [dy && g.builder.one(softmaxGrad, [g.output(0), dy])];
@@ -70,6 +71,7 @@ export const softmaxGrad = defineOp({
   inputs: { y: 'f32[...lead, n]', dy: 'f32[...lead, n]' },
   outputs: { dx: 'f32[...lead, n]' },
   attrs: {},
+  rowLocal: 'leading',
   decompose: (b, [y, dy]) => {
     const along = sumOver(b, b.one(mul, [dy!, y!]), lastAxis(y!.type.shape.length));
     return [b.one(mul, [y!, b.one(sub, [dy!, along])])];
@@ -100,6 +102,7 @@ export const crossEntropy = defineOp({
   inputs: { logits: 'f32[rows, classes]', labels: 'i32[rows]' },
   outputs: { loss: 'f32[rows]' },
   attrs: {},
+  rowLocal: 'leading',
   grad: (g) => {
     const dLoss = g.dOutput(0);
     return [dLoss && g.builder.one(crossEntropyGrad, [g.input(0), g.input(1), dLoss]), null];
@@ -120,6 +123,7 @@ export const crossEntropyGrad = defineOp({
   inputs: { logits: 'f32[rows, classes]', labels: 'i32[rows]', dLoss: 'f32[rows]' },
   outputs: { dLogits: 'f32[rows, classes]' },
   attrs: {},
+  rowLocal: 'leading',
   // With p = softmax(logits): the derivative of p − onehot is that of p, and dLoss multiplies p − onehot, which is this op at dLoss = 1.
   grad: (g) => {
     const dd = g.dOutput(0);
@@ -155,6 +159,7 @@ export const correct = defineOp({
   inputs: { logits: 'f32[rows, classes]', labels: 'i32[rows]' },
   outputs: { hit: 'f32[rows]' },
   attrs: {},
+  rowLocal: 'leading',
   stopsGradient: true,
   cost: perInput(1),
   reference: (inputs) => {

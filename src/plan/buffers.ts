@@ -4,8 +4,9 @@ import { sameValue, ValueMap } from '../ir/value.ts';
 import { ownerOf } from './destinations.ts';
 import type { Work } from './destinations.ts';
 import { align } from './plan.ts';
+import { rowsOf } from './rows.ts';
 
-/** Bytes of the arena in use from one step to another, both included. Several values may live there in turn. */
+/** Bytes of the arena in use from one segment to another, both included. Several values may live there in turn. */
 export interface Buffer {
   readonly bytes: number;
   readonly start: number;
@@ -13,28 +14,66 @@ export interface Buffer {
   offset: number;
 }
 
-/** The buffer of every value that lives in the arena, by the value that owns the memory; offsets are not chosen yet. */
-export function buffersOf(work: Work, order: readonly Node[]): ValueMap<Buffer> {
+/**
+ * The buffer of every value that lives in the arena, by the value that owns the memory; offsets are not chosen yet. `segments` numbers the segment
+ * of each node: what one step of a segment frees another cannot take, for they run side by side.
+ */
+export function buffersOf(work: Work, order: readonly Node[], segments: readonly number[]): ValueMap<Buffer> {
   const lastUse = new ValueMap<number>();
   order.forEach((node, step) => {
     for (const input of node.inputs) if (input) lastUse.set(ownerOf(input), step);
   });
   const buffers = new ValueMap<Buffer>();
+  const holds = new Map<Buffer, Value>();
+  const behind = chainsBehind(order, segments);
   order.forEach((node, step) => {
     const taken = new Set<Buffer>();
+    const free = (value: Value | null): Buffer | undefined => {
+      const buffer = value ? buffers.get(value) : undefined;
+      return buffer && !taken.has(buffer) && sameValue(holds.get(buffer)!, value) ? buffer : undefined;
+    };
     node.types.forEach((type, index) => {
       const value: Value = { source: node, index, type };
       if (work.destinations.has(value)) return;
-      const end = lastUse.get(value) ?? step;
-      const input = inPlaceInput(node, index, step, lastUse);
-      const old = input && buffers.get(input);
-      const buffer = old && !taken.has(old) ? old : { bytes: byteSize(type), start: step, end, offset: 0 };
+      const end = segments[lastUse.get(value) ?? step]!;
+      const buffer =
+        free(inPlaceInput(node, index, step, lastUse)) ??
+        deadRows(behind.get(node)!, byteSize(type), step, lastUse)
+          .map(free)
+          .find((b) => b) ??
+        ({ bytes: byteSize(type), start: segments[step]!, end, offset: 0 } satisfies Buffer);
       buffer.end = Math.max(buffer.end, end);
       taken.add(buffer);
+      holds.set(buffer, value);
       buffers.set(value, buffer);
     });
   });
   return buffers;
+}
+
+// For each node those of its segment that its inputs follow from, the node left out.
+function chainsBehind(order: readonly Node[], segments: readonly number[]): ReadonlyMap<Node, ReadonlySet<Node>> {
+  const behind = new Map<Node, ReadonlySet<Node>>();
+  const segmentOf = new Map(order.map((node, step) => [node, segments[step]!]));
+  for (const node of order) {
+    const sources = node.inputs.map((v) => v && ownerOf(v).source).filter((s) => s?.kind === 'node');
+    const made = sources.filter((s) => segmentOf.get(s) === segmentOf.get(node));
+    behind.set(node, new Set(made.flatMap((s) => [...behind.get(s)!, s])));
+  }
+  return behind;
+}
+
+// Of the values that nodes of the chain were the last to read, row by row, those of so many bytes: the rows of a later one may stand in their memory.
+function deadRows(chain: ReadonlySet<Node>, bytes: number, step: number, lastUse: ValueMap<number>): readonly Value[] {
+  return [...chain].flatMap((node) => {
+    const rows = rowsOf(
+      node.op,
+      node.inputs.map((v) => v && v.type),
+      node.types,
+    );
+    const read = node.inputs.filter((v, i) => v && rows?.inputs[i] && byteSize(v.type) === bytes);
+    return read.map((v) => ownerOf(v!)).filter((owner) => lastUse.get(owner)! < step);
+  });
 }
 
 // The owner of the input in whose memory an output may stand: it dies here and is read nowhere else in this step.
@@ -47,7 +86,7 @@ function inPlaceInput(node: Node, index: number, step: number, lastUse: ValueMap
   return node.inputs.some((v, i) => v && i !== place && sameValue(ownerOf(v), owner)) ? null : owner;
 }
 
-/** Chooses offsets so that no two buffers in use at the same step overlap; returns the size of the arena. */
+/** Chooses offsets so that no two buffers in use in the same segment overlap; returns the size of the arena. */
 export function assignOffsets(buffers: readonly Buffer[]): number {
   const bySize = [...buffers].sort((a, b) => b.bytes - a.bytes || a.start - b.start);
   const byTime = [...buffers].sort((a, b) => a.start - b.start || b.bytes - a.bytes);

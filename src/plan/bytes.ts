@@ -15,6 +15,7 @@ export const NONE = 0xffffffff;
 export const PLACES = ['arena', 'store', 'external'] as const;
 const PER_STEP = 1;
 const WRITTEN = 2;
+const JOINS = 1;
 
 export function encodePlan(plan: PlanData, table: OpTable): Uint8Array {
   const names = nameTable(plan);
@@ -70,7 +71,8 @@ function writeView(w: Writer, view: PlanView, plan: PlanData, names: Names): voi
 
 function writeStep(w: Writer, step: PlanStep, table: OpTable, names: Names): void {
   w.u32(table.idOf.get(step.op)!);
-  w.u16(step.inputs.length, step.outputs.length);
+  w.u16(step.inputs.length);
+  w.u8(step.outputs.length, step.joins ? JOINS : 0);
   w.u32(wordsOf(step.op), step.path === '' ? NONE : names.of(step.path));
   for (const view of [...step.inputs, ...step.outputs]) w.u32(view ?? NONE);
   w.align(8);

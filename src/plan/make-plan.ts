@@ -2,7 +2,8 @@ import { byteSize, showType } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import type { Graph, Leaf, Node, Value } from '../ir/graph.ts';
 import type { OpDef } from '../ir/op.ts';
-import { ValueMap } from '../ir/value.ts';
+import { leafValue, nodeValue, sameValue } from '../ir/value.ts';
+import type { ValueMap } from '../ir/value.ts';
 import { assignOffsets, buffersOf } from './buffers.ts';
 import type { Buffer } from './buffers.ts';
 import { encodePlan } from './bytes.ts';
@@ -10,7 +11,10 @@ import { ownerOf, placeRoots } from './destinations.ts';
 import type { Work } from './destinations.ts';
 import { opTable } from './op-table.ts';
 import { orderNodes } from './order.ts';
+import { overlap, sameBytes } from './plan.ts';
 import type { Plan, PlanData, PlanExternal, PlanStep, PlanStored, PlanView } from './plan.ts';
+import { joins } from './segments.ts';
+import type { Meeting } from './segments.ts';
 
 export interface PlanOptions {
   /** The op table, in the order of the ops' numbers. */
@@ -26,10 +30,40 @@ export function makePlan(graph: Graph, options: PlanOptions): Plan {
   if (!copy) throw new Error("bug: the op table has no 'affine'");
   const work = placeRoots(graph, copy);
   const order = orderNodes(work);
-  const buffers = buffersOf(work, order);
+  const buffers = buffersOf(work, order, segmentNumbers(work, order));
   const arenaBytes = assignOffsets([...new Set([...buffers.entries()].map(([, buffer]) => buffer))]);
   const data = { arenaBytes, ...lowerSteps(graph, work, order, buffers) };
   return { ...data, bytes: encodePlan(data, table) };
+}
+
+// Which segment each node would be in if no two values shared memory.
+function segmentNumbers(work: Work, order: readonly Node[]): readonly number[] {
+  const memoryOf = (value: Value): Value => {
+    const owner = ownerOf(value);
+    const destination = work.destinations.get(owner);
+    return destination?.kind === 'store' ? leafValue(destination.leaf) : owner;
+  };
+  const operand = (value: Value): readonly [Value, TensorType] => [memoryOf(value), value.type];
+  const candidates = order.map((node) => ({
+    op: node.op,
+    inputs: node.inputs.map((v) => v && operand(v)),
+    outputs: node.types.map((_, index) => operand(nodeValue(node, index))),
+  }));
+  let segment = -1;
+  return joins(candidates, (a, b) => (sameValue(a, b) ? 'same' : 'apart')).map((joined) => (segment += joined ? 0 : 1));
+}
+
+// The steps with their segments, as far as the memory that they share allows.
+function withSegments(views: readonly PlanView[], steps: readonly Omit<PlanStep, 'joins'>[]): readonly PlanStep[] {
+  const operand = (view: number): readonly [PlanView, TensorType] => [views[view]!, views[view]!.type];
+  const candidates = steps.map(({ op, inputs, outputs }) => ({
+    op,
+    inputs: inputs.map((v) => (v === null ? null : operand(v))),
+    outputs: outputs.map(operand),
+  }));
+  const meet = (a: PlanView, b: PlanView): Meeting => (sameBytes(a, b) ? 'same' : overlap(a, b) ? 'askew' : 'apart');
+  const joined = joins(candidates, meet);
+  return steps.map((step, i) => ({ ...step, joins: joined[i]! }));
 }
 
 type Lowered = Omit<PlanData, 'arenaBytes'>;
@@ -64,14 +98,14 @@ function lowerSteps(graph: Graph, work: Work, order: readonly Node[], buffers: V
   };
 
   const views = viewTable();
-  const steps = order.map((node): PlanStep => ({
+  const steps = order.map((node) => ({
     op: node.op,
     inputs: node.inputs.map((v) => v && views.add(placeOf(v))),
     outputs: node.types.map((type, index) => views.add(placeOf({ source: node, index, type }))),
     attrs: node.attrs,
     path: node.path,
   }));
-  return { externals: externals.rows, store: store.rows, views: views.rows, steps };
+  return { externals: externals.rows, store: store.rows, views: views.rows, steps: withSegments(views.rows, steps) };
 }
 
 function externalTable(): { readonly rows: PlanExternal[]; add(external: PlanExternal): number } {

@@ -28,7 +28,12 @@ function signature(op: OpDef): string {
       .map(([name, pattern]) => `${name}: ${pattern}`)
       .join(', ');
   const attrs = Object.entries(op.attrs).map(([name, kind]) => `${name}: ${attrKindText(kind)}`);
-  const flags = [op.alias ? 'alias' : '', op.infer ? 'infers' : '', op.inPlace ? `in place ${inPlaceText(op)}` : ''];
+  const flags = [
+    op.alias ? 'alias' : '',
+    op.infer ? 'infers' : '',
+    op.inPlace ? `in place ${inPlaceText(op)}` : '',
+    op.rowLocal ? `rows ${op.rowLocal}` : '',
+  ];
   return `${op.name}(${list(op.inputs)}) -> (${list(op.outputs)}) {${attrs.join(', ')}} ${flags.join(' ')}`.trimEnd();
 }
 

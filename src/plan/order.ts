@@ -4,9 +4,13 @@ import { ValueMap } from '../ir/value.ts';
 import { ownerOf } from './destinations.ts';
 import type { Work } from './destinations.ts';
 
+/** Bytes that updates may keep waiting before they run: they stay in the caches. */
+const HELD = 1 << 18;
+
 /**
  * An order in which every node follows what it uses and what it must not overtake. Nodes keep the order of their making, but one that frees at
- * least as much memory as it takes goes first: an optimizer's step runs as soon as its gradient is there.
+ * least as much memory as it takes goes first. Those that nothing follows, such as optimizers' steps, wait for others of their kind, so that they run
+ * as one segment.
  */
 export function orderNodes(work: Work): readonly Node[] {
   const waits = new Map<Node, number>();
@@ -23,16 +27,30 @@ export function orderNodes(work: Work): readonly Node[] {
   const memory = memoryAccount(work);
   const ready = work.nodes.filter((n) => waits.get(n) === 0).sort(byId);
   const order: Node[] = [];
-  while (ready.length > 0) {
-    const saving = ready.findIndex((n) => memory.growth(n) <= 0);
-    const [node] = ready.splice(Math.max(saving, 0), 1);
-    order.push(node!);
-    memory.done(node!);
-    for (const follower of followers.get(node!) ?? []) {
+  const run = (node: Node): void => {
+    order.push(node);
+    memory.done(node);
+    for (const follower of followers.get(node) ?? []) {
       const left = waits.get(follower)! - 1;
       waits.set(follower, left);
       if (left === 0) insertById(ready, follower);
     }
+  };
+  const isLast = (node: Node): boolean => node.op.rowLocal !== undefined && !followers.has(node);
+  let waiting: Node[] = [],
+    held = 0;
+  while (ready.length > 0 || waiting.length > 0) {
+    if (ready.length === 0 || held > HELD) {
+      waiting.forEach(run);
+      [waiting, held] = [[], 0];
+      continue;
+    }
+    const saving = ready.findIndex((n) => memory.growth(n) <= 0);
+    const [node] = ready.splice(Math.max(saving, 0), 1);
+    if (isLast(node!)) {
+      waiting.push(node!);
+      held -= memory.growth(node!);
+    } else run(node!);
   }
   if (order.length !== work.nodes.length) throw new Error('bug: the steps of a plan wait for each other');
   return order;

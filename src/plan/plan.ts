@@ -1,3 +1,4 @@
+import { byteSize } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
 import type { Leaf } from '../ir/graph.ts';
 import type { Attrs, OpDef } from '../ir/op.ts';
@@ -24,6 +25,8 @@ export interface PlanStep {
   readonly attrs: Attrs;
   /** Path of the layer it belongs to. */
   readonly path: string;
+  /** Whether it belongs to the segment of the step before: no barrier lies between them. */
+  readonly joins: boolean;
 }
 
 /** What a run is given or gives back under a name. `perStep`: a table with a row of `type` for every step. */
@@ -57,3 +60,11 @@ export interface Plan extends PlanData {
 
 export const ALIGNMENT = 64;
 export const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/** Whether two views are the same bytes, or share some. */
+export const sameBytes = (a: PlanView, b: PlanView): boolean =>
+  a.place === b.place && a.ref === b.ref && a.offset === b.offset && byteSize(a.type) === byteSize(b.type);
+export function overlap(a: PlanView, b: PlanView): boolean {
+  if (a.place !== b.place || a.ref !== b.ref) return false;
+  return a.offset < b.offset + byteSize(b.type) && b.offset < a.offset + byteSize(a.type);
+}

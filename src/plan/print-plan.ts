@@ -2,7 +2,7 @@ import { showType } from '../base/tensor-type.ts';
 import { printAttrs } from '../ir/print.ts';
 import type { PlanData, PlanView } from './plan.ts';
 
-/** A plan as text: a line an external, a tensor of the store, a step. */
+/** A plan as text: a line an external, a tensor of the store, a step; `+` marks one that goes on with the segment of the step before. */
 export function printPlan(plan: PlanData): string {
   const show = (number: number | null): string => (number === null ? '-' : showView(plan, plan.views[number]!));
   return [
@@ -14,7 +14,7 @@ export function printPlan(plan: PlanData): string {
     ...plan.steps.map((step, i) => {
       const path = step.path === '' ? '' : `  @ ${step.path}`;
       const outputs = step.outputs.map(show).join(', ');
-      return `${i}: ${outputs} = ${step.op.name}(${step.inputs.map(show).join(', ')})${printAttrs(step.attrs)}${path}`;
+      return `${i}${step.joins ? '+' : ''}: ${outputs} = ${step.op.name}(${step.inputs.map(show).join(', ')})${printAttrs(step.attrs)}${path}`;
     }),
     '',
   ].join('\n');

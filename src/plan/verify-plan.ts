@@ -1,6 +1,6 @@
 import { byteSize, numel } from '../base/tensor-type.ts';
 import type { PlanData, PlanStep, PlanView } from './plan.ts';
-import { ALIGNMENT } from './plan.ts';
+import { ALIGNMENT, overlap, sameBytes } from './plan.ts';
 
 /**
  * What is wrong with a plan: nothing, in all that makePlan makes. Follows the memory byte range by byte range, the slow clear way: what a step
@@ -55,12 +55,4 @@ function overlapProblems(
     });
   });
   return problems;
-}
-
-const sameBytes = (a: PlanView, b: PlanView): boolean =>
-  a.place === b.place && a.ref === b.ref && a.offset === b.offset && byteSize(a.type) === byteSize(b.type);
-
-function overlap(a: PlanView, b: PlanView): boolean {
-  if (a.place !== b.place || a.ref !== b.ref) return false;
-  return a.offset < b.offset + byteSize(b.type) && b.offset < a.offset + byteSize(a.type);
 }

@@ -76,6 +76,21 @@ const seeds = [
       { op: 'scatter_rows', inputs: [0, 1], outputs: [3], attrs: ints(7) },
     ],
   }),
+  rawPlan({
+    arenaBytes: 512,
+    views: [
+      { place: 'external', dims: [4, 8] },
+      { place: 'external', ref: 1, dims: [8] },
+      { place: 'arena', dims: [4, 8], written: true },
+      { place: 'arena', offset: 128, dims: [32], written: true },
+      { place: 'external', ref: 2, dims: [4, 8], written: true },
+    ],
+    steps: [
+      { op: 'add', inputs: [0, 1], outputs: [2] },
+      { op: 'softmax', inputs: [2], outputs: [4], joins: true },
+      { op: 'fill', inputs: [], outputs: [3], attrs: [1n, 32n, 0n, 0n, 0n, 0n, 0n, 0n, 0n, 1.5], joins: true },
+    ],
+  }),
 ];
 
 const hostile = suite('hostile plans');

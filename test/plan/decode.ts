@@ -19,6 +19,7 @@ export interface DecodedStep {
   readonly outputs: readonly number[];
   readonly attrs: Readonly<Record<string, AttrValue>>;
   readonly path: string;
+  readonly joins: boolean;
 }
 export interface DecodedPlan {
   readonly hash: bigint;
@@ -61,7 +62,7 @@ export function decodePlan(bytes: Uint8Array, ops: readonly OpDef[]): DecodedPla
   });
   const steps = Array.from({ length: u32(24) }, (): DecodedStep => {
     const op = ops[u32(at)]!;
-    const [inputs, outputs] = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
+    const [inputs, outputs, joins] = [view.getUint16(at + 4, true), bytes[at + 6]!, bytes[at + 7] === 1];
     const [words, name] = [u32(at + 8), u32(at + 12)];
     const numbers = Array.from({ length: inputs + outputs }, (_, i) => u32(at + 16 + 4 * i));
     at = align(at + 16 + 4 * numbers.length, 8);
@@ -78,6 +79,7 @@ export function decodePlan(bytes: Uint8Array, ops: readonly OpDef[]): DecodedPla
       outputs: numbers.slice(inputs),
       attrs,
       path: name === NONE ? '' : names[name]!,
+      joins,
     };
   });
   if (at !== bytes.length) throw new Error('bytes are left');

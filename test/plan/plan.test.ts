@@ -178,9 +178,9 @@ output y: f32[6] per step
 input x: f32[2, 3] per step
 store dense[0].weight: f32[3] written
 0: @0:f32[2, 3] = add(x:f32[2, 3], dense[0].weight:f32[3])  @ dense[0]
-1: @0:f32[2, 3] = relu(@0:f32[2, 3])
+1+: @0:f32[2, 3] = relu(@0:f32[2, 3])
 2: dense[0].weight:f32[3] = affine(dense[0].weight:f32[3]) {scale: 0.5, shift: 0}
-3: y:f32[6] = affine(@0:f32[6]) {scale: 3, shift: 0}
+3+: y:f32[6] = affine(@0:f32[6]) {scale: 3, shift: 0}
 `,
   );
 });

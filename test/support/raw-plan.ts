@@ -28,6 +28,8 @@ export interface RawStep {
   /** Words: a number is written as a float64, a bigint as an integer. */
   readonly attrs?: readonly (number | bigint)[];
   readonly name?: number;
+  /** Goes on with the segment of the step before. */
+  readonly joins?: boolean;
 }
 
 const PLACES = ['arena', 'store', 'external'];
@@ -73,7 +75,7 @@ export function rawPlan(plan: RawPlan): Uint8Array<ArrayBuffer> {
   for (const s of steps) {
     u32(typeof s.op === 'number' ? s.op : info().ops.indexOf(s.op));
     u16(s.inputs.length);
-    u16(s.outputs.length);
+    bytes.push(s.outputs.length, s.joins ? 1 : 0);
     u32(s.attrs?.length ?? 0);
     u32(s.name ?? NONE);
     for (const view of [...s.inputs, ...s.outputs]) u32(view ?? NONE);
