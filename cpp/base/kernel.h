@@ -35,7 +35,7 @@ struct Kernel {
   // Sizes of 0 are legal. Index inputs (i32) are checked as they are used: kBadIndex, never a read outside. Null where
   // there is rows.
   Status (*run)(const Step&, const Runtime&) = nullptr;
-  // Row-local ops: makes the rows [begin, end) of the step's `rows` (exec/segments.h says what these are) on the calling
+  // Row-local ops: makes the rows [begin, end) of the step's `rows` (see RowsKind in exec/op_info.h) on the calling
   // thread. Bits do not depend on where rows are cut. Any number of threads may be inside, each with rows of its own.
   Status (*rows)(const Step&, uint64_t rows, uint64_t begin, uint64_t end) = nullptr;
   uint32_t weight = 1;  // of rows: work an element, in copies
