@@ -580,6 +580,7 @@ const ArgSpec k_layernorm_grad_in[] = {
     {"mean", DType::kF32, false, false, false, 0, 0, {}},
     {"rstd", DType::kF32, false, false, false, 0, 0, {}},
     {"dy", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
+    {"more", DType::kF32, false, true, false, 0, 1, {{kSymbol, 1}}},
 };
 const ArgSpec k_layernorm_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 1, {{kSymbol, 1}}},
@@ -1283,7 +1284,7 @@ const OpInfo kOps[] = {
     {"kron_linear_grad", k_kron_linear_grad_in, 4, k_kron_linear_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"kron_weight", k_kron_weight_in, 2, k_kron_weight_out, 1, k_kron_weight_attrs, 1, 1, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"layernorm", k_layernorm_in, 3, k_layernorm_out, 3, k_layernorm_attrs, 1, 1, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
-    {"layernorm_grad", k_layernorm_grad_in, 5, k_layernorm_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"layernorm_grad", k_layernorm_grad_in, 6, k_layernorm_grad_out, 3, nullptr, 0, 0, {5, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear", k_linear_in, 4, k_linear_out, 1, k_linear_attrs, 2, 2, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear_weight_grad", k_linear_weight_grad_in, 2, k_linear_weight_grad_out, 2, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
@@ -1343,7 +1344,7 @@ const OpInfo kOps[] = {
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
 const uint32_t kOpCount = 104;
-const uint64_t kOpTableHash = 0x69f8139907653c25u;
+const uint64_t kOpTableHash = 0x15dc9a6f2e074ff0u;
 // clang-format on
 
 }  // namespace tenon

@@ -62,9 +62,10 @@ Partials partials_of(const Rows& r) {
 
 uint64_t scratch_layernorm_grad(const Step& step, int) { return partials_of(rows_of(step.in[0], step.in[2])).bytes(); }
 
-// With n = (x - mean) * rstd and g = dy * scale: dx = rstd * (g - mean(g) - n * mean(g * n)).
+// With n = (x - mean) * rstd and g = dy * scale: dx = rstd * (g - mean(g) - n * mean(g * n)) + more. dx may be more.
+template <bool kMore>
 void layernorm_grad_row(float* dx, const float* x, const float* dy, const float* scale, float mean, float rstd,
-                        uint64_t c, float* dscale, float* dshift) {
+                        uint64_t c, float* dscale, float* dshift, const float* more) {
   const double share = 1.0 / static_cast<double>(c);
   const float mean_g = static_cast<float>(share * sum_terms(c, [&](uint64_t i, int count) {
                                             return load_part(dy + i, count) * load_part(scale + i, count);
@@ -75,7 +76,8 @@ void layernorm_grad_row(float* dx, const float* x, const float* dy, const float*
                                            }));
   for_lanes(c, [&](uint64_t i, int count) {
     const vf d = load_part(dy + i, count), n = (load_part(x + i, count) - mean) * rstd;
-    store_part(dx + i, rstd * (d * load_part(scale + i, count) - mean_g - n * mean_gn), count);
+    const vf through = rstd * (d * load_part(scale + i, count) - mean_g - n * mean_gn);
+    store_part(dx + i, kMore ? through + load_part(more + i, count) : through, count);
     store_part(dscale + i, load_part(dscale + i, count) + d * n, count);
     store_part(dshift + i, load_part(dshift + i, count) + d, count);
   });
@@ -92,7 +94,8 @@ void join_partials(const Runtime& rt, const double* sums, uint32_t count, uint64
   });
 }
 
-Status run_layernorm_grad(const Step& step, const Runtime& rt) {
+template <bool kMore>
+Status layernorm_grad(const Step& step, const Runtime& rt) {
   const Rows r = rows_of(step.in[0], step.in[2]);
   const Partials p = partials_of(r);
   const uint64_t c = r.c;
@@ -105,13 +108,19 @@ Status run_layernorm_grad(const Step& step, const Runtime& rt) {
       const uint64_t stop = at_most(begin + kRowBlock, end);
       fill_row(block, 0.0f, p.wide);
       for (; begin < stop; begin++)
-        layernorm_grad_row(f32(step.out[0]) + begin * c, f32(step.in[0]) + begin * c, f32(step.in[4]) + begin * c,
-                           f32(step.in[1]), f32(step.in[2])[begin], f32(step.in[3])[begin], c, block, block + c);
+        layernorm_grad_row<kMore>(f32(step.out[0]) + begin * c, f32(step.in[0]) + begin * c,
+                                  f32(step.in[4]) + begin * c, f32(step.in[1]), f32(step.in[2])[begin],
+                                  f32(step.in[3])[begin], c, block, block + c,
+                                  kMore ? f32(step.in[5]) + begin * c : nullptr);
       for (uint64_t i = 0; i < p.wide; i++) sums[i] += static_cast<double>(block[i]);
     }
   });
   join_partials(rt, p.sums(rt, 0), p.parts.count, c, f32(step.out[1]), f32(step.out[2]));
   return {};
+}
+
+Status run_layernorm_grad(const Step& step, const Runtime& rt) {
+  return step.in[5].present ? layernorm_grad<true>(step, rt) : layernorm_grad<false>(step, rt);
 }
 
 // ---- batchnorm: [rows, c] as Columns; a table of numbers a column is laid out to the period

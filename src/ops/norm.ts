@@ -77,7 +77,7 @@ const plus = (b: Builder, x: Value | null, y: Value | null): Value | null => (x 
 function layernormGradients(g: GradContext): readonly (Value | null)[] {
   const b = g.builder;
   const [dy, dMean, dRstd] = [g.dOutput(0), g.dOutput(1), g.dOutput(2)];
-  const fused = dy && b.apply(layernormGrad, [g.input(0), g.input(1), g.output(1), g.output(2), dy]);
+  const fused = dy && b.apply(layernormGrad, [g.input(0), g.input(1), g.output(1), g.output(2), dy, null]);
   let dx = fused?.[0] ?? null;
   const width = g.inputType(1).shape[0]!;
   // mean = Σx/c; rstd = (Σ(x − mean)²/c + eps)^(−1/2), so drstd/dx = −rstd³·(x − mean)/c
@@ -136,30 +136,31 @@ function momentsOf(values: Float64Array): { readonly average: number; readonly v
 
 export const layernormGrad = defineOp({
   name: 'layernorm_grad',
-  doc: 'Gradient of layernorm through y, from x and the statistics that layernorm gave.',
+  doc: 'Gradient of layernorm through y, from x and the statistics that layernorm gave. more is another gradient of x, added to dx.',
   inputs: {
     x: 'f32[...lead, c]',
     scale: 'f32[c]',
     mean: 'f32[...lead]',
     rstd: 'f32[...lead]',
     dy: 'f32[...lead, c]',
+    'more?': 'f32[...lead, c]',
   },
   outputs: { dx: 'f32[...lead, c]', dScale: 'f32[c]', dShift: 'f32[c]' },
   attrs: {},
-  decompose: (b, [x, scale, mean, rstd, dy]) => {
+  decompose: (b, [x, scale, mean, rstd, dy, more]) => {
     const factor = column(b, rstd!);
     const normal = times(b, b.one(sub, [x!, column(b, mean!)]), factor);
     const dx = throughStatistics(b, times(b, dy!, scale!), normal, factor, lastAxis(x!));
-    return [dx, total(b, times(b, dy!, normal)), total(b, dy!)];
+    return [more ? b.one(add, [dx, more]) : dx, total(b, times(b, dy!, normal)), total(b, dy!)];
   },
   cost: perInput(BACKWARD_FLOPS),
-  samples: LAYERNORM_SHAPES.map((shape) => {
+  samples: LAYERNORM_SHAPES.flatMap((shape) => {
     const [lead, width] = [shape.slice(0, -1), shape.at(-1)!];
-    return {
-      inputs: [f32(...shape), f32(width), f32(...lead), f32(...lead), f32(...shape)],
-      fill: ['normal', 'normal', 'normal', 'positive', 'normal'],
-    };
+    const inputs = [f32(...shape), f32(width), f32(...lead), f32(...lead), f32(...shape)];
+    const fill = ['normal', 'normal', 'normal', 'positive', 'normal', 'normal'] as const;
+    return [null, f32(...shape)].map((more) => ({ inputs: [...inputs, more], fill }));
   }),
+  inPlace: [5],
 });
 
 // Batch normalisation

@@ -13,6 +13,7 @@ import { verify } from '../../src/ir/verify.ts';
 import { conv } from '../../src/ops/conv.ts';
 import { add, affine, gelu, geluTanh, mul, neg, relu, silu, square, sub, tanh } from '../../src/ops/elementwise.ts';
 import { linearInputGrad, linearWithSlope } from '../../src/ops/linear.ts';
+import { layernorm } from '../../src/ops/norm.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { convMaxpool, convPool } from '../../src/ops/conv-pool.ts';
 import { avgpool, maxpool } from '../../src/ops/pool.ts';
@@ -311,6 +312,27 @@ rewriting('the gradient of a bias is made with that of its weight', () => {
   const count = (name: string): number => after.nodes.filter((n) => n.op.name === name).length;
   // A product without bias has few rows to be worth more than itself.
   assert.equal(['linear_weight_grad', 'sum', 'matmul'].map(count), [2, 0, 4]);
+});
+
+rewriting('the gradient of a residual is added in the pass of the layer normalisation', () => {
+  const b = graphBuilder({ mode: 'train', seed: 0 });
+  const weight = (name: string, ...shape: number[]): Value => b.param(name, shape, { kind: 'normal', std: 1 });
+  const norm = (x: Value, name: string): Value =>
+    b.one(layernorm, [x, weight(`${name}.scale`, 4), weight(`${name}.shift`, 4)], { eps: 0.5 });
+  let x = b.one(add, [b.input('x', f32(3, 4)), weight('start', 3, 4)]);
+  for (const name of ['a', 'b']) x = b.one(add, [x, b.one(tanh, [norm(x, name)])]);
+  // Two of which neither is older than the other's input.
+  const both = b.one(add, [norm(x, 'c'), norm(x, 'd')]);
+  const loss = b.one(sum, [b.one(square, [both])], { axes: 3 });
+  const grads = gradients(b, loss, b.params(), { add, fill });
+  const graph = b.finish(grads.map((value, i) => ({ name: `d${i}`, value: value! })));
+  const after = optimize(graph);
+  checkSame(graph, after);
+  const grown = after.nodes.filter((n) => n.op.name === 'layernorm_grad');
+  assert.equal(
+    grown.map((n) => n.inputs[5] !== null),
+    [false, true, true, true],
+  );
 });
 
 rewriting('the slope of an activation goes to the pooled side, and so do sums', () => {

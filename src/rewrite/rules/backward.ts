@@ -1,8 +1,9 @@
 import { numel } from '../../base/tensor-type.ts';
 import type { Node, Value } from '../../ir/graph.ts';
-import { sameValue } from '../../ir/value.ts';
+import { nodeValue, sameValue } from '../../ir/value.ts';
 import { ACTIVATION_GRADS, ACTIVATION_OPS } from '../../ops/activation.ts';
 import { add, mul } from '../../ops/elementwise.ts';
+import { layernormGrad } from '../../ops/norm.ts';
 import { linear, linearInputGrad, linearWeightGrad, linearWithSlope } from '../../ops/linear.ts';
 import { matmul } from '../../ops/matmul.ts';
 import { sum } from '../../ops/reduce.ts';
@@ -11,6 +12,7 @@ import {
   allButLast,
   behindShapes,
   inputOf,
+  madeBy,
   numberAttr,
   onlyUse,
   readersBehind,
@@ -37,6 +39,21 @@ export const BACKWARD: readonly Rule[] = [
   {
     name: 'sum into the gradient of a product',
     apply: (node, m) => (node.op === add ? withEither(node, (y, more) => intoInputGrad(node, y, { more }, m)) : null),
+  },
+  {
+    name: 'sum into the gradient of a layer normalisation',
+    apply: (node, m) => {
+      const sums = node.op === layernormGrad ? m.readers(nodeValue(node, 0)) : [node];
+      const [only] = sums;
+      if (sums.length !== 1 || only?.op !== add) return null;
+      return withEither(only, (dx, more) => {
+        const grad = madeBy(layernormGrad, dx);
+        if (!grad || (node !== only && node !== grad) || m.uses(dx) !== 1) return null;
+        if (grad.inputs[5] || !isBefore(more, grad)) return null;
+        const values = m.all(layernormGrad, [...grad.inputs.slice(0, 5), more]);
+        return node === only ? values.slice(0, 1) : values;
+      });
+    },
   },
   {
     // Of what was before the activation only its slope is used: that is kept instead, made with the activation.
