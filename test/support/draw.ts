@@ -51,9 +51,9 @@ const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: R
   ],
   [
     layernormGrad,
-    ([x, scale, , , dy]) => {
+    ([x, scale, , , dy, more]) => {
       const [, mean, rstd] = forward(layernorm, [x!, scale!, scale!], { eps: 0.125 });
-      return [x!, scale!, mean!, rstd!, dy!];
+      return [x!, scale!, mean!, rstd!, dy!, more!];
     },
   ],
   [
