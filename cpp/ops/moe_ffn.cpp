@@ -205,6 +205,14 @@ struct Forward {
     plan(l.width_panels(), rt.threads);
     pieces.run(rt, [&](const Piece& p, uint32_t worker) { second(p, worker, between + first_slot(p) * a_row()); });
   }
+
+  void run(const Runtime& rt) {
+    products(rt);
+    add_choices(rt, ex, l.width, gated_rows, l.gate, y);
+    if (!h || ex.slots() == ex.choices()) return;
+    for (int64_t c = 0; c < ex.choices(); c++)
+      if (ex.slot[c] < 0) fill_row(h + c * l.made(), 0, static_cast<uint64_t>(l.made()));
+  }
 };
 
 Forward forward_of(const Step& s) {
@@ -221,38 +229,13 @@ Forward forward_of(const Step& s) {
 Status check_forward(const Step& s) {
   const MoeFfnAttrs at = MoeFfnAttrs::read(s.attrs);
   if (at.keep > 1) return bad_plan("keep must be 0 or 1", "keep");
-  const View &x = s.in[0], &gate = s.in[1], &w1 = s.in[3];
-  if (Status fault = check_sizes(x, gate, w1); !fault.ok()) return fault;
-  if (!same_dims(s.out[0], x)) return bad_plan("y must have the shape of x", "y");
-  const uint64_t rows = at.keep ? gate.dims[0] * gate.dims[1] : 0;
-  const uint64_t h[] = {rows, s.in[7].present ? 2 * w1.dims[1] : w1.dims[1]};
-  if (!dims_are(s.out[1], 2, h)) return bad_plan("h must be [choices, hidden], twice as wide in a gated layer", "h");
-  return {};
-}
-
-uint64_t scratch_forward(const Step& s, int threads) {
-  Forward f = forward_of(s);
-  Carve m;
-  f.carve(m, threads);
-  return m.used;
-}
-
-Status run_forward(const Step& s, const Runtime& rt) {
-  Forward f = forward_of(s);
-  Carve m{rt.scratch};
-  f.carve(m, rt.threads);
-  if (!f.ex.sort(f.l.expert)) return bad_expert();
-  f.products(rt);
-  add_choices(rt, f.ex, f.l.width, f.gated_rows, f.l.gate, f.y);
-  if (f.h && f.ex.slots() < f.ex.choices())
-    for (int64_t c = 0; c < f.ex.choices(); c++)
-      if (f.ex.slot[c] < 0) fill_row(f.h + c * f.l.made(), 0, static_cast<uint64_t>(f.l.made()));
-  return {};
+  if (!same_dims(s.out[0], s.in[0])) return bad_plan("y must have the shape of x", "y");
+  return check_layer(s.in[0], s.in[1], s.in[3], s.in[7].present, s.out[1], at.keep == 1);
 }
 
 }  // namespace
 
 extern const Kernel moe_ffn_kernel;
-const Kernel moe_ffn_kernel = {check_forward, scratch_forward, run_forward};
+const Kernel moe_ffn_kernel = {check_forward, scratch_of<forward_of>, run_of<forward_of>};
 
 }  // namespace tenon::TENON_ISA

@@ -65,8 +65,8 @@ TENON_INLINE Status bad_expert() {
   return {Code::kBadIndex, "an expert is neither one of the layer's nor their number", -1, "expert"};
 }
 
-// Everything that scratch is cut from stays far below 2^63.
-TENON_INLINE Status check_sizes(const View& x, const View& gate, const View& w1) {
+// Everything that scratch is cut from stays far below 2^63. h has a row a choice, or none where it is not kept.
+TENON_INLINE Status check_layer(const View& x, const View& gate, const View& w1, bool gated, const View& h, bool kept) {
   uint64_t choices, wide, tiles;
   if (!checked_mul(gate.dims[0], gate.dims[1], &choices) || choices > 0x7fffffffu)
     return bad_plan("more than 2^31 choices of experts", "expert");
@@ -75,6 +75,26 @@ TENON_INLINE Status check_sizes(const View& x, const View& gate, const View& w1)
   if (!checked_mul(choices + experts + 64, widest + 64, &tiles) || tiles > kMaxBytes ||
       !checked_mul(experts + 1, widest + 64, &wide) || wide > kMaxBytes)
     return bad_plan("a mixture of experts that is too large for any machine", "w1");
+  const uint64_t made[] = {kept ? choices : 0, gated ? 2 * w1.dims[1] : w1.dims[1]};
+  if (!dims_are(h, 2, made)) return bad_plan("h must be [choices, hidden], twice as wide in a gated layer", "h");
+  return {};
+}
+
+// The scratch and the run of a kernel: what kOf makes of a step carves its memory, has its choices sorted and runs.
+template <auto kOf>
+uint64_t scratch_of(const Step& s, int threads) {
+  auto pass = kOf(s);
+  Carve m;
+  pass.carve(m, threads);
+  return m.used;
+}
+template <auto kOf>
+Status run_of(const Step& s, const Runtime& rt) {
+  auto pass = kOf(s);
+  Carve m{rt.scratch};
+  pass.carve(m, rt.threads);
+  if (!pass.ex.sort(pass.l.expert)) return bad_expert();
+  pass.run(rt);
   return {};
 }
 

@@ -169,6 +169,12 @@ struct Backward : MoeGrad {
                 for (uint64_t c = begin; c < end; c++) dgate[c] = one(static_cast<int64_t>(c));
               });
   }
+
+  void run(const Runtime& rt) {
+    products(rt);
+    add_choices(rt, ex, l.width, dx_rows, nullptr, dx);
+    gates(rt);
+  }
 };
 
 Backward backward_of(const Step& s) {
@@ -184,10 +190,8 @@ Backward backward_of(const Step& s) {
 
 Status check_backward(const Step& s) {
   const View &x = s.in[0], &gate = s.in[1], &w1 = s.in[3], &w2 = s.in[4];
-  if (Status fault = check_sizes(x, gate, w1); !fault.ok()) return fault;
   const bool gated = s.in[6].present;
-  const uint64_t h[] = {gate.dims[0] * gate.dims[1], gated ? 2 * w1.dims[1] : w1.dims[1]};
-  if (!dims_are(s.in[7], 2, h)) return bad_plan("h must be [choices, hidden], twice as wide in a gated layer", "h");
+  if (Status fault = check_layer(x, gate, w1, gated, s.in[7], true); !fault.ok()) return fault;
   const uint64_t b1[] = {w1.dims[0], w1.dims[1]}, b2[] = {w1.dims[0], x.dims[1]};
   const uint64_t w3[] = {gated ? w1.dims[0] : 0, w1.dims[1], w1.dims[2]};
   if (!same_dims(s.out[0], x)) return bad_plan("dx must have the shape of x", "dx");
@@ -200,27 +204,9 @@ Status check_backward(const Step& s) {
   return {};
 }
 
-uint64_t scratch_backward(const Step& s, int threads) {
-  Backward b = backward_of(s);
-  Carve m;
-  b.carve(m, threads);
-  return m.used;
-}
-
-Status run_backward(const Step& s, const Runtime& rt) {
-  Backward b = backward_of(s);
-  Carve m{rt.scratch};
-  b.carve(m, rt.threads);
-  if (!b.ex.sort(b.l.expert)) return bad_expert();
-  b.products(rt);
-  add_choices(rt, b.ex, b.l.width, b.dx_rows, nullptr, b.dx);
-  b.gates(rt);
-  return {};
-}
-
 }  // namespace
 
 extern const Kernel moe_ffn_grad_kernel;
-const Kernel moe_ffn_grad_kernel = {check_backward, scratch_backward, run_backward};
+const Kernel moe_ffn_grad_kernel = {check_backward, scratch_of<backward_of>, run_of<backward_of>};
 
 }  // namespace tenon::TENON_ISA

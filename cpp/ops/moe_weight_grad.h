@@ -7,7 +7,8 @@ namespace tenon::TENON_ISA {
 // Rows of k per block: so many tiles of tokens.
 constexpr int64_t kTokenTiles = 24;
 constexpr int64_t kTokenBlock = kTokenTiles * kTileRows;
-constexpr int64_t kGradTiles = 40;  // row tiles of a weight's gradient that go together
+constexpr int64_t kGradTiles = 40;          // row tiles of a weight's gradient that go together
+constexpr int64_t kStreamFrom = 256 << 10;  // numbers of all experts that no second cache would keep
 
 // A panel of the right side, [tokens][columns].
 struct RightPanel {
@@ -67,7 +68,10 @@ struct WeightGrad {
   int64_t row_of(int64_t t) const { return part(rows, t, ceil_div(rows, kTileRows)); }
   int rows_of(int64_t t) const { return static_cast<int>(row_of(t + 1) - row_of(t)); }
   float* left(int64_t t, int64_t count) const { return lefts + (t - p.tile0) * count * kPackRows; }
-  bool streams() const { return cols % kLanes == 0 && reinterpret_cast<uintptr_t>(dw) % (4 * kLanes) == 0; }
+  bool streams() const {
+    return ex.experts * rows * cols >= kStreamFrom && cols % kLanes == 0 &&
+           reinterpret_cast<uintptr_t>(dw) % (4 * kLanes) == 0;
+  }
 
   void multiply(TileCall& call, float* to, int tile_rows, bool first) const {
     call.c = to;
