@@ -182,6 +182,8 @@ const CASES: readonly Case[] = [
   { ...size(130, 3, 7, 16, 65), activation: 'gelu', keep: 0 },
   { ...size(300, 2, 2, 48, 96), activation: 'gelu' },
   { ...size(60, 2, 20, 130, 70), activation: 'gelu' },
+  { ...size(80, 1, 4, 64, 96), activation: 'gelu' },
+  { ...size(100, 1, 3, 34, 130), activation: 'silu', gated: true },
 ];
 const weightsOf = ({ experts, width, hidden, bias = true, gated }: Case, first: boolean): (TensorType | null)[] => [
   ...(first ? [bias ? f32(experts, hidden) : null] : []),
