@@ -122,22 +122,44 @@ struct GemmRun {
   int64_t row_of(int64_t tile) const { return part(p.shape.rows, tile, p.tiles); }
   int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, p.shape.cols - panel * kTileCols)); }
 
+  // The panels that a slice's row tiles pass by together.
+  struct Pass {
+    int64_t panel = 0, panels = 1;
+    bool packed = false;    // by the pass before
+    bool packs = false;     // the next one, of which
+    int64_t share = 0;      // so many rows fall to each tile but the first
+    bool near_ends = true;  // rows of c lie close together
+  };
+  // A row tile of a slice, and the rows of the one after it, if any.
+  struct TileRows {
+    int64_t tile = 0, row = 0, rows = 0, next = 0;
+  };
+
   // One block of k of it.
   void slice(const Left& a, const Right& b, const Slice& s) const {
     // Tiles stay in the second cache, panels pass by; where few panels need no packing, rather the other way around.
-    const int64_t panels = s.panel1 - s.panel0;
+    const int64_t panels = s.panel1 - s.panel0, tiles = s.tile1 - s.tile0;
     const bool ready = p.right == RightMode::kShared ||
-                       (b.direct() && panels > 0 && panels * 2 < s.tile1 - s.tile0 && reads_in_place(b, s, kTileCols) &&
+                       (b.direct() && panels > 0 && panels * 2 < tiles && reads_in_place(b, s, kTileCols) &&
                         reads_in_place(b, s, cols_of(s.panel1 - 1)));
-    const int64_t wide = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
-    for (int64_t from = s.panel0; from < s.panel1; from += wide) {
+    Pass pass;
+    pass.panels = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
+    pass.near_ends = pass.panels * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
+    pass.share = share_of(s);
+    for (pass.panel = s.panel0; pass.panel < s.panel1; pass.panel += pass.panels, pass.packed = pass.packs) {
+      pass.packs = packs_next(b, s, pass.panel);
       if (p.right == RightMode::kByTask && !b.direct())
-        b.pack(s.packed_right, s.k0, s.k, from * kTileCols, cols_of(from));
+        b.pack(packed_panel(s, pass.panel), s.k0, s.k, pass.panel * kTileCols, cols_of(pass.panel));
+      const int64_t end = pass.panel + pass.panels;
+      int64_t next = row_of(s.tile0), after_next = row_of(s.tile0 + 1);
       for (int64_t t = s.tile0; t < s.tile1; t++) {
-        if (p.left != LeftMode::kDirect && from == s.panel0) bring_left(a, s, t);
-        for (int64_t panel = from; panel < from + wide; panel++)
-          cell(a, b, s, t, panel, wish_of(a, s, t, from, panel - from, wide));
-        if (s.last && p.splits == 1) finish(s, t, from * kTileCols, least((from + wide) * kTileCols, p.shape.cols));
+        const int64_t row = next;
+        next = after_next;
+        after_next = t + 1 < s.tile1 ? row_of(t + 2) : next;
+        const TileRows tile{t, row, next - row, after_next - next};
+        if (p.left != LeftMode::kDirect && pass.panel == s.panel0) bring_left(a, b, s, tile);
+        for (int64_t panel = pass.panel; panel < end; panel++) cell(a, b, s, pass, tile, panel);
+        if (s.last && p.splits == 1) finish(s, tile, pass.panel * kTileCols, least(end * kTileCols, p.shape.cols));
       }
     }
   }
@@ -152,19 +174,20 @@ struct GemmRun {
   };
 
   // Rows of c and of the left side for the tile after t, and what is read after this one, in turn; where they are whole
-  // rows and so lie close together. Cell i of n, from panel `from` on.
-  Region wish_of(const Left& a, const Slice& s, int64_t t, int64_t from, int64_t i, int64_t n) const {
-    const int64_t row = row_of(t + 1), rows = t + 1 < s.tile1 ? row_of(t + 2) - row : 0;
-    const bool whole = n * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
+  // rows and so lie close together.
+  Region wish_of(const Left& a, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel) const {
+    const int64_t i = panel - pass.panel, n = pass.panels, next = t.row + t.rows;
     Region wishes[4];
     int count = 0;
-    if (from == s.panel0 && rows > 0 && p.left != LeftMode::kPacked) {
-      const Matrix m = a.at(row, s.k0);
-      if (m.col == 1 && m.row == s.k) wishes[count++] = {m.data, rows * s.k};
+    if (pass.panel == s.panel0 && t.next > 0 && p.left != LeftMode::kPacked) {
+      const Matrix m = a.at(next, s.k0);
+      if (m.col == 1 && m.row == s.k) wishes[count++] = {m.data, t.next * s.k};
     }
-    if (whole && rows > 0) wishes[count++] = {s.c + row * s.c_row, rows * s.c_row};
-    for (const float* near : out.near)
-      if (whole && s.last && near) wishes[count++] = {near + row_of(t) * s.c_row, (row - row_of(t)) * s.c_row};
+    if (pass.near_ends) {
+      if (t.next > 0) wishes[count++] = {s.c + next * s.c_row, t.next * s.c_row};
+      for (const float* near : out.near)
+        if (s.last && near) wishes[count++] = {near + t.row * s.c_row, t.rows * s.c_row};
+    }
     if (count == 0) return {};
     const int64_t w = least(i * count / n, count - 1), first = ceil_div(w * n, count),
                   end = ceil_div((w + 1) * n, count);
@@ -175,13 +198,59 @@ struct GemmRun {
     return s.packed_left +
            (tile - s.tile0) * (p.left == LeftMode::kPacked ? s.k * kPackRows : kTileRows * copied_row(s.k));
   }
-  void bring_left(const Left& a, const Slice& s, int64_t tile) const {
-    const int64_t row = row_of(tile), rows = row_of(tile + 1) - row;
-    if (p.left == LeftMode::kPacked) {
-      a.pack(left_tile(s, tile), row, static_cast<int>(rows), s.k0, s.k);
-    } else {
-      a.copy(left_tile(s, tile), copied_row(s.k), row, rows, s.k0, s.k);
-    }
+  // Rows of a tile that the one before it copies in the first pass: whole vectors, as far as there are steps of k
+  // beside those of the right side's errand.
+  Errand left_errand(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t row, int64_t rows) const {
+    const bool packs = packs_on_the_way(b, s, cols_of(s.panel0));
+    if (p.left != LeftMode::kCopied || s.k < kLanes || tile <= s.tile0 + packs || tile >= s.tile1) return {};
+    const Matrix m = a.at(row, s.k0);
+    if (!m.data) return {};
+    const int64_t others = packs_next(b, s, s.panel0) ? share_of(s) * (kTileVecs + 1) : 0;
+    Errand e;
+    e.from = m.data;
+    e.to = left_tile(s, tile);
+    e.run = s.k / kLanes;
+    e.runs = most(0, least(rows, (s.k - others) / e.run - 1));
+    e.from_step = e.to_step = kLanes;
+    e.from_jump = m.row;
+    e.to_jump = copied_row(s.k);
+    return e;
+  }
+  void bring_left(const Left& a, const Right& b, const Slice& s, const TileRows& t) const {
+    float* to = left_tile(s, t.tile);
+    if (p.left == LeftMode::kPacked) return a.pack(to, t.row, static_cast<int>(t.rows), s.k0, s.k);
+    const Errand done = left_errand(a, b, s, t.tile, t.row, t.rows);
+    const int64_t k = done.run * kLanes, to_row = copied_row(s.k);
+    if (k < s.k) a.copy(to + k, to_row, t.row, done.runs, s.k0 + k, s.k - k);
+    if (done.runs < t.rows) a.copy(to + done.runs * to_row, to_row, t.row + done.runs, t.rows - done.runs, s.k0, s.k);
+  }
+
+  // Two panels of a worker's, used in turn where one is packed while the other is read.
+  float* packed_panel(const Slice& s, int64_t panel) const {
+    return s.packed_right + (panel & (p.right_panels - 1)) * s.k * kTileCols;
+  }
+  bool packs_on_the_way(const Right& b, const Slice& s, int cols) const {
+    return p.right == RightMode::kByTask && b.direct() && !reads_in_place(b, s, cols);
+  }
+  // Whether the tiles that pass by a panel pack the next one, all but the first an equal share of its rows. Otherwise
+  // the next one's first tile packs it.
+  bool packs_next(const Right& b, const Slice& s, int64_t panel) const {
+    return panel + 1 < s.panel1 && cols_of(panel + 1) == kTileCols && share_of(s) * (kTileVecs + 1) <= s.k &&
+           packs_on_the_way(b, s, kTileCols);
+  }
+  int64_t share_of(const Slice& s) const { return ceil_div(s.k, most(1, s.tile1 - s.tile0 - 1)); }
+  Errand right_errand(const Right& b, const Slice& s, const Pass& pass, int64_t tile) const {
+    const int64_t k = (tile - s.tile0 - 1) * pass.share, panel = pass.panel + 1;
+    const Matrix m = b.at(s.k0 + k, panel * kTileCols);
+    Errand e;
+    e.from = m.data;
+    e.to = packed_panel(s, panel) + k * kTileCols;
+    e.run = least(pass.share, s.k - k);
+    e.runs = e.run > 0 ? kTileVecs : 0;
+    e.from_step = m.row;
+    e.to_step = kTileCols;
+    e.from_jump = e.to_jump = kLanes;
+    return e;
   }
 
   // Whether all tiles read a panel of b where it lies. Where its rows are far apart they crowd the second cache, which
@@ -191,22 +260,22 @@ struct GemmRun {
   }
 
   // One tile by one panel.
-  void cell(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t panel, const Region& wish) const {
+  void cell(const Left& a, const Right& b, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel) const {
     TileCall call;
+    const Region wish = wish_of(a, s, pass, t, panel);
     call.ahead = wish.at;
-    call.ahead_step = wish.count * 4 / most(1, s.k);
-    const int64_t row = row_of(tile), col = panel * kTileCols;
-    const int rows = static_cast<int>(row_of(tile + 1) - row);
+    call.ahead_step = wish.count > 0 ? wish.count * 4 / most(1, s.k) : 0;
+    const int64_t col = panel * kTileCols;
     call.k = s.k;
     call.cols = cols_of(panel);
     if (p.left == LeftMode::kDirect) {
-      const Matrix m = a.at(row, s.k0);
+      const Matrix m = a.at(t.row, s.k0);
       call.a = m.data;
       call.a_row = m.row;
       call.a_step = m.col;
     } else {
       const bool packed = p.left == LeftMode::kPacked;
-      call.a = left_tile(s, tile);
+      call.a = left_tile(s, t.tile);
       call.a_row = packed ? 1 : copied_row(s.k);
       call.a_step = packed ? kPackRows : 1;
     }
@@ -214,27 +283,35 @@ struct GemmRun {
     call.b_step = panel_width(call.cols);
     if (p.right == RightMode::kShared) {
       call.b = shared() + (panel - s.shared_first) * p.shape.inner * kTileCols + s.k0 * call.b_step;
-    } else if (b.direct() && (tile == s.tile0 || reads_in_place(b, s, call.cols))) {
+    } else if (b.direct() && ((t.tile == s.tile0 && !pass.packed) || reads_in_place(b, s, call.cols))) {
       const Matrix m = b.at(s.k0, col);
       call.b = m.data;
       call.b_step = m.row;
-      call.copy = s.packed_right;
+      call.copy = packed_panel(s, panel);
       if (!reads_in_place(b, s, call.cols)) walk = kCopy;  // the first tile packs for the others
     } else {
-      call.b = s.packed_right;
+      call.b = packed_panel(s, panel);
     }
-    call.c = s.c + row * s.c_row + col;
+    if (walk == kStep && send(a, b, s, pass, t, panel, call.errands)) walk = kErrand;
+    call.c = s.c + t.row * s.c_row + col;
     call.c_row = s.c_row;
     call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
     call.init_row = s.first ? 0 : s.c_row;
     if (s.last) call.floor = s.floor;
-    tile_of(b, walk, rows, call.cols)(call);
+    tile_of(b, walk, static_cast<int>(t.rows), call.cols)(call);
+  }
+
+  // Whether a cell has errands.
+  bool send(const Left& a, const Right& b, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel,
+            Errand (&errands)[2]) const {
+    if (pass.packs && t.tile > s.tile0) errands[0] = right_errand(b, s, pass, t.tile);
+    if (panel == s.panel0) errands[1] = left_errand(a, b, s, t.tile + 1, t.row + t.rows, t.next);
+    return errands[0].runs > 0 || errands[1].runs > 0;
   }
 
   // Columns [from, to) of a row tile are done but for what comes after.
-  void finish(const Slice& s, int64_t tile, int64_t from, int64_t to) const {
-    const int64_t row = row_of(tile);
-    after(s.c + row * s.c_row + from, s.c_row, row, static_cast<int>(row_of(tile + 1) - row), from, to - from);
+  void finish(const Slice& s, const TileRows& t, int64_t from, int64_t to) const {
+    after(s.c + t.row * s.c_row + from, s.c_row, t.row, static_cast<int>(t.rows), from, to - from);
   }
 
   // Adds the splits of product n up, in order, over some rows.

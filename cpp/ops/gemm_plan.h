@@ -27,6 +27,7 @@ struct GemmPlan {
   int64_t splits = 1;         // of k, each with sums of its own
   int64_t depth_max = 0;      // deepest block of k
   int64_t shared_panels = 0;  // panels packed before their tasks start
+  int64_t right_panels = 1;   // panels packed that a worker keeps
   uint32_t row_groups = 1, col_groups = 1;
   LeftMode left = LeftMode::kDirect;
   RightMode right = RightMode::kByTask;
@@ -147,8 +148,8 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
   const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
-  const GemmCut cut =
-      best_cut(p, costs, threads, least_rows, right_shared && s.count * p.splits == 1 && s.inner <= 65536);
+  const GemmCut cut = best_cut(p, costs, threads, least_rows,
+                               right_shared && !right_direct && s.count * p.splits == 1 && s.inner <= 65536);
   // Heights of tiles are evened out, and groups have the same number of tiles.
   p.tiles = cut.rows * ceil_div(ceil_div(s.rows, cut.rows), kTileRows);
   p.row_groups = static_cast<uint32_t>(cut.rows);
@@ -160,7 +161,8 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
     p.shared_panels = least(p.panels, most(8, (int64_t{4} << 20) / most(1, s.inner * kTileCols)));
     p.shared_bytes = round64(p.shared_panels * s.inner * kTileCols * 4);
   } else {
-    p.right_bytes = round64(p.depth_max * kTileCols * 4);
+    p.right_panels = right_direct ? 2 : 1;
+    p.right_bytes = round64(p.right_panels * p.depth_max * kTileCols * 4);
   }
   const int64_t near_tiles = ceil_div(p.tiles, cut.rows);
   if (p.left == LeftMode::kPacked) p.left_bytes = round64(near_tiles * p.depth_max * kPackRows * 4);

@@ -138,6 +138,43 @@ TENON_INLINE void add_copying(const TileCall& t, Sums<rows, vecs>& s, int last) 
   }
 }
 
+// The sums of a kErrand tile.
+template <int rows, int vecs>
+TENON_INLINE void add_on_errands(const TileCall& t, Sums<rows, vecs>& s) {
+  Rows a = Rows::at(t.a, t.a_row * 4);
+  const float* pb = t.b;
+  const int64_t a_step = t.a_step * 4, b_step = t.b_step;
+  const auto step = [&]() __attribute__((always_inline)) {
+    vf b[vecs];
+    load_row(pb, b);
+    look_ahead<vecs>(pb, b_step);
+    s.add(a, b);
+    pb += b_step;
+    a = a.moved(a_step);
+    a.pin();
+  };
+  int64_t left = t.k;
+  for (const Errand& e : t.errands) {
+    if (e.runs == 0) continue;
+    left -= e.steps();
+    const float* first = e.from;
+    for (int64_t i = e.run; i > 0; i--, first += e.from_step) {
+      __builtin_prefetch(first, 0, 2);
+      step();
+    }
+    for (int64_t r = 0; r < e.runs; r++) {
+      const float* from = e.from + r * e.from_jump;
+      float* to = e.to + r * e.to_jump;
+      for (int64_t i = e.run; i > 0; i--, from += e.from_step, to += e.to_step) {
+        __builtin_prefetch(from + e.from_jump, 0, 2);
+        store(to, load(from));
+        step();
+      }
+    }
+  }
+  for (; left > 0; left--) step();
+}
+
 template <Walk walk, int rows, int vecs, typename Step = Products>
 void tile(const TileCall& t) {
   const int last = t.cols - (vecs - 1) * kLanes;
@@ -165,6 +202,8 @@ void tile(const TileCall& t) {
       add_copying<true>(t, s, last);
     else
       add_copying<false>(t, s, last);
+  } else if constexpr (walk == kErrand) {
+    add_on_errands(t, s);
   } else if constexpr (walk == kIndexA) {
     const Rows first = Rows::at(t.a, t.a_row * 4);
     const float* pb = t.b;
@@ -271,7 +310,7 @@ void turning_tile(const TileCall& t, const Turned& turned) {
 #endif
 
 struct Table {
-  TileFn fn[4][kTileVecs][kTileRows];
+  TileFn fn[5][kTileVecs][kTileRows];
 #if TENON_VBYTES == 64
   TileFn pairs[kTileVecs][kTileRows];
   TurningTileFn turning[2][kTileRows];
@@ -291,6 +330,8 @@ constexpr void fill(Table& t) {
     t.fn[kIndexB][1][rows - 1] = tile<kIndexB, rows, 2>;
     t.fn[kCopy][0][rows - 1] = tile<kCopy, rows, 1>;
     t.fn[kCopy][1][rows - 1] = tile<kCopy, rows, 2>;
+    t.fn[kErrand][0][rows - 1] = tile<kErrand, rows, 1>;
+    t.fn[kErrand][1][rows - 1] = tile<kErrand, rows, 2>;
 #if TENON_VBYTES == 64
     t.pairs[0][rows - 1] = tile<kStep, rows, 1, Pairs>;
     t.pairs[1][rows - 1] = tile<kStep, rows, 2, Pairs>;

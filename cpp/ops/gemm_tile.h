@@ -19,8 +19,19 @@ constexpr int kTileVecs = 2;
 constexpr int kTileCols = kTileVecs * kLanes;
 
 // How k walks through a and b: by constant steps, or one of the two to the byte offsets of a table. kCopy steps too,
-// and packs b on the way, which costs next to nothing beside the products.
-enum Walk : uint32_t { kStep, kIndexA, kIndexB, kCopy };
+// and packs b on the way, which costs next to nothing beside the products; so does kErrand, and copies something else.
+enum Walk : uint32_t { kStep, kIndexA, kIndexB, kCopy, kErrand };
+
+// What a tile copies for later ones while it runs: `runs` times `run` vectors, one at each k. The second cache is asked
+// for a run while the one before it is copied; for the first, in as many steps of their own.
+struct Errand {
+  const float* from = nullptr;
+  float* to = nullptr;
+  int64_t run = 0, runs = 0;
+  int64_t from_step = 0, to_step = 0;  // elements from a vector to the next one
+  int64_t from_jump = 0, to_jump = 0;  // from a run to the next one
+  int64_t steps() const { return runs > 0 ? run * (runs + 1) : 0; }
+};
 
 struct TileCall {
   const float* a = nullptr;
@@ -40,6 +51,7 @@ struct TileCall {
   // Of kStep and kCopy: what is needed soon is wished for on the way, so many bytes further at each k.
   const void* ahead = nullptr;
   int64_t ahead_step = 0;
+  Errand errands[2];  // of kErrand: one after the other, no more than k steps in all
 };
 
 using TileFn = void (*)(const TileCall&);
