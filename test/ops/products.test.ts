@@ -82,6 +82,14 @@ const LARGE: readonly (readonly [m: number, n: number, k: number])[] = [
   [600, 8, 64],
 ];
 
+// Rows of the right side far apart, rows of the left side 1 KiB or more, whole vectors of k and not.
+const AHEAD: readonly (readonly [m: number, n: number, k: number])[] = [
+  [150, 576, 256],
+  [113, 544, 519],
+  [200, 600, 1024],
+  [330, 520, 33],
+];
+
 interface Axes {
   readonly size: readonly number[];
   readonly kernel: readonly number[];
@@ -188,6 +196,11 @@ products('matmul of large shapes, either side transposed', () => {
       random,
     );
   });
+});
+products('matmul whose tiles pack the next panel and copy the next rows', () => {
+  const random = new Random('test', 'matmul', 3);
+  for (const [m, n, k] of AHEAD)
+    check({ op: matmul, types: [f32(m, k), f32(k, n)], attrs: { transA: 0, transB: 0 } }, random);
 });
 products('convolutions and their gradients', () => {
   const random = new Random('test', 'conv', 1);
