@@ -785,6 +785,7 @@ struct SparseProjectCsrAttrs {
   uint32_t key0;
   uint32_t key1;
   uint32_t stream;
+  uint32_t features;
   __attribute__((always_inline)) static inline SparseProjectCsrAttrs read(const uint64_t* words) {
     SparseProjectCsrAttrs a;
     a.k = static_cast<uint32_t>(words[0]);
@@ -794,6 +795,7 @@ struct SparseProjectCsrAttrs {
     a.key0 = static_cast<uint32_t>(words[2]);
     a.key1 = static_cast<uint32_t>(words[3]);
     a.stream = static_cast<uint32_t>(words[4]);
+    a.features = static_cast<uint32_t>(words[5]);
     return a;
   }
 };

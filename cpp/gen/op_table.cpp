@@ -1056,6 +1056,7 @@ const AttrSpec k_sparse_project_csr_attrs[] = {
     {"key0", AttrKind::kU32, 1},
     {"key1", AttrKind::kU32, 1},
     {"stream", AttrKind::kU32, 1},
+    {"features", AttrKind::kU32, 1},
 };
 
 const ArgSpec k_sqrt_in[] = {
@@ -1326,7 +1327,7 @@ const OpInfo kOps[] = {
     {"softmax", k_softmax_in, 1, k_softmax_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"softmax_grad", k_softmax_grad_in, 2, k_softmax_grad_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"sparse_project", k_sparse_project_in, 1, k_sparse_project_out, 1, k_sparse_project_attrs, 5, 5, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
-    {"sparse_project_csr", k_sparse_project_csr_in, 3, k_sparse_project_csr_out, 1, k_sparse_project_csr_attrs, 5, 5, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
+    {"sparse_project_csr", k_sparse_project_csr_in, 3, k_sparse_project_csr_out, 1, k_sparse_project_csr_attrs, 6, 6, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"sqrt", k_sqrt_in, 1, k_sqrt_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"square", k_square_in, 1, k_square_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"step", k_step_in, 1, k_step_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
@@ -1344,7 +1345,7 @@ const OpInfo kOps[] = {
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
 const uint32_t kOpCount = 104;
-const uint64_t kOpTableHash = 0x15dc9a6f2e074ff0u;
+const uint64_t kOpTableHash = 0xfcf8608dc5509343u;
 // clang-format on
 
 }  // namespace tenon

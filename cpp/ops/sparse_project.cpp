@@ -9,6 +9,7 @@ namespace tenon::TENON_ISA {
 namespace {
 
 constexpr uint64_t kMostColumns = 65536;
+constexpr uint64_t kMostFeatures = uint64_t{1} << 31;
 
 // R [features, columns]: which entries of a row there are, made from gaps.
 struct Sketch {
@@ -97,7 +98,7 @@ struct Entry {
 };
 
 Status check_dense(const Step& step) {
-  if (step.in[0].dims[1] > (uint64_t{1} << 31)) return bad_plan("at most 2^31 features", "x");
+  if (step.in[0].dims[1] > kMostFeatures) return bad_plan("at most 2^31 features", "x");
   return check_sketch(SparseProjectAttrs::read(step.attrs), step);
 }
 
@@ -154,21 +155,23 @@ Status check_csr(const Step& step) {
   const View& offsets = step.in[2];
   if (step.out[0].rank != 2 || offsets.dims[0] < 1 || step.out[0].dims[0] != offsets.dims[0] - 1)
     return bad_plan("one more than rows", "offsets");
-  return check_sketch(SparseProjectCsrAttrs::read(step.attrs), step);
+  const SparseProjectCsrAttrs at = SparseProjectCsrAttrs::read(step.attrs);
+  if (at.features > kMostFeatures) return bad_plan("at most 2^31 features", "features");
+  return check_sketch(at, step);
 }
 
 Status bad_index(const char* what, const char* field) { return {Code::kBadIndex, what, -1, field}; }
 
-// One row: false where an index is negative.
-bool project_list(const Sketch& s, const float* values, const int32_t* indices, uint64_t count, float* y) {
+// One row: false where an index is none of a feature.
+bool project_list(const Sketch& s, const float* values, const int32_t* indices, uint64_t count, uint32_t of, float* y) {
   fill_row(y, 0.0f, s.columns);
   for (uint64_t i = 0; i < count; i += kBlocks) {
     const uint64_t some = at_most(kBlocks, count - i);
     uint32_t feature[kBlocks] = {};
     vuq features = {};
     for (uint64_t lane = 0; lane < some; lane++) {
-      if (indices[i + lane] < 0) return false;
-      feature[lane] = static_cast<uint32_t>(indices[i + lane]);
+      feature[lane] = static_cast<uint32_t>(indices[i + lane]);  // a negative one is above all
+      if (feature[lane] >= of) return false;
       features[lane] = feature[lane];
     }
     Gaps gaps;
@@ -183,7 +186,8 @@ bool project_list(const Sketch& s, const float* values, const int32_t* indices, 
 }
 
 Status run_csr(const Step& step, const Runtime& rt) {
-  const Sketch s = sketch_of(SparseProjectCsrAttrs::read(step.attrs));
+  const SparseProjectCsrAttrs at = SparseProjectCsrAttrs::read(step.attrs);
+  const Sketch s = sketch_of(at);
   const uint64_t rows = step.out[0].dims[0], n = step.in[0].dims[0];
   const int32_t* offsets = i32(step.in[2]);
   float* y = f32(step.out[0]);
@@ -194,12 +198,12 @@ Status run_csr(const Step& step, const Runtime& rt) {
       const int64_t from = offsets[r], to = offsets[r + 1];
       if (from < 0 || to < from || static_cast<uint64_t>(to) > n) return order.raise();
       const uint64_t count = static_cast<uint64_t>(to - from);
-      if (!project_list(s, f32(step.in[0]) + from, i32(step.in[1]) + from, count, y + r * s.columns))
+      if (!project_list(s, f32(step.in[0]) + from, i32(step.in[1]) + from, count, at.features, y + r * s.columns))
         return index.raise();
     }
   });
   if (order.up()) return bad_index("offsets must not fall, nor pass the end of values", "offsets");
-  if (index.up()) return bad_index("an index is negative", "indices");
+  if (index.up()) return bad_index("an index is negative, or not below features", "indices");
   return {};
 }
 

@@ -139,7 +139,7 @@ export function readWholes(value: unknown, argument: string, count: number, min:
 
 /** A seed's low and high word. */
 export const readSeed = (value: unknown, argument: string): Key => {
-  const expected = 'a whole number from 0 to 2^53, or a bigint from 0 to 2^64';
+  const expected = 'a whole number from 0 on below 2^53, or a bigint below 2^64';
   if (typeof value !== 'number' && typeof value !== 'bigint') throw badType(argument, expected, describe(value));
   const fits = typeof value === 'bigint' ? value >= 0n && value < 1n << 64n : isWhole(value, 0, 2 ** 53);
   if (!fits) throw badValue(argument, expected, describe(value));

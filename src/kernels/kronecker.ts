@@ -6,14 +6,18 @@ import { kronLinear } from '../ops/kron-linear.ts';
 import { ALGEBRAS, algebraTable } from '../ops/lib/algebras.ts';
 import type { AlgebraName } from '../ops/lib/algebras.ts';
 import { maybe, readChoice, tensorOf } from './args.ts';
-import { badShape } from './error.ts';
+import { badShape, badValue } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
-import { convAttrs, fromThree, GROUPS, spatialAxes, toThree, WINDOW } from './spatial.ts';
+import { checkWindow, convAttrs, fromThree, GROUPS, spatialAxes, toThree, WINDOW } from './spatial.ts';
 import { tensor } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 
 const A = tensorOf('f32[n, n, n]', 'the algebra');
 const BIAS = maybe('f32[out]', 'bias');
+
+function checkAlgebra(a: Value): void {
+  if (a.type.shape[0]! < 1) throw badShape('A', 'f32[n, n, n] with n from 1', showType(a.type));
+}
 
 function checkSize(argument: string, what: string, value: Value, axis: number, size: number): void {
   const found = value.type.shape.at(axis)!;
@@ -25,6 +29,7 @@ const linearKernel = defineKernel({
   args: { x: tensorOf('f32[rows, width]', 'rows'), A, F: tensorOf('f32[n, outs, ins]', 'the factors'), bias: BIAS },
   outputs: { y: 'dy' },
   build: (b, { x, A, F, bias }, { n, outs, ins }) => {
+    checkAlgebra(A);
     checkSize('x', `f32[P, C] with C = n·${ins} = ${n! * ins!}`, x, 1, n! * ins!);
     if (bias) checkSize('bias', `f32[O] with O = n·${outs} = ${n! * outs!}`, bias, 0, n! * outs!);
     const y = b.one(kronLinear, [x, A, F]);
@@ -44,13 +49,16 @@ const convKernel = defineKernel({
   },
   outputs: { y: 'dy' },
   build: (b, { x, A, F, bias, groups, ...window }, { n, ins }) => {
+    checkAlgebra(A);
     const axes = spatialAxes(x);
     const shape = F.type.shape;
     const fits = shape.length === axes + 3 && shape[0] === n;
     if (!fits) throw badShape('F', `f32[n, O/n, …K, C/n] with n = ${n} and ${axes} axes K`, showType(F.type));
     checkSize('x', `f32[B, …S, C] with C = n·groups·${ins} = ${n! * groups * ins!}`, x, -1, n! * groups * ins!);
     if (bias) checkSize('bias', `f32[O] with O = n·${shape[1]} = ${n! * shape[1]!}`, bias, 0, n! * shape[1]!);
+    if (shape[1]! % groups !== 0) throw badValue('groups', `a divisor of O/n = ${shape[1]}`, String(groups));
     const attrs = convAttrs(window, axes, groups);
+    checkWindow(x, F, 'F', shape.slice(2, -1), attrs);
     const y = b.one(kronConv, [toThree(b, x, 1, axes), A, toThree(b, F, 2, axes)], attrs);
     return { y: fromThree(b, bias ? b.one(add, [y, bias]) : y, axes) };
   },

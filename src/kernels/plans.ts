@@ -59,7 +59,9 @@ export class Planned {
     if (!(error instanceof Error) || !('code' in error)) return error;
     const { code, argument = '', expected = '', found = '' } = error as Error & Record<string, string>;
     const named = argument.replace(/externals\[(\d+)\]/, (all, i: string) => this.names[Number(i)] ?? all);
-    return new TenonError(code!, named, expected || 'what the kernel can use', found || error.message, '', error);
+    // Where the step and its operand are named, by now said by `argument`.
+    const fault = error.message.replace(/^step \d+ \([^)]*\), \w+: /, '');
+    return new TenonError(code!, named, expected || 'what the kernel can use', found || fault, '', error);
   }
 }
 

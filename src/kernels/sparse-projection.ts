@@ -46,7 +46,7 @@ const csr = defineKernel({
   outputs: { y: null },
   build: (b, { values, indices, offsets, features, ...which }, { ends }) => {
     if (ends === 0) throw badShape('offsets', 'one more than rows', 'i32[0]');
-    return { y: b.one(sparseProjectCsr, [values, indices, offsets], attrsOf(which, features)) };
+    return { y: b.one(sparseProjectCsr, [values, indices, offsets], { ...attrsOf(which, features), features }) };
   },
 });
 

@@ -6,6 +6,8 @@ import { reshape } from '../ops/shape.ts';
 import { option, readWhole, readWholes } from './args.ts';
 import { badShape } from './error.ts';
 
+const MOST_PADDED = 2 ** 31;
+
 type PerAxis = number | readonly number[];
 
 /** Options of a convolution: a whole number, or one per spatial axis; how many axes there are is known later. */
@@ -43,6 +45,28 @@ export function convAttrs(
   const pad = read('padding', 0, 0);
   const [stride, dilation] = [read('stride', 1, 1), read('dilation', 1, 1)];
   return { stride, padBefore: pad, padAfter: pad, dilation, groups, winograd: 'on' };
+}
+
+/**
+ * Names what does not fit of a convolution of x [B, …S, C] by windows of these sizes along S; `argument` has the windows. Throws TenonError.
+ */
+export function checkWindow(x: Value, argument: Value, name: string, sizes: readonly number[], attrs: Attrs): void {
+  const axes = sizes.length;
+  sizes.forEach((size, i) => {
+    if (size < 1) throw badShape(name, 'windows of at least 1 along every axis', showType(argument.type));
+    const of = (key: string): number => (attrs[key] as readonly number[])[3 - axes + i]!;
+    const padded = x.type.shape[i + 1]! + of('padBefore') + of('padAfter');
+    const span = of('dilation') * (size - 1) + 1;
+    if (padded < span) {
+      const axis = axes === 1 ? 'S' : `axis ${i + 1}`;
+      throw badShape(
+        'x',
+        `at least ${span} along ${axis} with its padding, for a window`,
+        `${showType(x.type)}, ${padded} there`,
+      );
+    }
+    if (padded > MOST_PADDED) throw badShape('padding', 'at most 2^31 numbers along an axis', String(padded));
+  });
 }
 
 /** `axes` spatial axes from axis `at` on become three, leading ones of size 1. */

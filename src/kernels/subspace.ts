@@ -9,6 +9,7 @@ import type { Kind } from '../ops/lib/projection.ts';
 import { concat, slice } from '../ops/shape.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from '../ops/subspace.ts';
 import { maybe, option, readChoice, readReal, readSeed, readWhole, tensorOf } from './args.ts';
+import { readNamed } from './call.ts';
 import { badShape, badType, badValue, describe } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
 
@@ -162,15 +163,10 @@ export const subspace = {
 };
 
 /** Dimensions that keep all distances of so many points to 1 ± distortion (Johnson and Lindenstrauss 1984; Dasgupta and Gupta 2003): 4·ln n / (ε²/2 − ε³/3). */
-export function johnsonLindenstrauss({
-  points,
-  distortion,
-}: {
-  readonly points: number;
-  readonly distortion: number;
-}): number {
-  const n = readWhole(1, 2 ** 53)(points, 'points');
-  const e = readReal(0, 1)(distortion, 'distortion');
+export function johnsonLindenstrauss(args: { readonly points: number; readonly distortion: number }): number {
+  const named = readNamed(args, ['points', 'distortion']);
+  const n = readWhole(1, 2 ** 53)(named['points'], 'points');
+  const e = readReal(0, 1)(named['distortion'], 'distortion');
   if (e === 0 || e === 1) throw badValue('distortion', 'a number between 0 and 1', String(e));
   return Math.floor((4 * Math.log(n)) / (e ** 2 / 2 - e ** 3 / 3));
 }

@@ -7,7 +7,7 @@ import { makeTucker, MAX_MODES } from '../ops/tucker-weight.ts';
 import { maybe, option, readReal, tensorOf, tensorsOf } from './args.ts';
 import { badShape } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
-import { convAttrs, fromThree, spatialAxes, toThree, WINDOW } from './spatial.ts';
+import { checkWindow, convAttrs, fromThree, spatialAxes, toThree, WINDOW } from './spatial.ts';
 
 const SCALE = option({ doc: 'multiplies the product', read: readReal(), default: 1 });
 const FACTOR = 'f32[size, rank]';
@@ -104,10 +104,13 @@ const convKernel = defineKernel({
     checkFactor('uIn', uIn, ranks.at(-1)!);
     const [out, ins] = [sizeOf(uOut, ranks[0]!), sizeOf(uIn, ranks.at(-1)!)];
     if (x.type.shape.at(-1) !== ins) throw badShape('x', `f32[B, …S, ${ins}]`, showType(x.type));
-    checkBase(base, [out, ...uK.map((u, i) => sizeOf(u, ranks[i + 1]!)), ins]);
+    const windows = uK.map((u, i) => sizeOf(u, ranks[i + 1]!));
+    checkBase(base, [out, ...windows, ins]);
+    const attrs = convAttrs(window, axes);
+    checkWindow(x, core, 'core', windows, attrs);
     const small = toThree(b, makeTucker(b, core, [null, ...uK, null]), 1, axes);
     const weight = { uIn, core: small, uOut, scale, base: base && toThree(b, base, 1, axes) };
-    const y = convolveTucker(b, toThree(b, x, 1, axes), weight, convAttrs(window, axes));
+    const y = convolveTucker(b, toThree(b, x, 1, axes), weight, attrs);
     return { y: fromThree(b, y, axes) };
   },
 });

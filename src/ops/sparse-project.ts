@@ -10,6 +10,7 @@ import { arrayAt, dim, numelAt, shapeAt } from './lib/types.ts';
 
 const SPARSE_ATTRS = { k: 'u32', sparsity: 'f32', key0: 'u32', key1: 'u32', stream: 'u32' } as const;
 const MOST_COLUMNS = 2 ** 16;
+const MOST_FEATURES = 2 ** 31;
 
 /**
  * The entries of row j of R [features, k] that are not zero: each is there with probability 1/sparsity. Words of the blocks (j, 0), (j, 1), … say how many places are
@@ -79,11 +80,14 @@ export const sparseProject = defineOp({
 
 export const sparseProjectCsr = defineOp({
   name: 'sparse_project_csr',
-  doc: 'sparse_project of rows that are themselves sparse: row r has the values offsets[r] to offsets[r + 1], at the features that indices say. The same R.',
+  doc: 'sparse_project of rows that are themselves sparse: row r has the values offsets[r] to offsets[r + 1], at the features that indices say, each below features. The same R.',
   inputs: { values: 'f32[n]', indices: 'i32[n]', offsets: 'i32[ends]' },
   outputs: { y: 'f32[rows, k]' },
-  attrs: SPARSE_ATTRS,
-  check: (_inputs, attrs) => problem(attrs),
+  attrs: { ...SPARSE_ATTRS, features: 'u32' },
+  check: (_inputs, attrs) => {
+    const features = numberOf(attrs, 'features');
+    return features > MOST_FEATURES ? `features is ${features}, more than 2^31` : problem(attrs);
+  },
   infer: (inputs, attrs) => {
     const ends = dim(shapeAt(inputs, 2), 0);
     if (ends < 1) throw new Unfit('offsets is empty', 'one more than rows', '0');
@@ -102,10 +106,14 @@ export const sparseProjectCsr = defineOp({
         });
     return [y];
   },
-  // Offsets that are drawn are all 0: rows without values. Whole ones are in test/ops/sparse-project.test.ts.
+  // Offsets that are drawn are all 0: rows without values. Whole ones are in test/kernels/sparse-projection.test.ts.
   samples: [
-    { inputs: [f32(0), i32(0), i32(1)], attrs: ATTRS, fill: ['normal', 'below:1', 'below:1'] },
-    { inputs: [f32(5), i32(5), i32(3)], attrs: ATTRS, fill: ['normal', 'below:9', 'below:1'] },
-    { inputs: [f32(5), i32(5), i32(17)], attrs: { ...ATTRS, k: 40 }, fill: ['normal', 'below:9', 'below:1'] },
+    { inputs: [f32(0), i32(0), i32(1)], attrs: { ...ATTRS, features: 0 }, fill: ['normal', 'below:1', 'below:1'] },
+    { inputs: [f32(5), i32(5), i32(3)], attrs: { ...ATTRS, features: 9 }, fill: ['normal', 'below:9', 'below:1'] },
+    {
+      inputs: [f32(5), i32(5), i32(17)],
+      attrs: { ...ATTRS, k: 40, features: 9 },
+      fill: ['normal', 'below:9', 'below:1'],
+    },
   ],
 });

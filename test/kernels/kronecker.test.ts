@@ -145,6 +145,19 @@ kernels('errors name the argument', () => {
   assert.is(fault(() => kronecker.linearSync({ x: normal(2, 8), A, F, bias: normal(5) })).argument, 'bias');
   assert.is(fault(() => kronecker.convSync({ x: normal(2, 5, 8), A, F })).argument, 'F');
   assert.is(fault(() => kronecker.convSync({ x: normal(2, 5, 7), A, F: normal(2, 3, 3, 4) })).argument, 'x');
+  const none = { x: normal(2, 0), A: normal(0, 0, 0), F: normal(0, 3, 4) };
+  assert.is(fault(() => kronecker.linearSync(none)).argument, 'A');
+  const conv = (more: object): TenonError =>
+    fault(() => kronecker.convSync({ x: normal(1, 5, 5, 8), A, F: normal(2, 3, 3, 3, 4), ...more }));
+  assert.is(conv({ x: normal(1, 5, 5, 16), groups: 2 }).argument, 'groups');
+  assert.is(conv({ F: normal(2, 3, 3, 0, 4) }).argument, 'F');
+  assert.match(
+    conv({ x: normal(1, 0, 5, 8) }).message,
+    /^x: expected at least 3 along axis 1 .*found f32\[1, 0, 5, 8\]/,
+  );
+  assert.match(conv({ dilation: [1, 3] }).message, /^x: expected at least 7 along axis 2/);
+  assert.is(conv({ padding: 2 ** 31 }).argument, 'padding');
+  assert.equal(kronecker.convSync({ x: normal(0, 5, 5, 8), A, F: normal(2, 3, 3, 3, 4) }).y.shape, [0, 3, 3, 6]);
   assert.is(fault(() => kronecker.algebra('sedenion' as never)).argument, 'name');
   const { ctx } = kronecker.linearSync({ x: normal(2, 8), A, F });
   assert.is(fault(() => kronecker.backwardSync(ctx, { dy: normal(2, 5) })).argument, 'dy');

@@ -83,6 +83,10 @@ kernels('errors', async () => {
   assert.is((await call({ offsets: Int32Array.of(2, 1) })).code, 'TENON_BAD_INDEX');
   assert.is((await call({ offsets: Int32Array.of(-1, 1) })).code, 'TENON_BAD_INDEX');
   assert.is((await call({ indices: lists.indices.map(() => -1) })).code, 'TENON_BAD_INDEX');
+  const beyond = await call({ indices: lists.indices.map(() => 10) });
+  assert.equal([beyond.code, beyond.argument], ['TENON_BAD_INDEX', 'indices']);
+  assert.match(beyond.message, /^indices: .*found an index is negative, or not below features$/);
+  assert.is((await call({ features: 0 })).argument, 'indices');
   assert.is((await call({ indices: lists.indices.subarray(1) })).argument, 'indices');
   assert.is((await call({ sparsity: 0.5 })).argument, 'sparsity');
   assert.is((await call({ k: 65537 })).argument, 'k');

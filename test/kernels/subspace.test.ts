@@ -81,6 +81,9 @@ const v = tensor([1, 2, 3]);
 const WRONG: readonly (readonly [() => unknown, string])[] = [
   [() => subspace.projectSync({ v, D: 2 }), 'v'],
   [() => subspace.projectSync({ v, D: -1 }), 'D'],
+  [() => johnsonLindenstrauss(undefined as never), 'arguments'],
+  [() => johnsonLindenstrauss({ points: 10, distorsion: 0.1 } as never), 'distorsion'],
+  [() => johnsonLindenstrauss({ points: 10, distortion: 2 }), 'distortion'],
   [() => subspace.projectSync({ v, D: 2 ** 53 }), 'D'],
   [() => subspace.projectSync({ v } as never), 'D'],
   [() => subspace.projectSync({ v, D: 4, base: normal(3) }), 'base'],

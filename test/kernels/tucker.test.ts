@@ -164,6 +164,11 @@ kernels('errors name the argument', () => {
     fault(() => tucker.convSync({ x: image, core: small, uOut, uK: [null, null], uIn, stride: 0 })).argument,
     'stride',
   );
+  const wide = { core: small, uOut, uK: [normal(4, 3), normal(3, 3)], uIn };
+  assert.match(
+    fault(() => tucker.convSync({ ...wide, x: image, dilation: 2 })).message,
+    /^x: expected at least 7 along axis 1/,
+  );
 });
 
 kernels('zero sizes', () => {

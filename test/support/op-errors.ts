@@ -153,7 +153,8 @@ export const OP_ERRORS: readonly OpError[] = [
   [hashedGrad, [f32(3)], { m: 0, key0: 0, key1: 0, stream: 0 }, /m is 0/],
   [sparseProject, [f32(2, 3)], { ...sketch, sparsity: 0.5 }, /sparsity must be from 1/],
   [sparseProject, [f32(2, 3)], { ...sketch, k: 65537 }, /k is 65537/],
-  [sparseProjectCsr, [f32(2), i32(2), i32(0)], sketch, /offsets is empty/],
+  [sparseProjectCsr, [f32(2), i32(2), i32(0)], { ...sketch, features: 9 }, /offsets is empty/],
+  [sparseProjectCsr, [f32(2), i32(2), i32(1)], { ...sketch, features: 2 ** 31 + 1 }, /features is 2147483649/],
   [subspaceNorms, [], { rows: 3, d: 4, key0: 0, key1: 0, stream: 0 }, /4 dimensions does not fit 3 numbers/],
   [tril, [f32(2, 3)], { value: 0 }, /n is 2/],
   [
