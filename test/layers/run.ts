@@ -33,7 +33,7 @@ export const valueOf =
   };
 
 /** Runs a graph on the addon; gives its outputs, and the tensors of the store after it. */
-export async function runNative(graph: Graph, values: Values): Promise<ReadonlyMap<string, Float32Array>> {
+export async function runNative(graph: Graph, values: Values, threads = 2): Promise<ReadonlyMap<string, Float32Array>> {
   const store = openStore();
   const runnable = new Runnable(graph);
   const given: Record<string, Float32Array | Int32Array> = {};
@@ -48,7 +48,7 @@ export async function runNative(graph: Graph, values: Values): Promise<ReadonlyM
     }
   }
   try {
-    const { arrays } = await runnable.run(store, given, { steps: 1, threads: 2 });
+    const { arrays } = await runnable.run(store, given, { steps: 1, threads });
     const after = stored.map((name) => [name, new Float32Array(store.read(name).data)] as const);
     return new Map([...Object.entries(arrays as Record<string, Float32Array>), ...after]);
   } finally {

@@ -92,7 +92,9 @@ async function agrees(graph: Graph, ops: string, name: string): Promise<void> {
   const random = new Random(ops, name);
   const values = new Map(graph.leaves.map((leaf) => [leaf.name, draw(leaf.type, random)]));
   const [found, expected] = [await runNative(graph, values), await runNative(made, values)];
+  const alone = await runNative(graph, values, 1);
   assert.is(found.size, graph.outputs.length);
+  for (const [output, data] of found) assert.equal(alone.get(output), data, `${name}: ${output} on one thread`);
   for (const [output, wanted] of expected) {
     const scale = wanted.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
     found.get(output)!.forEach((v, i) => {

@@ -13,6 +13,7 @@ import { info } from '../../src/native/native.ts';
 import { conv, convAct, convInputGrad, convWeightGrad } from '../../src/ops/conv.ts';
 import { linear } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
+import { tuckerWeight } from '../../src/ops/tucker-weight.ts';
 import { prepareOp } from '../support/run-op.ts';
 
 interface Case {
@@ -208,6 +209,12 @@ products('convolutions and their gradients', () => {
     const channels = randomChannels(random);
     for (const one of convCases(randomAxes(random), between(random, 1, 3), channels)) check(one, random);
   }
+});
+products('Tucker weights of more than 16 MB, which leave past the caches', () => {
+  const random = new Random('test', 'tucker', 1);
+  // 2049 rows: a last tile of fewer.
+  const types = [f32(3, 2), f32(2049, 3), f32(2080, 2)];
+  check({ op: tuckerWeight, types, attrs: { axes: [0, 1], scale: 2 } }, random);
 });
 products('convolutions that take another way', () => {
   const random = new Random('test', 'conv', 2);
