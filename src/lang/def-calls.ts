@@ -233,7 +233,7 @@ function instantiate(
 ): Instance | null {
   const key = kinds.join();
   const known = entity.instances.get(key);
-  if (known) return known;
+  if (known !== undefined) return known;
   const place = entity.at;
   if (!place) throw new Error('bug: a def without a place');
   const at: Context = {
@@ -254,8 +254,9 @@ function instantiate(
   };
   const instance: Instance = { def, kind };
   entity.instances.set(key, instance);
-  fillBody(entity, def, kind, at);
-  return instance;
+  if (fillBody(entity, def, kind, at)) return instance;
+  entity.instances.set(key, null);
+  return null;
 }
 
 type NetLike = Extract<Def['body'], { kind: 'net' }>['net'];
@@ -273,24 +274,28 @@ function defineParameter(p: Parameter, kind: Kind, cx: Context): SpaceParameter 
   return parameter;
 }
 
-function fillBody(entity: EntityOf<'def'>, def: Mutable<Def>, kind: 'net' | 'tensor', cx: Context): void {
+/** Whether it has one; what is wrong with it is reported. */
+function fillBody(entity: EntityOf<'def'>, def: Mutable<Def>, kind: 'net' | 'tensor', cx: Context): boolean {
   const { statement } = entity;
   if (statement.kind === 'cell') {
     const body = elaborateCellBody(statement, cx);
     if (body) def.body = body;
-    return;
+    return body !== null;
   }
   const m = cx.checker.elaborate(statement.value, cx);
-  if (m.kind === 'error') return;
+  if (m.kind === 'error') return false;
   const problem = `what \`${entity.name}\` stands for`;
   if (kind === 'net') {
     const net = want(cx, m, 'net', statement.value, problem);
-    if (net) def.body = { kind: 'net', bindings: [], net };
+    if (!net) return false;
+    def.body = { kind: 'net', bindings: [], net };
   } else {
     const result = want(cx, m, 'tensor', statement.value, problem);
-    if (result) def.body = { kind: 'tensor', bindings: [], result };
+    if (!result) return false;
+    def.body = { kind: 'tensor', bindings: [], result };
   }
   if (statement.signature) def.signature = elaborateSignature(statement.signature, cx);
+  return true;
 }
 
 // ---- values ------------------------------------------------------------------------------------------------------------

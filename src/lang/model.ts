@@ -78,7 +78,8 @@ export type Entity =
       readonly kind: 'def';
       readonly statement: DefStatement | CellStatement;
       readonly scope: Scope;
-      readonly instances: Map<string, Instance>;
+      /** By the kinds of its parameters; null: its body has errors, which are reported. */
+      readonly instances: Map<string, Instance | null>;
       readonly kinds: Map<string, Kind>;
     })
   | (EntityBase & { readonly kind: 'wire'; readonly wire: Mutable<Wire> })

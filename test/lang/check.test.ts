@@ -132,6 +132,14 @@ space S {
   assert.equal(codesOf(text), []);
 });
 
+examples('a check of what has errors says them once and counts nothing', () => {
+  const text = `
+cell C(s) { shared a = s -> dense(3)  return [s -> relu, a] -> add }
+check count(C(f32[B, 3])) == 1
+check count(C(f32[B, 4])) == 1`;
+  assert.equal(codesOf(text), ['E201']);
+});
+
 examples('a def may say what the prelude says', () => {
   const text = (res: string): string => `def res(f) = ${res}\nspace S { input x: f32[B, 3] output y = x -> res(relu) }`;
   assert.equal(codesOf(text('[f,  id] -> add')), []);
