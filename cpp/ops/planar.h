@@ -171,19 +171,24 @@ struct PlanarRun {
     }
   }
 
-  // Rows of `src` are results one after another, but for strides: lines(y, n) for n positions from that of row y.
+  // lines(y, n, k) for n positions from row y of rows [h, h + rows) on: those of many rows, which lie one after another
+  // but for strides, where they meet the same taps.
   template <typename Lines>
-  void for_lines(int64_t rows, int64_t cols, const Lines& lines) const {
-    if (s.axis[1].step == 1) return lines(0, (rows - 1) * p.row + cols);
-    for (int64_t y = 0; y < rows; y++) lines(y, cols);
+  void for_lines(int64_t h, int64_t rows, int64_t cols, const Lines& lines) const {
+    for (int64_t y = 0, end; y < rows; y = end) {
+      const Depths k = depths_inside(s, p.inner, h + y);
+      end = y + 1;
+      while (s.axis[1].step == 1 && end < rows && depths_inside(s, p.inner, h + end) == k) end++;
+      lines(y, (end - y - 1) * p.row + cols, k);
+    }
   }
 
   void turned(int64_t group, const float* init, const float* src, const Band& b, float* dst) const {
     alignas(64) float out[(kTileRows > kLanes ? kTileRows : kLanes) * kWideCols];
-    for_lines(b.rows, b.cols, [&, this](int64_t row, int64_t n) {
+    for_lines(b.h, b.rows, b.cols, [&, this](int64_t row, int64_t n, const Depths& k) {
       int64_t y = row, x = 0;
       for (int64_t i = 0; i < n;) {
-        const int here = tile(group, init, src + row * s.axis[1].step * p.row + i, out, kWideCols, n - i);
+        const int here = tile(group, k, init, src + row * s.axis[1].step * p.row + i, out, kWideCols, n - i);
         for (int j = 0; j < here; j += kLanes)
           turn(out + j, dst, y, x, b.cols, static_cast<int>(least(kLanes, here - j)));
         i += here;
@@ -196,9 +201,9 @@ struct PlanarRun {
     const int64_t step = p.pool_rows * p.row + plane_slack(s);
     for (int64_t h = 0; h < b.rows; h += p.pool_rows) {
       const int64_t rows = least(p.pool_rows, b.rows - h);
-      for_lines(rows, b.cols, [&, this](int64_t row, int64_t n) {
+      for_lines(b.h + h, rows, b.cols, [&, this](int64_t row, int64_t n, const Depths& k) {
         const float* from = src + (h + row) * s.axis[1].step * p.row;
-        for (int64_t i = 0; i < n;) i += tile(group, init, from + i, results + row * p.row + i, step, n - i);
+        for (int64_t i = 0; i < n;) i += tile(group, k, init, from + i, results + row * p.row + i, step, n - i);
       });
       for (int64_t y = 0; y < rows; y += s.pooling->high)
         pool_planes(*s.pooling, {b.image, b.d, b.h + h + y, 1, b.w, b.cols, group * s.out, s.out}, results + y * p.row,
@@ -208,23 +213,24 @@ struct PlanarRun {
 
   // Results at up to wide_vecs positions of n, rows of `out` `step` apart, which are written to the end of a tile; how
   // many of them are meant.
-  int tile(int64_t group, const float* init, const float* src, float* out, int64_t step, int64_t n) const {
+  int tile(int64_t group, const Depths& k, const float* init, const float* src, float* out, int64_t step,
+           int64_t n) const {
     TileCall call;
-    call.a = panel_at(group);
+    call.a = panel_at(group) + k.from * s.out;
     call.a_row = 1;
     call.a_step = s.out;
     call.b = src;
-    call.index = index();
-    call.k = p.inner;
+    call.index = index() + k.from;
+    call.k = k.count();
     call.init = init;
     call.init_row = kWideCols;
     call.c = out;
     call.c_row = step;
     call.floor = floor_of(s.activation);
-    const int rows = static_cast<int>(s.out), wide = wide_vecs(rows) * kLanes, here = static_cast<int>(least(wide, n));
-    const bool narrow = n <= kTileCols;
-    call.cols = narrow ? kTileCols : wide;
-    (narrow ? tile_function(kIndexB, rows, kTileCols) : wide_tile_function(rows))(call);
+    const int rows = static_cast<int>(s.out), wide = wide_vecs(rows) * kLanes;
+    call.cols = n > wide - kLanes ? wide : n > kLanes ? kTileCols : kLanes;
+    const int here = static_cast<int>(least(call.cols, n));
+    (call.cols > kTileCols ? wide_tile_function(rows) : tile_function(kIndexB, rows, call.cols))(call);
     if (s.activation > kRelu)
       for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * step, here);
     return here;

@@ -174,6 +174,25 @@ TENON_INLINE void copy_band(const Sweep& s, const Band& b, float* to, int64_t ro
       [=](int64_t i, int64_t j, int64_t x, int64_t n) { fill_zeros(at(i, j, x), n * channels); });
 }
 
+// k of the taps that do not lie above or below the image for output row y: those of the others are zeros times weights.
+struct Depths {
+  int64_t from = 0, to = 0;
+  int64_t count() const { return most(0, to - from); }
+  bool operator==(const Depths&) const = default;
+};
+TENON_INLINE Depths depths_inside(const Sweep& s, int64_t inner, int64_t y) {
+  const Axis& h = s.axis[1];
+  if (s.axis[0].taps != 1 || h.taps == 0) return {0, inner};
+  const auto inside = [&](int64_t tap) {
+    const int64_t row = y * h.step + h.first + tap * h.delta - h.pad;
+    return row >= 0 && row < h.size;
+  };
+  int64_t from = 0, to = h.taps;
+  while (from < to && !inside(from)) from++;
+  while (to > from && !inside(to - 1)) to--;
+  return {from * (inner / h.taps), to * (inner / h.taps)};
+}
+
 // Where the source of a band begins, after copying it there where it has to be.
 TENON_INLINE const float* open_band(const Sweep& s, const SweepPlan& p, const Band& b, float* own) {
   if (p.taps == 0) return s.src;
@@ -275,14 +294,16 @@ struct SweepRun {
       call.a_row = s.axis[2].step * channels_in(s);
       call.c_row = s.axis[2].dst;
       for (int64_t i = 0; i < blocks; i++) {
-        const int64_t k0 = part(p.inner, i, blocks);
-        call.k = part(p.inner, i + 1, blocks) - k0;
-        call.index = index() + k0;
-        call.b = panel_at(group, panel) + k0 * call.b_step;
         if (i + 1 == blocks) call.floor = floor_of(s.activation);
-        for (int64_t y = 0; y < b.rows; y++)
+        for (int64_t y = 0; y < b.rows; y++) {
+          const Depths all = depths_inside(s, p.inner, b.h + y);
+          const Depths k{most(all.from, part(p.inner, i, blocks)), least(all.to, part(p.inner, i + 1, blocks))};
+          call.k = k.count();
+          call.index = index() + k.from;
+          call.b = panel_at(group, panel) + k.from * call.b_step;
           line(call, b.cols, src + y * s.axis[1].step * p.row + group * s.in, dst + y * s.axis[1].dst + col,
                s.bias ? s.bias + col : kTileZeros, i == 0, i + 1 == blocks);
+        }
       }
     }
   }

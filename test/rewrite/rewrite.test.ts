@@ -416,6 +416,37 @@ rewriting('convolution, bias, relu and pooling are one op', () => {
   }
 });
 
+rewriting('convolutions of one tap are products, and so are their gradients', () => {
+  for (const [stride, groups] of [
+    [1, 1],
+    [2, 1],
+    [1, 2],
+  ] as const) {
+    const b = graphBuilder({ mode: 'train', seed: 0 });
+    const weight = b.param('weight', [4, 1, 1, 1, 6 / groups], { kind: 'normal', std: 1 });
+    const bias = b.param('bias', [4], { kind: 'normal', std: 1 });
+    const x = b.param('x', [2, 1, 3, 5, 6], { kind: 'normal', std: 1 });
+    const none = [0, 0, 0];
+    const attrs = { ...CONV, stride: [1, stride, 1], padBefore: none, padAfter: none, groups, winograd: 'on' };
+    const y = b.one(relu, [b.one(add, [b.one(conv, [x, weight], attrs), bias])]);
+    const grads = gradients(b, b.one(square, [y]), b.params(), { add, fill });
+    const graph = b.finish([{ name: 'y', value: y }, ...grads.map((value, i) => ({ name: `d${i}`, value: value! }))]);
+    for (const precision of ['f32', 'bf16'] as const) {
+      const after = optimize(graph, { precision });
+      if (precision === 'f32') checkSame(graph, after);
+      const names = after.nodes.map((n) => n.op.name);
+      const isProduct = stride === 1 && groups === 1;
+      assert.is(names.includes('linear') && names.includes('matmul'), isProduct, names.join());
+      assert.is(
+        names.some((name) => name.startsWith('conv')),
+        !isProduct,
+        names.join(),
+      );
+      if (isProduct) assert.ok(after.nodes.every((n) => (n.attrs['precision'] ?? precision) === precision));
+    }
+  }
+});
+
 rewriting('training keeps of a pooled convolution what is pooled, and the places', () => {
   const b = graphBuilder({ mode: 'train', seed: 0 });
   const weight = b.param('weight', [3, 1, 3, 3, 2], { kind: 'normal', std: 1 });

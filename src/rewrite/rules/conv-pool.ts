@@ -7,6 +7,7 @@ import { relu } from '../../ops/elementwise.ts';
 import { avgpool, maxpool } from '../../ops/pool.ts';
 import type { Match, Rule } from '../rewrite.ts';
 import { inputOf, listAttr, onlyUse, reshaped, typeOf } from './match.ts';
+import { isPointwise } from './pointwise.ts';
 
 // A tile of Winograd's transforms holds whole windows of these sides.
 const SIDES: readonly number[] = [1, 2, 4];
@@ -36,7 +37,7 @@ export const CONV_POOL: readonly Rule[] = [
 ];
 
 function pooled(node: Node, made: Node, window: readonly number[], m: Match): readonly Value[] | null {
-  if (made.op !== conv && made.op !== convAct) return null;
+  if ((made.op !== conv && made.op !== convAct) || isPointwise(made)) return null;
   const inputs = made.op === conv ? [...made.inputs, null] : made.inputs;
   const attrs = { activation: 'none', ...made.attrs, window };
   const places: Value = { source: node, index: 1, type: node.types[1]! };

@@ -8,12 +8,21 @@ import { BACKWARD } from './backward.ts';
 import { BF16 } from './bf16.ts';
 import { CONV_POOL } from './conv-pool.ts';
 import { FUSE } from './fuse.ts';
+import { POINTWISE } from './pointwise.ts';
 import { POOL } from './pool.ts';
 import { SIMPLIFY } from './simplify.ts';
 import { weightRules } from './weights.ts';
 import { NO_WINOGRAD } from './winograd.ts';
 
-export const RULES: readonly Rule[] = [...SIMPLIFY, ...FUSE, ...BACKWARD, ...POOL, ...CONV_POOL, ...weightRules(false)];
+export const RULES: readonly Rule[] = [
+  ...SIMPLIFY,
+  ...FUSE,
+  ...BACKWARD,
+  ...POOL,
+  ...CONV_POOL,
+  ...weightRules(false),
+  ...POINTWISE,
+];
 
 export interface OptimizeOptions {
   /** Of the operands of matmul, linear and their gradients: `f32` where nothing is said. */
