@@ -165,10 +165,27 @@ export function prepareCall(planned: Planned, { arrays, out }: GivenArrays): Pre
   const given = readOut(out, results);
   const all: Record<string, Data> = { ...arrays };
   for (const [name, type] of planned.outputs) {
-    all[name] = given.get(name) ?? newData(type.dtype, numel(type.shape));
+    all[name] = given.get(name) ?? resultData(name, type);
   }
   for (const [name, data] of given) checkAlone(name, data, all);
   return { arrays: all, results };
+}
+
+function resultData(name: string, { dtype, shape }: TensorType): Data {
+  try {
+    return newData(dtype, numel(shape));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    const { code, expected, found } = error as Error & Record<'code' | 'expected' | 'found', unknown>;
+    throw new TenonError(
+      String(code),
+      name,
+      String(expected),
+      String(found),
+      `it is ${dtype}[${shape.join(', ')}]`,
+      error,
+    );
+  }
 }
 
 function readOut(value: unknown, results: ReadonlyMap<string, TensorType>): ReadonlyMap<string, Data> {
