@@ -120,9 +120,9 @@ static __attribute__((noinline)) void transform_row(const float* x, float* y, ui
 
 // ---- rows beyond a cache: first the levels across lines, some columns at a time, then each line
 
-constexpr uint64_t kLine = 4096;                  // floats of a line: it and its result fit the first cache
+constexpr uint64_t kLine = 16384;                 // floats of a line: it and its result fit the second cache
 constexpr uint64_t kMostLines = kRadix * kRadix;  // that one pass over columns joins
-constexpr uint64_t kColumns = 2 * kLanes;         // columns a task's buffer holds
+constexpr uint64_t kColumns = 4 * kLanes;         // columns a task's buffer holds
 
 // How many lines lie apart that the next pass joins, and how many of them it joins.
 struct ColumnPass {
