@@ -148,8 +148,12 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
   const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
-  const GemmCut cut = best_cut(p, costs, threads, least_rows,
-                               right_shared && !right_direct && s.count * p.splits == 1 && s.inner <= 65536);
+  // Tiles pack what may be read where it lies as they go, unless all of it stays near: then a tile passes by all of its
+  // panels, and what is done to its rows finds them in the first cache.
+  const bool near_whole = p.panels * s.inner <= kPanelsNear * kDepth;
+  const GemmCut cut =
+      best_cut(p, costs, threads, least_rows,
+               right_shared && (!right_direct || near_whole) && s.count * p.splits == 1 && s.inner <= 65536);
   // Heights of tiles are evened out, and groups have the same number of tiles.
   p.tiles = cut.rows * ceil_div(ceil_div(s.rows, cut.rows), kTileRows);
   p.row_groups = static_cast<uint32_t>(cut.rows);
