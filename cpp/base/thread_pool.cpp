@@ -43,9 +43,10 @@ bool spin_until(Clock::time_point deadline, Done done) {
 using Body = void (*)(void*, uint32_t, uint32_t);
 
 // One fork-join at a time. `state` is the door: while tasks are left that nobody took, and fewer helpers are in than
-// may be, one enters by claiming a task. The caller takes tasks from the front, helpers from the back: so from one fork to
-// the next a thread meets the rows that it made, in its own cache. What stands behind the door (body, arg, tasks) is written before it opens
-// and read only by those who entered. All of it is one line of the cache, so that a small fork moves no other.
+// may be, one enters by claiming a task. The caller takes tasks from the front, helpers from the back: so from one fork
+// to the next a thread meets the rows that it made, in its own cache. What stands behind the door (body, arg, tasks) is
+// written before it opens and read only by those who entered. All of it is one line of the cache, so that a small fork
+// moves no other.
 struct alignas(64) Slot {
   // From the top: tasks left (signed, for the late ones overshoot), helpers inside, most helpers.
   static constexpr int kInside = 10, kLeft = 20;
@@ -59,7 +60,7 @@ struct alignas(64) Slot {
   Body body = nullptr;
   void* arg = nullptr;
   uint32_t tasks = 0;
-  std::atomic<uint32_t> from_back{0};  // tasks that helpers took
+  std::atomic<uint32_t> from_back{0};            // tasks that helpers took
   alignas(64) std::atomic<uint32_t> awaited{0};  // the caller sleeps until the last helper is out
 
   // The caller takes task 0 along with opening the door.

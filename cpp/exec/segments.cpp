@@ -18,8 +18,9 @@ bool overlap(const PlanView& a, const PlanView& b) {
 
 namespace {
 
-constexpr uint64_t kUnit = 256;   // elements of a unit, at least: what threads share is cut between units
-constexpr uint64_t kTile = 65536;  // elements of a tile that passes through several steps: so many that reading ahead pays
+constexpr uint64_t kUnit = 256;  // elements of a unit, at least: what threads share is cut between units
+// Elements of a tile that passes through several steps: so many that reading ahead pays.
+constexpr uint64_t kTile = 65536;
 
 struct Operand {
   const PlanView* view;
