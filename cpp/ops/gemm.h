@@ -30,8 +30,7 @@ struct NoAfter {
 struct ActivationAfter {
   uint32_t kind;
   void operator()(float* c, int64_t c_row, int64_t, int rows, int64_t, int64_t cols) const {
-    if (kind > kRelu)
-      for (int i = 0; i < rows; i++) activate_run(kind, c + i * c_row, cols);
+    if (kind > kRelu) activate_rows(kind, c, c_row, rows, cols);
   }
 };
 TENON_INLINE float floor_of(uint32_t activation) { return activation == kRelu ? 0.0f : -__builtin_inff(); }

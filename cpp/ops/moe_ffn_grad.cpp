@@ -6,7 +6,6 @@ namespace tenon::TENON_ISA {
 namespace {
 
 constexpr int64_t kRowsAhead = 12;  // of what is packed row by row, to be fetched before
-
 constexpr int64_t kWave = 2 << 20;  // numbers of a that make a wave, a thread
 
 enum Kind : int32_t { kHidden, kDx, kDw2, kDw1, kDw3 };

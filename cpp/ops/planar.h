@@ -231,8 +231,7 @@ struct PlanarRun {
     call.cols = n > wide - kLanes ? wide : n > kLanes ? kTileCols : kLanes;
     const int here = static_cast<int>(least(call.cols, n));
     (call.cols > kTileCols ? wide_tile_function(rows) : tile_function(kIndexB, rows, call.cols))(call);
-    if (s.activation > kRelu)
-      for (int64_t o = 0; o < s.out; o++) activate_run(s.activation, out + o * step, here);
+    if (s.activation > kRelu) activate_rows(s.activation, out, step, s.out, here);
     return here;
   }
 

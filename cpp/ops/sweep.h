@@ -315,8 +315,7 @@ struct SweepRun {
       call.c = dst;
       call.init = bias;
       short_line(call, n);
-      if (s.activation > kRelu)
-        for (int64_t i = 0; i < n; i++) activate_run(s.activation, dst + i * call.c_row, call.cols);
+      if (s.activation > kRelu) activate_rows(s.activation, dst, call.c_row, n, call.cols);
       return;
     }
     const int64_t tiles = ceil_div(n, kTileRows);
@@ -328,8 +327,7 @@ struct SweepRun {
       call.init = first ? bias : call.c;
       call.init_row = first ? 0 : call.c_row;
       tile_function(kIndexA, rows, call.cols)(call);
-      if (last && s.activation > kRelu)
-        for (int i = 0; i < rows; i++) activate_run(s.activation, call.c + i * call.c_row, call.cols);
+      if (last && s.activation > kRelu) activate_rows(s.activation, call.c, call.c_row, rows, call.cols);
     }
   }
 };

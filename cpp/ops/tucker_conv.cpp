@@ -92,10 +92,22 @@ Status check_tucker(const Step& s, const Tucker& t) {
   return base_conv(s, t).check(conv_act_kernel);
 }
 
+// Of a way that merges: the core turned to the way's rank, and what is added to the base's panels.
+struct Merging {
+  bool on;
+  uint64_t turn, left;
+};
+Merging merging_of(const Step& s, const Tucker& t, const Way& way, Layout& l) {
+  if (!way.merges(s, t)) return {false, l.at, l.at};
+  const uint64_t turn = l.take(Thin::bytes(way.rank_from, t.taps() * way.rank_to));
+  return {true, turn, l.floats(way.left_floats(t.taps()))};
+}
+
 // What is kept, then what a stage needs.
 struct ForwardLayout {
-  uint64_t core, narrow, widen, turn, left, rest;
-  bool merges;
+  uint64_t core, narrow, widen;
+  Merging merging;
+  uint64_t rest;
 };
 ForwardLayout forward_layout(const Step& s, const Tucker& t) {
   Layout l;
@@ -103,10 +115,7 @@ ForwardLayout forward_layout(const Step& s, const Tucker& t) {
   f.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
   f.narrow = l.take(Thin::bytes(t.channels(), static_cast<int64_t>(t.rank_in())));
   f.widen = l.take(Thin::bytes(static_cast<int64_t>(t.rank_out()), t.outputs()));
-  const Way way = forward_way(t);
-  f.merges = way.merges(s, t);
-  f.turn = l.take(f.merges ? Thin::bytes(way.rank_from, t.taps() * way.rank_to) : 0);
-  f.left = l.floats(f.merges ? way.left_floats(t.taps()) : 0);
+  f.merging = merging_of(s, t, forward_way(t), l);
   f.rest = l.at;
   return f;
 }
@@ -169,14 +178,14 @@ Status run(const Step& s, const Runtime& rt) {
   const Thin widen{rank_out, t.outputs(), floats_at(rt, f.widen)};
   const RightMatrix out{{f32(t.u_out), 1, rank_out}};
   const float* bias = t.bias.present ? f32(t.bias) : nullptr;
-  if (status.ok() && f.merges) {
+  if (status.ok() && f.merging.on) {
     // left [channels, rank out, taps]
-    const Thin turn{rank_in, rank_out * t.taps(), floats_at(rt, f.turn)};
-    thin_product(rt, turn, {{f32(t.core), 1, rank_in}}, t.channels(), f32(t.u_in), floats_at(rt, f.left), false,
+    const Thin turn{rank_in, rank_out * t.taps(), floats_at(rt, f.merging.turn)};
+    thin_product(rt, turn, {{f32(t.core), 1, rank_in}}, t.channels(), f32(t.u_in), floats_at(rt, f.merging.left), false,
                  nullptr);
     widen.pack(out);
     conv_forward(at_rest(rt, f.rest), base_shape(s, t), f32(t.x), f32(t.base), f32(t.y), bias, kNone, nullptr,
-                 {floats_at(rt, f.left), turn.cols, 1, t.taps(), widen});
+                 {floats_at(rt, f.merging.left), turn.cols, 1, t.taps(), widen});
     return status;
   }
   if (status.ok() && t.base.present) status = base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
@@ -211,8 +220,9 @@ ThinGram in_gram(const Tucker& t) { return {t.positions_in(), t.channels(), stat
 ThinGram out_gram(const Tucker& t) { return {t.positions_out(), t.outputs(), static_cast<int64_t>(t.rank_out())}; }
 
 struct GradLayout {
-  uint64_t core, d_out, d_into, back, wide, turn, left, rest;
-  bool merges;
+  uint64_t core, d_out, d_into, back, wide;
+  Merging merging;
+  uint64_t rest;
 };
 GradLayout grad_layout(const Step& s, const Tucker& t) {
   Layout l;
@@ -222,10 +232,7 @@ GradLayout grad_layout(const Step& s, const Tucker& t) {
   g.d_into = l.floats(numel(t.into));
   g.back = l.take(Thin::bytes(t.outputs(), static_cast<int64_t>(t.rank_out())));
   g.wide = l.take(Thin::bytes(static_cast<int64_t>(t.rank_in()), t.channels()));
-  const Way way = backward_way(t);
-  g.merges = way.merges(s, t);
-  g.turn = l.take(g.merges ? Thin::bytes(way.rank_from, t.taps() * way.rank_to) : 0);
-  g.left = l.floats(g.merges ? way.left_floats(t.taps()) : 0);
+  g.merging = merging_of(s, t, backward_way(t), l);
   g.rest = l.at;
   return g;
 }
@@ -272,14 +279,14 @@ Status grad_run(const Step& s, const Runtime& rt) {
   const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
   const Thin wide{rank_in, t.channels(), floats_at(rt, g.wide)};
   const RightMatrix in{{f32(t.u_in), 1, rank_in}};
-  if (status.ok() && g.merges) {
+  if (status.ok() && g.merging.on) {
     // left [outputs, taps, rank in]
-    const Thin turn{rank_out, t.taps() * rank_in, floats_at(rt, g.turn)};
-    thin_product(rt, turn, {{f32(t.core), t.taps() * rank_in, 1}}, t.outputs(), f32(t.u_out), floats_at(rt, g.left),
-                 false, nullptr);
+    const Thin turn{rank_out, t.taps() * rank_in, floats_at(rt, g.merging.turn)};
+    thin_product(rt, turn, {{f32(t.core), t.taps() * rank_in, 1}}, t.outputs(), f32(t.u_out),
+                 floats_at(rt, g.merging.left), false, nullptr);
     wide.pack(in);
     conv_input_grad(at_rest(rt, g.rest), base_shape(s, t), f32(t.y), f32(t.base), f32(s.out[0]),
-                    {floats_at(rt, g.left), turn.cols, rank_in, 1, wide});
+                    {floats_at(rt, g.merging.left), turn.cols, rank_in, 1, wide});
     return status;
   }
   if (status.ok() && t.base.present) status = base_input_grad(s, t, s.out[0]).run(conv_input_grad_kernel, rt, rest);

@@ -136,8 +136,7 @@ struct WinogradRun {
                            });
     }
     if (s.activation > kRelu)
-      for (int64_t i = 0; i < rows_here; i++)
-        for (int64_t j = 0; j < cols_here; j++) activate_run(s.activation, dst + i * row + j * col, cols);
+      for (int64_t i = 0; i < rows_here; i++) activate_rows(s.activation, dst + i * row, col, cols_here, cols);
   }
 
   // Panels [from, to) of the sums at one point, over the tiles of a block.

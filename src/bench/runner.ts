@@ -11,6 +11,7 @@ import { OPS } from '../ops/index.ts';
 import { fill } from '../ops/random.ts';
 import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
+import type { Plan } from '../plan/plan.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import { optimize } from '../rewrite/rules/index.ts';
 import type { OptimizeOptions } from '../rewrite/rules/index.ts';
@@ -35,8 +36,20 @@ export function runner(
   given: Readonly<Record<string, Int32Array | Float32Array>> = {},
   options: OptimizeOptions = {},
 ): () => void {
-  const plan = makePlan(optimize(graph, options), { ops: OPS });
-  const prepared = prepare(plan.bytes);
+  const planned = makePlan(optimize(graph, options), { ops: OPS });
+  return planRunner(graph, planned, planned.bytes, threads, steps, given);
+}
+
+/** The same of a plan of the graph, by these bytes. */
+export function planRunner(
+  graph: Graph,
+  plan: Plan,
+  bytes: Uint8Array,
+  threads: number,
+  steps: number,
+  given: Readonly<Record<string, Int32Array | Float32Array>>,
+): () => void {
+  const prepared = prepare(bytes);
   const store = openStore();
   const leaves = storeLeavesOf(graph);
   for (const leaf of leaves) store.write(leaf.name, 'f32', leaf.type.shape, null);

@@ -1,7 +1,7 @@
 import { gradients } from '../../autodiff/gradients.ts';
 import type { Precision } from '../../base/precision.ts';
 import { f32, i32 } from '../../base/tensor-type.ts';
-import type { Node } from '../../ir/graph.ts';
+import type { Graph, Node } from '../../ir/graph.ts';
 import { graphBuilder } from '../../ir/graph-builder.ts';
 import { add } from '../../ops/elementwise.ts';
 import { fill } from '../../ops/random.ts';
@@ -20,11 +20,17 @@ const flopsOf = ({ op, inputs, types, attrs }: Node): number =>
     attrs,
   ).flops;
 
-// One step: forward, backward, AdamW at its defaults. A call does ten steps, as training does hundreds a call.
-function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, precision: Precision): readonly Case[] {
-  const model = MODELS[kind!];
-  if (!model) return [];
-  const batch = Number(size);
+/** A step of training of one of our models, and what it is given for so many steps. */
+interface TrainingStep {
+  readonly graph: Graph;
+  readonly given: Readonly<Record<string, Int32Array | Float32Array>>;
+  readonly items: number;
+}
+
+/** Forward, backward, AdamW at its defaults; null where there is no such model. */
+export function trainingStep(kind: string, batch: number, steps: number): TrainingStep | null {
+  const model = MODELS[kind];
+  if (!model) return null;
   const b = graphBuilder({ mode: 'train', seed: 0 });
   const x = b.input('x', model.input(batch));
   const labels = b.input('labels', i32(batch * model.rows));
@@ -45,14 +51,20 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, pr
   const given = {
     labels: wholeBelow(batch * model.rows, model.classes),
     lr: new Float32Array([1e-3]),
-    step: Int32Array.from({ length: STEPS }, (_, i) => i),
+    step: Int32Array.from({ length: steps }, (_, i) => i),
     ...(model.input(1).dtype === 'i32' ? { x: wholeBelow(batch * 64, 256) } : {}),
   };
   const graph = b.finish([{ name: 'loss', value: loss, perStep: true }]);
+  return { graph, given, items: batch * model.rows };
+}
+
+// A call does ten steps, as training does hundreds a call.
+function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, precision: Precision): readonly Case[] {
+  const step = trainingStep(kind!, Number(size), STEPS);
+  if (!step) return [];
+  const { graph, given, items } = step;
   const flop = graph.nodes.reduce((sum, n) => sum + flopsOf(n), 0);
-  return [
-    { name, flop, items: batch * model.rows, steps: STEPS, run: runner(graph, threads, STEPS, given, { precision }) },
-  ];
+  return [{ name, flop, items, steps: STEPS, run: runner(graph, threads, STEPS, given, { precision }) }];
 }
 
 /** MODEL BATCH: a step of training. */
