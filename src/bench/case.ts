@@ -25,4 +25,6 @@ export interface CaseKind {
   readonly lines: readonly string[];
   /** One line may be several cases (forward; forward and backward); none where the sizes are of something that we do not have. */
   readonly cases: (line: CaseLine, threads: number) => readonly Case[];
+  /** The plain work that work of these sizes is measured by, as a text `KIND WORD…`; null where there is none. */
+  readonly over?: (words: readonly string[]) => string | null;
 }

@@ -1,11 +1,11 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { conv } from './cases/conv.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
-import { phc, phm } from './cases/kron.ts';
+import { dense, phc, phm } from './cases/kron.ts';
 import { moe, moeFew } from './cases/moe.ts';
 import { fwht, sub } from './cases/subspace.ts';
 import { train, trainBf16 } from './cases/train.ts';
-import { flora, tucker } from './cases/tucker.ts';
+import { flora, frozen, tucker } from './cases/tucker.ts';
 
 /** Every kind of work that is timed. */
 export const KINDS: readonly CaseKind[] = [
@@ -14,8 +14,10 @@ export const KINDS: readonly CaseKind[] = [
   conv,
   moe,
   moeFew,
+  dense,
   phm,
   phc,
+  frozen,
   flora,
   tucker,
   sub,
@@ -45,6 +47,28 @@ export const parseLines = (text: string): readonly CaseLine[] =>
 /** The cases of a line; none where its kind is not ours. */
 export const casesOf = (line: CaseLine, threads: number): readonly Case[] =>
   kindOf.get(line.kind)?.cases(line, threads) ?? [];
+
+/** A line of our own sort without a name, `KIND WORD…`; null where a text is none: a kind that we have not, or other sizes than the kind's own lines have. */
+export function sizedLine(text: string): CaseLine | null {
+  const [kind, ...words] = text.trim().split(/\s+/);
+  const known = ownLines().filter((l) => l.kind === kind);
+  const alike = (l: CaseLine): boolean =>
+    l.words.length === words.length && l.words.every((w, i) => isNumber(words[i]!) === isNumber(w));
+  return known.some(alike) ? { name: `${kind}/${words.join('x')}`, kind: kind!, words } : null;
+}
+const isNumber = (word: string): boolean => /^\d+(\.\d+)?$/.test(word);
+
+/** The line that a line is measured by, where its kind has such. */
+export function overOf({ kind, words }: CaseLine): CaseLine | null {
+  const text = kindOf.get(kind)?.over?.(words);
+  return text ? sizedLine(text) : null;
+}
+
+/** Lines that a pattern means: those whose names match it, with `*` for anything, or begin so; or the one that it is itself, `KIND WORD…`. */
+export function chosenLines(pattern: string, lines: readonly CaseLine[] = ownLines()): readonly CaseLine[] {
+  const sized = sizedLine(pattern);
+  return sized ? [sized] : lines.filter((l) => matcher(pattern)(l.name));
+}
 
 /** Names that match a pattern with `*`; a pattern is also met by what it is the start of. */
 export function matcher(pattern: string): (name: string) => boolean {

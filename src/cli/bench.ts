@@ -1,7 +1,8 @@
 import { cpus } from 'node:os';
 import { compare } from '../bench/compare.ts';
 import type { BenchRow } from '../bench/compare.ts';
-import { matcher, ownLines } from '../bench/kinds.ts';
+import type { CaseLine } from '../bench/case.ts';
+import { chosenLines, ownLines } from '../bench/kinds.ts';
 import type { Peer, PeerDef } from '../bench/peer.ts';
 import { onnxruntime } from '../bench/peers/onnxruntime.ts';
 import { torch } from '../bench/peers/torch.ts';
@@ -9,7 +10,9 @@ import { roofline } from '../bench/roofline.ts';
 import type { Roofline } from '../bench/roofline.ts';
 import { info } from '../native/native.ts';
 import { nearest } from '../base/nearest.ts';
-import type { CommandDef } from './command.ts';
+import { Unfit } from '../base/unfit.ts';
+import { benchOver } from './bench-over.ts';
+import type { CommandDef, Options } from './command.ts';
 import { quantityOption, SECONDS, textOption, wholeOption } from './command.ts';
 import { table } from './format.ts';
 import { EXIT, Exit } from './io.ts';
@@ -20,52 +23,83 @@ const PEERS: readonly PeerDef[] = [torch, onnxruntime];
 
 export const bench: CommandDef = {
   options: [
-    { flags: '--filter <pattern>', doc: "only cases whose names match, such as 'conv/*'" },
-    { flags: '--seconds <s>', doc: 'a case is timed for so long each round; 0.3s unless given' },
-    { flags: '--rounds <n>', doc: 'rounds; the middle one counts. 1 unless given, 3 with --peers' },
+    {
+      flags: '--filter <pattern>',
+      doc: "only cases whose names match, such as 'conv/*'; or a case of other sizes, such as 'gemm 300 300 300'",
+    },
+    { flags: '--seconds <s>', doc: 'a case is timed for so long each round; 0.3s unless given, 0.05s with --over' },
+    {
+      flags: '--rounds <n>',
+      doc: 'rounds; the middle one counts. 1 unless given, 3 with --peers, 21 with --over',
+    },
+    {
+      flags: '--over [case]',
+      doc: 'times each case by turns with another of ours, and prints the ratio; without a name with the plain work that it stands for',
+    },
     {
       flags: '--peers',
       doc: 'also times PyTorch (of python3) and onnxruntime-node where they are installed, in turn with ours',
     },
   ],
-  run: async (io, _args, options) => {
-    const threads = threadsOf(options);
-    const seconds = quantityOption(options, 'seconds', SECONDS) ?? 0.3;
-    const withPeers = options['peers'] === true;
-    const rounds = wholeOption(options, 'rounds', 1, 1000) ?? (withPeers ? 3 : 1);
-    const lines = chosenLines(textOption(options, 'filter') ?? '*');
-    const peers = withPeers ? await openPeers(io, threads) : [];
-    try {
-      const roof = await roofline(threads);
-      sayMachine(io, roof, peers);
-      const rows: BenchRow[] = [];
-      for (const line of lines) {
-        const found = await compare(line, { threads, seconds, rounds, peers, roof });
-        rows.push(...found);
-        if (io.json) found.forEach((row) => io.data(row));
-        else if (io.isTerminal) io.err(io.colors.dim(line.name));
-      }
-      if (!io.json) for (const text of benchTable(rows, peers)) io.out(text);
-      return EXIT.done;
-    } finally {
-      for (const peer of peers) peer.close();
-    }
-  },
+  run: (io, _args, options) => timed(io, options).catch(sayUnfit),
 };
 
-function chosenLines(pattern: string): ReturnType<typeof ownLines> {
-  const lines = ownLines();
-  const chosen = lines.filter((l) => matcher(pattern)(l.name));
+async function timed(io: Io, options: Options): Promise<number> {
+  const threads = threadsOf(options);
+  const given = {
+    seconds: quantityOption(options, 'seconds', SECONDS),
+    rounds: wholeOption(options, 'rounds', 1, 1000),
+  };
+  const withPeers = options['peers'] === true;
+  const lines = linesOf('filter', textOption(options, 'filter') ?? '*');
+  if (options['over'] !== undefined) {
+    if (withPeers) throw new Exit(EXIT.usage, 'error: --over and --peers are two ways of timing: give one of them');
+    const { seconds, rounds } = given;
+    return benchOver(io, lines, overLine(options), { threads, seconds: seconds ?? 0.05, rounds: rounds ?? 21 });
+  }
+  const seconds = given.seconds ?? 0.3;
+  const rounds = given.rounds ?? (withPeers ? 3 : 1);
+  const peers = withPeers ? await openPeers(io, threads) : [];
+  try {
+    const roof = await roofline(threads);
+    sayMachine(io, roof, peers);
+    const rows: BenchRow[] = [];
+    for (const line of lines) {
+      const found = await compare(line, { threads, seconds, rounds, peers, roof });
+      rows.push(...found);
+      if (io.json) found.forEach((row) => io.data(row));
+      else if (io.isTerminal) io.err(io.colors.dim(line.name));
+    }
+    if (!io.json) for (const text of benchTable(rows, peers)) io.out(text);
+    return EXIT.done;
+  } finally {
+    for (const peer of peers) peer.close();
+  }
+}
+
+// Sizes that came from the command line need not go together.
+function sayUnfit(e: unknown): never {
+  throw e instanceof Unfit ? new Exit(EXIT.usage, `error: these sizes do not fit: ${e.message}`) : e;
+}
+
+function linesOf(option: string, pattern: string): readonly CaseLine[] {
+  const chosen = chosenLines(pattern);
   if (chosen.length > 0) return chosen;
-  const near = nearest(
-    pattern,
-    lines.map((l) => l.name),
-  );
+  const lines = ownLines();
+  const near = nearest(pattern, [...lines.map((l) => l.name), ...lines.map((l) => [l.kind, ...l.words].join(' '))]);
   const hint = near ? `; did you mean ${near}?` : '';
-  throw new Exit(
-    EXIT.usage,
-    `error: --filter ${JSON.stringify(pattern)} matches none of the ${lines.length} cases${hint}`,
-  );
+  const text = JSON.stringify(pattern);
+  throw new Exit(EXIT.usage, `error: --${option} ${text} matches none of the ${lines.length} cases${hint}`);
+}
+
+/** The case that the others are to be timed by; null where each has its own. */
+function overLine(options: Options): CaseLine | null {
+  if (options['over'] === true) return null;
+  const pattern = textOption(options, 'over')!;
+  const found = linesOf('over', pattern);
+  if (found.length === 1) return found[0]!;
+  const names = found.map((l) => l.name).join(', ');
+  throw new Exit(EXIT.usage, `error: --over takes one case, and ${JSON.stringify(pattern)} matches ${names}`);
 }
 
 async function openPeers(io: Io, threads: number): Promise<readonly Peer[]> {

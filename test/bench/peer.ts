@@ -1,8 +1,8 @@
 // Our side of a comparison: one JSON line a case, in the form that other peers print.
-//   node --import tsx test/bench/peer.ts [--threads N] [--filter GLOB] [--seconds S]     cases: the file that PEERS_CASES names, else our own
+//   node --import tsx test/bench/peer.ts [--threads N] [--filter GLOB|'KIND SIZES'] [--seconds S]     cases: the file that PEERS_CASES names, else our own
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { casesOf, matcher, ownLines, parseLines } from '../../src/bench/kinds.ts';
+import { casesOf, chosenLines, ownLines, parseLines } from '../../src/bench/kinds.ts';
 import { gflops, measure } from '../../src/bench/measure.ts';
 
 const { values } = parseArgs({
@@ -13,11 +13,10 @@ const { values } = parseArgs({
   },
 });
 const threads = Number(values.threads);
-const matches = matcher(values.filter);
 const file = process.env['PEERS_CASES'];
 const lines = file && existsSync(file) ? parseLines(readFileSync(file, 'utf8')) : ownLines();
 
-for (const line of lines.filter((l) => matches(l.name))) {
+for (const line of chosenLines(values.filter, lines)) {
   for (const c of casesOf(line, threads)) {
     const found = await measure(c, Number(values.seconds));
     const head = { peer: 'ours', case: c.name, threads };

@@ -35,4 +35,30 @@ bench('a pattern that nothing meets is a mistake in the use', async () => {
   assert.match(err, /--filter "gemn" matches none of the \d+ cases/);
 });
 
+bench('--over: each case by turns with the plain work of its sizes, or with one that is named', async () => {
+  const quick = ['--over', '--seconds', '0.001s', '--rounds', '3'];
+  const { code, out } = await run('--filter', 'phm 4 8 8 2', ...quick);
+  assert.is(code, 0);
+  assert.match(out, /^phm\/4x8x8x2\/fwdbwd +[\d.]+ +dense\/4x8x8\/fwdbwd +[\d.]+ +[\d.]+ +[\d.]+ to [\d.]+$/m);
+  const named = await run('--filter', 'gemm 4 4 4', ...quick.with(0, '--over=gemm 8 8 8'), '--json');
+  const [row, ...more] = jsonLines(named.out);
+  assert.equal(more, []);
+  assert.equal([row!['case'], row!['over'], row!['rounds']], ['gemm/4x4x4', 'gemm/8x8x8', 3]);
+  assert.ok((row!['low'] as number) <= (row!['ratio'] as number));
+});
+
+bench('--over: what nothing is measured by, sizes that do not fit, several others', async () => {
+  for (const [args, said] of [
+    [['--filter', 'gemm/64x', '--over'], /gemm is measured by none of ours/],
+    [['--filter', 'phm 4 9 8 2', '--over'], /these sizes do not fit: .*impossible axis/],
+    [['--filter', 'gemm/64x', '--over', 'conv/'], /--over takes one case, and "conv\/" matches conv/],
+    [['--filter', 'gemm/64x', '--over', 'phm 4 8 8 2'], /has no part that is also one of gemm/],
+    [['--over', '--peers'], /give one of them/],
+  ] as const) {
+    const { code, err } = await run(...args);
+    assert.is(code, 2, err);
+    assert.match(err, said);
+  }
+});
+
 bench.run();

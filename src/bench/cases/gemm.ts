@@ -26,4 +26,7 @@ const product = (kind: string, precision: Precision): CaseKind => ({
 
 export const gemm = product('gemm', 'f32');
 /** The same with operands rounded to bf16; rounding and packing are timed with it. */
-export const gemmBf16 = product('gemm_bf16', 'bf16');
+export const gemmBf16: CaseKind = {
+  ...product('gemm_bf16', 'bf16'),
+  over: (words) => `gemm ${words.join(' ')}`,
+};

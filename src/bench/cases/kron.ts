@@ -4,9 +4,23 @@ import type { Value } from '../../ir/graph.ts';
 import { add } from '../../ops/elementwise.ts';
 import { kronConv } from '../../ops/kron-conv.ts';
 import { kronLinear } from '../../ops/kron-linear.ts';
+import { linear } from '../../ops/linear.ts';
 import type { CaseKind } from '../case.ts';
 import { planeConv } from './conv.ts';
 import { forwardAndBackward } from '../runner.ts';
+
+/** BATCH IN OUT: a linear layer with bias. */
+export const dense: CaseKind = {
+  kind: 'dense',
+  lines: ['dense/b64_512to512 64 512 512'],
+  cases: ({ name, words }, threads) => {
+    const [batch, ins, outs] = words.map(Number) as [number, number, number];
+    const build = (b: Builder, [x, w, bias]: readonly Value[]): Value =>
+      b.one(linear, [x!, w!, bias!, null], { activation: 'none', precision: 'f32' });
+    const types = [f32(batch, ins), f32(outs, ins), f32(outs)];
+    return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
+  },
+};
 
 /** BATCH IN OUT N: a Kronecker linear layer with bias; FLOPs are those of the plain layer. */
 export const phm: CaseKind = {
@@ -19,6 +33,7 @@ export const phm: CaseKind = {
       b.one(add, [b.one(kronLinear, [x!, a!, f!]), bias!]);
     return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
   },
+  over: (words) => `dense ${words.slice(0, 3).join(' ')}`,
 };
 
 /** BATCH CIN H W COUT KERNEL PAD N: a Kronecker convolution with bias, stride 1; FLOPs are those of the plain layer. */
@@ -33,4 +48,5 @@ export const phc: CaseKind = {
       b.one(add, [b.one(kronConv, [x!, a!, f!], attrs), bias!]);
     return forwardAndBackward(name, flop, types, build, threads);
   },
+  over: (words) => `conv ${words.slice(0, 7).join(' ')}`,
 };

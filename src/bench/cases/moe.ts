@@ -64,6 +64,7 @@ export const moe: CaseKind = {
       { name: `${name}/fwdbwd`, flop: 3 * flop, items: 0, steps: 1, run: runner(both, threads, 1, given) },
     ];
   },
+  over: (words) => (words.length > 5 ? `moe ${words.slice(0, 5).join(' ')}` : null),
 };
 
 /** `numbers` values, of which no more than the first are drawn: large weights are there to be read. */

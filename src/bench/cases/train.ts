@@ -84,4 +84,5 @@ export const trainBf16: CaseKind = {
   kind: 'train_bf16',
   lines: ['train_bf16/mlp_784_200_200_10_b64 mlp 64', 'train_bf16/tfm_4L_d128_h4_T64_f512_b64 tfm 64'],
   cases: (line, threads) => trainCases(line, threads, 'bf16'),
+  over: (words) => `train ${words.join(' ')}`,
 };

@@ -8,6 +8,19 @@ import type { CaseKind } from '../case.ts';
 import { forwardAndBackward } from '../runner.ts';
 import { planeConv } from './conv.ts';
 
+/** BATCH CIN H W COUT KERNEL PAD: a convolution whose weight is frozen, backward with the gradient of x alone. */
+export const frozen: CaseKind = {
+  kind: 'frozen',
+  lines: ['frozen/b32_256x14x14_to256_k3 32 256 14 14 256 3 1'],
+  cases: ({ name, words }, threads) => {
+    const { x, weight, attrs, flop } = planeConv(words);
+    const build = (b: Builder, [v, base]: readonly Value[]): Value => b.one(conv, [v!, base!], attrs);
+    return forwardAndBackward(name, flop, [x, weight], build, threads, 1);
+  },
+};
+
+const plane = (words: readonly string[]): readonly string[] => words.slice(0, 7);
+
 /** BATCH CIN H W COUT KERNEL PAD R1 R2 R3 R4: a frozen convolution and a Tucker delta of its weight; /base is the convolution alone. */
 export const flora: CaseKind = {
   kind: 'flora',
@@ -20,12 +33,12 @@ export const flora: CaseKind = {
       const small = makeTucker(b, core!, [null, null, uH!, uW!, null]);
       return b.one(tuckerConv, [v!, uIn!, small, uOut!, base!, null], { ...attrs, scale: 1 });
     };
-    const alone = (b: Builder, [v, base]: readonly Value[]): Value => b.one(conv, [v!, base!], attrs);
     return [
       ...forwardAndBackward(name, flop, [x, f32(rOut, 1, rH, rW, rIn), ...factors, weight], build, threads, 6),
-      ...forwardAndBackward(`${name}/base`, flop, [x, weight], alone, threads, 1),
+      ...frozen.cases({ name: `${name}/base`, kind: 'frozen', words: plane(words) }, threads),
     ];
   },
+  over: (words) => `frozen ${plane(words).join(' ')}`,
 };
 
 /** SIDE RANK: four mode products, SIDE^4 -> RANK^4 and back. */
