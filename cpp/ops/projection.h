@@ -34,7 +34,8 @@ TENON_INLINE uint64_t rounded_root(uint64_t n) {
 
 template <class Attrs>
 TENON_INLINE Projection projection_of(const Attrs& at, uint64_t rows, uint64_t columns) {
-  const uint64_t stratum = at.stratum != 0 ? at.stratum : rounded_root(rows);
+  const uint64_t root = rounded_root(rows);
+  const uint64_t stratum = at.stratum != 0 ? at.stratum : root < kMostStratum ? root : kMostStratum;
   return {at.kind, {at.key0, at.key1}, at.stream, rows, columns, stratum, ceil_div(rows, stratum)};
 }
 

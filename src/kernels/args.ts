@@ -134,7 +134,7 @@ export const readTruth = (value: unknown, argument: string): boolean => {
 export function readWholes(value: unknown, argument: string, count: number, min: number): readonly number[] {
   if (!Array.isArray(value)) return new Array<number>(count).fill(readWhole(min)(value, argument));
   if (value.length !== count) throw badValue(argument, `a whole number, or ${count} of them`, describe(value));
-  return value.map((v, i) => readWhole(min)(v, `${argument}[${i}]`));
+  return Array.from(value, (v: unknown, i) => readWhole(min)(v, `${argument}[${i}]`));
 }
 
 /** A seed's low and high word. */

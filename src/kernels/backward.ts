@@ -42,7 +42,6 @@ export type Cotangents<O extends Outputs> = {
  */
 export class Context<A extends Args, O extends Outputs> {
   declare readonly of: readonly [A, O];
-  readonly kernel: string;
   readonly #def: KernelDef;
   readonly #joint: Joint;
   readonly #arrays: Kept;
@@ -51,7 +50,6 @@ export class Context<A extends Args, O extends Outputs> {
   /** `seen`: fingerprints of the given tensors when the call was made. */
   constructor(def: unknown, joint: Joint, arrays: Arrays, seen: Fingerprints) {
     this.#def = def as KernelDef;
-    this.kernel = this.#def.name;
     this.#joint = joint;
     const needed = new Set(joint.halves!.kept);
     this.#arrays = Object.fromEntries(
@@ -69,6 +67,14 @@ export class Context<A extends Args, O extends Outputs> {
     }
   }
 
+  /** Whether a forward call made it. */
+  static is(ctx: unknown): ctx is Context<Args, Outputs> {
+    return typeof ctx === 'object' && ctx !== null && #joint in ctx;
+  }
+
+  get kernel(): string {
+    return this.#def.name;
+  }
   get joint(): Joint {
     return this.#joint;
   }
@@ -81,15 +87,10 @@ export class Context<A extends Args, O extends Outputs> {
     const byName: Record<string, unknown> = {};
     for (const [name, arg] of Object.entries(this.#def.args)) {
       const d = gradientName(name);
+      const length = this.joint.lists.get(name);
       if (arg.kind === 'tensor' && found[d]) byName[d] = found[d];
-      if (arg.kind !== 'tensors' || !this.joint.wrt.some((w) => w.startsWith(`${name}[`))) continue;
-      const parts = Object.entries(found).flatMap(([part, tensor]) => {
-        const place = part.startsWith(`${d}[`) ? Number(part.slice(d.length + 1, -1)) : -1;
-        return place < 0 ? [] : [[place, tensor] as const];
-      });
-      const list: unknown[] = new Array<unknown>(1 + Math.max(...parts.map(([i]) => i))).fill(null);
-      for (const [i, tensor] of parts) list[i] = tensor;
-      byName[d] = list;
+      if (arg.kind === 'tensors' && length !== undefined)
+        byName[d] = Array.from({ length }, (_, i) => found[`${d}[${i}]`] ?? null);
     }
     return byName;
   }
@@ -101,15 +102,15 @@ export function readBackward(
   value: unknown,
   kernels: readonly string[],
 ): { readonly planned: Planned; readonly given: GivenArrays } {
-  if (!(ctx instanceof Context)) throw badType('ctx', `the ctx of ${kernels.join(' or ')}`, describe(ctx));
+  if (!Context.is(ctx)) throw badType('ctx', `the ctx of ${kernels.join(' or ')}`, describe(ctx));
   if (!kernels.includes(ctx.kernel))
     throw badValue('ctx', `the ctx of ${kernels.join(' or ')}`, `one of ${ctx.kernel}`);
-  const { joint, arrays } = ctx as Context<Args, Outputs>;
+  const { joint, arrays } = ctx;
   const flows = [...joint.flows.keys()];
   const named = readNamed(value, [...flows, 'out', 'threads']);
   if (flows.every((flow) => named[flow] === undefined))
     throw badValue(flows[0]!, showType(joint.flows.get(flows[0]!)!), 'nothing that flows back');
-  (ctx as Context<Args, Outputs>).checkUnchanged();
+  ctx.checkUnchanged();
   const flowing = Object.fromEntries([...joint.flows].map(([name, type]) => [name, readFlow(named[name], name, type)]));
   return {
     planned: joint.backward,

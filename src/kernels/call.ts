@@ -10,6 +10,7 @@ import type { KernelDef, Outputs } from './def.ts';
 import { Cache } from './plans.ts';
 import type { Arrays, Planned } from './plans.ts';
 import { sizesOf } from './sizes.ts';
+import type { Sizes } from './sizes.ts';
 import { newData, readTensor } from './tensor.ts';
 import type { Data, Given, Tensor, TensorLike } from './tensor.ts';
 
@@ -53,24 +54,30 @@ export function readThreads(named: Named): { readonly threads?: number } {
   return value === undefined ? {} : { threads: readWhole(1, MAX_THREADS)(value, 'threads') };
 }
 
+export interface Forward {
+  readonly joint: Joint;
+  readonly sizes: Sizes;
+  readonly given: GivenArrays;
+}
+
 /** Everything that a forward call says, checked, and its plan. */
-export function readCall(def: KernelDef, value: unknown): { readonly joint: Joint; readonly given: GivenArrays } {
+export function readCall(def: KernelDef, value: unknown): Forward {
   const flows = Object.values(def.outputs).some((flow) => typeof flow === 'string');
   const named = readNamed(value, [...Object.keys(def.args), 'out', 'threads', ...(flows ? ['wrt'] : [])]);
   const read = readArgs(def, named);
   const sizes = sizesOf(read.patterns);
-  const wrt = flows ? readWrt(named['wrt'], def, read.tensors) : [];
+  const wrt = flows ? readWrt(named['wrt'], def, read) : { names: [], lists: [] };
   const options = readThreads(named);
   const { out } = named;
   const types = new Map([...read.tensors].map(([name, { type }]) => [name, type]));
-  const key = [def.name, ...[...types].map(([n, t]) => `${n}${showType(t)}`), JSON.stringify(read.options), wrt].join(
-    '|',
-  );
-  const joint = orExplained(() =>
-    plans.get(key, () => new Joint(def, { types, sizes, wrt, args: (valueOf) => argsFor(def, read, valueOf) })),
-  );
+  const shapes = [...types].map(([name, type]) => `${name}${showType(type)}`);
+  const lengths = Object.values(read.lists).map((list) => list.length);
+  const key = [def.name, ...shapes, lengths, JSON.stringify(read.options), wrt.names, wrt.lists].join('|');
+  const lists = new Map(wrt.lists.map((name) => [name, read.lists[name]!.length]));
+  const args = (valueOf: (name: string) => unknown): Named => argsFor(def, read, valueOf);
+  const joint = orExplained(() => plans.get(key, () => new Joint(def, { types, sizes, wrt: wrt.names, lists, args })));
   const arrays = Object.fromEntries([...read.tensors].map(([name, { data }]) => [name, data]));
-  return { joint, given: { arrays, out, options } };
+  return { joint, sizes, given: { arrays, out, options } };
 }
 
 interface ReadArgs {
@@ -97,7 +104,7 @@ function readArgs(def: KernelDef, named: Named): ReadArgs {
       patterns.push([name, arg.pattern, given]);
     } else {
       if (!Array.isArray(value)) throw badType(name, 'an array of tensors, null for an absent one', describe(value));
-      lists[name] = value.map((item: unknown, i) => {
+      lists[name] = Array.from(value, (item: unknown, i) => {
         const place = `${name}[${i}]`;
         if (item === null || item === undefined) return null;
         const given = readTensor(item, place, dtypeOf(arg.pattern));
@@ -127,10 +134,16 @@ function argsFor(def: KernelDef, read: ReadArgs, valueOf: (name: string) => unkn
   return Object.fromEntries(entries) as Named;
 }
 
-// Names of the tensors that gradients are wanted of; the name of a list stands for its parts.
-function readWrt(value: unknown, def: KernelDef, tensors: ReadonlyMap<string, Given>): readonly string[] {
+interface Wrt {
+  readonly names: readonly string[];
+  /** Lists of which some gradient may be wanted. */
+  readonly lists: readonly string[];
+}
+
+// The tensors that gradients are wanted of; the name of a list stands for its parts.
+function readWrt(value: unknown, def: KernelDef, { tensors, lists }: ReadArgs): Wrt {
   const floats = [...tensors].filter(([, given]) => given.type.dtype === 'f32').map(([name]) => name);
-  if (value === undefined) return floats;
+  if (value === undefined) return { names: floats, lists: Object.keys(lists) };
   if (!Array.isArray(value)) throw badType('wrt', 'an array of names of tensors', describe(value));
   const known = Object.keys(def.args).filter((name) => def.args[name]!.kind !== 'option');
   for (const name of value as unknown[]) {
@@ -138,7 +151,11 @@ function readWrt(value: unknown, def: KernelDef, tensors: ReadonlyMap<string, Gi
     const hint = typeof name === 'string' ? didYouMean(name, known) : '';
     throw badValue('wrt', `names of ${oneOf(known)}`, describe(name), hint);
   }
-  return floats.filter((name) => (value as string[]).includes(name.replace(/\[\d+\]$/, '')));
+  const wanted = new Set(value as string[]);
+  return {
+    names: floats.filter((name) => wanted.has(name.replace(/\[\d+\]$/, ''))),
+    lists: Object.keys(lists).filter((name) => wanted.has(name)),
+  };
 }
 
 /** Shapes or attributes that an op refuses are the caller's. */
@@ -194,7 +211,8 @@ function readOut(value: unknown, results: ReadonlyMap<string, TensorType>): Read
   const names = [...results.keys()].map((name) => name.slice('out.'.length));
   const alone = ArrayBuffer.isView(value) || (typeof value === 'object' && 'data' in value);
   if (alone && names.length !== 1) throw badType('out', `an object with some of ${oneOf(names)}`, describe(value));
-  if (!alone && typeof value !== 'object') throw badType('out', 'tensors by name', describe(value));
+  if (!alone && (typeof value !== 'object' || Array.isArray(value)))
+    throw badType('out', 'tensors by name', describe(value));
   const named = alone ? { [names[0]!]: value } : (value as Named);
   for (const [name, item] of Object.entries(named)) {
     if (item === undefined || item === null) continue;

@@ -35,5 +35,6 @@ export function describe(value: unknown): string {
   if (ArrayBuffer.isView(value) && !(value instanceof DataView))
     return `${Object.prototype.toString.call(value).slice(8, -1)}(${(value as Float32Array).length})`;
   if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'function' || typeof value === 'symbol' ? `a ${typeof value}` : String(value);
 }

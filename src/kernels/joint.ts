@@ -18,6 +18,8 @@ export interface Request {
   readonly args: (value: (name: string) => Value) => Readonly<Record<string, unknown>>;
   readonly sizes: Sizes;
   readonly wrt: readonly string[];
+  /** Lists of tensors of which some may be among `wrt`, and how long they are. */
+  readonly lists: ReadonlyMap<string, number>;
 }
 
 /** The plans of one kernel at one request: forward, and backward once somebody asks. */
@@ -26,6 +28,7 @@ export class Joint {
   /** Null where no gradient is wanted or can flow. */
   readonly halves: Halves | null;
   readonly wrt: readonly string[];
+  readonly lists: ReadonlyMap<string, number>;
   /** What flows back, by name: `dy`. */
   readonly flows: ReadonlyMap<string, TensorType>;
   readonly weight: number;
@@ -46,6 +49,7 @@ export class Joint {
     });
     const backward = request.wrt.length > 0 && flowing.length > 0;
     this.wrt = backward ? request.wrt : [];
+    this.lists = request.lists;
     this.flows = new Map(backward ? flowing.map(({ flow, value }) => [flow, value.type]) : []);
     const outputs = results.map(({ name, value }): Output => ({ name: `out.${name}`, value, perStep: false }));
     if (!backward) {

@@ -7,7 +7,6 @@ import { GATES, moeRoute, PRIORITIES } from '../ops/moe-route.ts';
 import { maybe, option, readChoice, readReal, readWhole, tensorOf } from './args.ts';
 import { INTEGERS } from './def.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
-import type { Async, Sync } from './kernel.ts';
 import type { Tensor } from './tensor.ts';
 
 const readCapacity = (value: unknown, argument: string): number | null =>
@@ -56,45 +55,32 @@ const kernel = defineKernel({
     const y = b.one(moeFfn, inputs, { activation: args.activation, keep });
     return { y, aux, gates, experts: chosen, kept };
   },
+  after: ({ aux, kept }, { experts }) => routed(aux.data[0]!, kept.data, experts!),
 });
 
-type A = typeof kernel.def.args;
-type O = typeof kernel.def.outputs;
-type Made = Awaited<ReturnType<Async<A, O>>>;
-type Routed = Omit<Made, 'aux'> & {
+interface Routed {
   /** balance·E·Σ f·P + zLoss·mean(lse²): what is added to a loss. */
   readonly aux: number;
   /** Tokens that each expert served. */
   readonly counts: Tensor<Int32Array>;
   /** Choices that found no room. */
   readonly dropped: number;
-};
+}
 
 /** `kept` holds the number of experts where a choice was dropped. */
-function counted(made: Made, experts: number): Routed {
+function routed(aux: number, kept: Int32Array, experts: number): Routed {
   const counts = new Int32Array(experts);
   let dropped = 0;
-  for (const e of made.kept.data) {
+  for (const e of kept) {
     if (e < experts) counts[e]! += 1;
     else dropped += 1;
   }
-  return { ...made, aux: made.aux.data[0]!, counts: { data: counts, shape: [experts] }, dropped };
+  return { aux, counts: { data: counts, shape: [experts] }, dropped };
 }
-
-type Call = Parameters<Async<A, O>>[0];
-const expertsOf = (call: Call): number => (call.w1 as Tensor).shape[0]!;
 
 /**
  * Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D], noise [T, E].
  * Each token passes through the topK experts that its softmax likes best, ties to the lower one. `forward` gives `{ y, aux, gates, experts, kept, counts,
  * dropped, ctx }`; `backward(ctx, { dy, dAux })` a gradient for each tensor.
  */
-export const moe = {
-  async forward(args: Call): Promise<Routed> {
-    return counted(await kernel.call(args), expertsOf(args));
-  },
-  forwardSync(args: Parameters<Sync<A, O>>[0]): Routed {
-    return counted(kernel.callSync(args), expertsOf(args));
-  },
-  ...backwardOf(kernel),
-};
+export const moe = { forward: kernel.call, forwardSync: kernel.callSync, ...backwardOf(kernel) };

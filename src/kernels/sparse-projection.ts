@@ -1,3 +1,4 @@
+import { showType } from '../base/tensor-type.ts';
 import { sparseProject, sparseProjectCsr } from '../ops/sparse-project.ts';
 import { option, readReal, readSeed, readWhole, tensorOf } from './args.ts';
 import type { Key } from '../base/philox.ts';
@@ -5,6 +6,7 @@ import { badShape, badValue } from './error.ts';
 import { defineKernel } from './kernel.ts';
 
 const MOST = 65536;
+const MOST_FEATURES = 2 ** 31;
 
 const WHICH = {
   k: option({ doc: 'numbers of a projected row', read: readWhole(0, MOST) }),
@@ -31,7 +33,10 @@ const dense = defineKernel({
   name: 'sparseProjection.dense',
   args: { x: tensorOf('f32[rows, features]', 'rows of data'), ...WHICH },
   outputs: { y: null },
-  build: (b, { x, ...which }, { features }) => ({ y: b.one(sparseProject, [x], attrsOf(which, features!)) }),
+  build: (b, { x, ...which }, { features }) => {
+    if (features! > MOST_FEATURES) throw badShape('x', 'at most 2^31 features', showType(x.type));
+    return { y: b.one(sparseProject, [x], attrsOf(which, features!)) };
+  },
 });
 
 const csr = defineKernel({
@@ -40,7 +45,7 @@ const csr = defineKernel({
     values: tensorOf('f32[n]', 'of all rows'),
     indices: tensorOf('i32[n]', 'the feature of each value'),
     offsets: tensorOf('i32[ends]', 'where each row begins among the values, and the end of the last'),
-    features: option({ doc: 'how many there are', read: readWhole(0, 2 ** 31) }),
+    features: option({ doc: 'how many there are', read: readWhole(0, MOST_FEATURES) }),
     ...WHICH,
   },
   outputs: { y: null },

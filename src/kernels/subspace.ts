@@ -64,7 +64,7 @@ const MOST_TENSORS = 4096;
 function readSizes(value: unknown, argument: string): readonly number[] {
   if (!Array.isArray(value)) throw badType(argument, 'an array of whole numbers', describe(value));
   if (value.length > MOST_TENSORS) throw badValue(argument, `at most ${MOST_TENSORS} of them`, describe(value));
-  return value.map((size, i) => readWhole(0, MOST)(size, `${argument}[${i}]`));
+  return Array.from(value, (size: unknown, i) => readWhole(0, MOST)(size, `${argument}[${i}]`));
 }
 
 // λ_i·(P·v)_i for the numbers of each tensor, one after another.
@@ -168,5 +168,8 @@ export function johnsonLindenstrauss(args: { readonly points: number; readonly d
   const n = readWhole(1, 2 ** 53)(named['points'], 'points');
   const e = readReal(0, 1)(named['distortion'], 'distortion');
   if (e === 0 || e === 1) throw badValue('distortion', 'a number between 0 and 1', String(e));
-  return Math.floor((4 * Math.log(n)) / (e ** 2 / 2 - e ** 3 / 3));
+  const dimensions = Math.floor((4 * Math.log(n)) / (e ** 2 / 2 - e ** 3 / 3));
+  if (!Number.isSafeInteger(dimensions))
+    throw badValue('distortion', 'one that takes fewer than 2^53 dimensions', String(e));
+  return dimensions;
 }

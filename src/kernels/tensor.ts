@@ -22,6 +22,7 @@ export interface Given {
 }
 
 const MAX_BYTES = 2 ** 46;
+const MAX_SIZE = 2 ** 40;
 const ARRAY = { f32: 'a Float32Array', i32: 'an Int32Array' } as const;
 type NumberType = keyof typeof ARRAY;
 
@@ -105,15 +106,34 @@ export function readTensor(value: unknown, argument: string, dtype: NumberType):
 function readData(value: unknown, argument: string, dtype: NumberType): Data {
   if (!(dtype === 'f32' ? types.isFloat32Array : types.isInt32Array)(value))
     throw badType(argument, ARRAY[dtype], describe(value));
-  const wrong = problemOf(value.buffer);
+  const buffer = bufferOf(value);
+  const wrong = problemOf(buffer);
   if (wrong) throw badType(argument, `${ARRAY[dtype]} over an ArrayBuffer of fixed size`, `one over ${wrong}`);
-  return value;
+  if (isPlain(value)) return value;
+  return new (dtype === 'f32' ? Float32Array : Int32Array)(buffer as ArrayBuffer, offsetOf(value), lengthOf(value));
 }
+
+// Getters of the language itself: a subclass, or a property of one array, may say something else.
+function getter<Of, T>(prototype: object, name: string): (of: Of) => T {
+  const get = Reflect.getOwnPropertyDescriptor(prototype, name)?.get;
+  return (of) => get?.call(of) as T;
+}
+const typedArray = Reflect.getPrototypeOf(Float32Array.prototype)!;
+const bufferOf = getter<Data, ArrayBufferLike>(typedArray, 'buffer');
+const offsetOf = getter<Data, number>(typedArray, 'byteOffset');
+const lengthOf = getter<Data, number>(typedArray, 'length');
+const bytesOf = getter<ArrayBufferLike, number>(ArrayBuffer.prototype, 'byteLength');
+const isResizable = getter<ArrayBufferLike, boolean | undefined>(ArrayBuffer.prototype, 'resizable');
+
+const LAYOUT = ['buffer', 'byteOffset', 'byteLength', 'length'] as const;
+const PLAIN: readonly unknown[] = [Float32Array.prototype, Int32Array.prototype];
+const isPlain = (data: Data): boolean =>
+  PLAIN.includes(Reflect.getPrototypeOf(data)) && !LAYOUT.some((name) => Object.hasOwn(data, name));
 
 function problemOf(buffer: ArrayBufferLike): string | null {
   if (types.isSharedArrayBuffer(buffer)) return 'a SharedArrayBuffer, which another thread could write to';
-  if ((buffer as { readonly resizable?: boolean }).resizable) return 'one that can be resized';
-  if (buffer.byteLength > 0) return null;
+  if (isResizable(buffer)) return 'one that can be resized';
+  if (bytesOf(buffer) > 0) return null;
   try {
     void new Uint8Array(buffer);
     return null;
@@ -127,8 +147,8 @@ function readShape(value: unknown, argument: string): readonly number[] {
   if (value.length > MAX_RANK) throw badShape(argument, `at most ${MAX_RANK} axes`, String(value.length));
   const shape: readonly unknown[] = [...(value as unknown[])];
   shape.forEach((size, i) => {
-    if (!Number.isInteger(size) || (size as number) < 0)
-      throw badValue(`${argument}[${i}]`, 'a whole number, 0 or more', describe(size));
+    if (!Number.isInteger(size) || (size as number) < 0 || (size as number) > MAX_SIZE)
+      throw badValue(`${argument}[${i}]`, 'a whole number from 0 to 2^40', describe(size));
   });
   const bytes = shape.reduce<number>((n, size) => n * Math.max(size as number, 1), 4);
   if (bytes > MAX_BYTES) throw badShape(argument, 'at most 2^46 bytes in all', `[${shape.join(', ')}]`);

@@ -105,6 +105,19 @@ subspace('no columns: the base alone', () => {
   }
 });
 
+subspace('2^31 numbers are as many as may be, of every kind', () => {
+  const d = 3;
+  for (const kind of KINDS) {
+    const planned = (rows: number): Uint8Array => {
+      const b = graphBuilder({ mode: 'infer', seed: 0 });
+      const theta = b.one(subspaceProject, [b.input('v', f32(d)), null], { dims: [rows], ...attrsOf(kind) });
+      return makePlan(b.finish([{ name: 'theta', value: theta }]), { ops: OPS }).bytes;
+    };
+    prepare(planned(2 ** 31)).close();
+    assert.throws(() => planned(2 ** 31 + 1), /more than 2\^31/);
+  }
+});
+
 // Nothing random is stored: beside the transform of fastfood, memory is a small multiple of d, whatever the rows.
 subspace('memory does not grow with rows times d', () => {
   const scratch = (kind: string, rows: number, d: number): number => {

@@ -14,7 +14,7 @@ export const PROJECTION_ATTRS = {
   key1: 'u32',
   /** Which of the matrices of this key: one for each tensor. */
   stream: 'u32',
-  /** Rows of a stratum of `sparse`; 0: √rows, rounded. */
+  /** Rows of a stratum of `sparse`; 0: √rows, rounded, or the most there may be. */
   stratum: 'u32',
 } as const satisfies Readonly<Record<string, AttrKind>>;
 
@@ -33,7 +33,7 @@ export const projectionOf = (attrs: Attrs, rows: number, columns: number): Proje
   kind: nameOf(attrs, 'kind') as Kind,
   key: [numberOf(attrs, 'key0'), numberOf(attrs, 'key1')],
   stream: numberOf(attrs, 'stream'),
-  stratum: numberOf(attrs, 'stratum') || Math.max(1, Math.round(Math.sqrt(rows))),
+  stratum: numberOf(attrs, 'stratum') || Math.min(MOST_STRATUM, Math.max(1, Math.round(Math.sqrt(rows)))),
 });
 
 const MOST_ROWS = 2 ** 31;
