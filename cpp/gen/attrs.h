@@ -486,6 +486,17 @@ struct LinearInputGradAttrs {
   }
 };
 
+struct LinearPanelsAttrs {
+  uint32_t out;
+  uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
+  __attribute__((always_inline)) static inline LinearPanelsAttrs read(const uint64_t* words) {
+    LinearPanelsAttrs a;
+    a.out = static_cast<uint32_t>(words[0]);
+    a.activation = static_cast<uint32_t>(words[1]);
+    return a;
+  }
+};
+
 struct LinearWithSlopeAttrs {
   uint32_t activation;  // 0 none, 1 relu, 2 gelu, 3 gelu_tanh, 4 silu, 5 tanh, 6 sigmoid
   uint32_t precision;  // 0 f32, 1 bf16
@@ -670,6 +681,15 @@ struct PadAttrs {
     a.axis = static_cast<uint32_t>(words[0]);
     a.before = static_cast<uint32_t>(words[1]);
     a.after = static_cast<uint32_t>(words[2]);
+    return a;
+  }
+};
+
+struct PanelsAttrs {
+  uint32_t panels;
+  __attribute__((always_inline)) static inline PanelsAttrs read(const uint64_t* words) {
+    PanelsAttrs a;
+    a.panels = static_cast<uint32_t>(words[0]);
     return a;
   }
 };

@@ -56,6 +56,7 @@ extern const Kernel layernorm_kernel;
 extern const Kernel layernorm_grad_kernel;
 extern const Kernel linear_kernel;
 extern const Kernel linear_input_grad_kernel;
+extern const Kernel linear_panels_kernel;
 extern const Kernel linear_weight_grad_kernel;
 extern const Kernel linear_with_slope_kernel;
 extern const Kernel load_i32_kernel;
@@ -77,6 +78,7 @@ extern const Kernel moe_route_grad_kernel;
 extern const Kernel mul_kernel;
 extern const Kernel neg_kernel;
 extern const Kernel pad_kernel;
+extern const Kernel panels_kernel;
 extern const Kernel random_normal_kernel;
 extern const Kernel reciprocal_kernel;
 extern const Kernel relu_kernel;
@@ -161,6 +163,7 @@ static const Kernel* const kKernels[] = {
     &layernorm_grad_kernel,  // layernorm_grad
     &linear_kernel,  // linear
     &linear_input_grad_kernel,  // linear_input_grad
+    &linear_panels_kernel,  // linear_panels
     &linear_weight_grad_kernel,  // linear_weight_grad
     &linear_with_slope_kernel,  // linear_with_slope
     &load_i32_kernel,  // load_i32
@@ -182,6 +185,7 @@ static const Kernel* const kKernels[] = {
     &mul_kernel,  // mul
     &neg_kernel,  // neg
     &pad_kernel,  // pad
+    &panels_kernel,  // panels
     &random_normal_kernel,  // random_normal
     &reciprocal_kernel,  // reciprocal
     &relu_kernel,  // relu

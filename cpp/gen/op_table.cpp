@@ -615,6 +615,20 @@ const AttrSpec k_linear_input_grad_attrs[] = {
     {"precision", AttrKind::kChoice, 2},
 };
 
+const ArgSpec k_linear_panels_in[] = {
+    {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+    {"panels", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 1}, {32, 0}}},
+    {"bias", DType::kF32, false, true, false, kNoLead, 1, {{kSymbol, 3}}},
+    {"residual", DType::kF32, false, true, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 3}}},
+};
+const ArgSpec k_linear_panels_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 3}}},
+};
+const AttrSpec k_linear_panels_attrs[] = {
+    {"out", AttrKind::kU32, 1},
+    {"activation", AttrKind::kChoice, 7},
+};
+
 const ArgSpec k_linear_weight_grad_in[] = {
     {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
     {"x", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
@@ -871,6 +885,16 @@ const AttrSpec k_pad_attrs[] = {
     {"axis", AttrKind::kU32, 1},
     {"before", AttrKind::kU32, 1},
     {"after", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_panels_in[] = {
+    {"weight", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
+};
+const ArgSpec k_panels_out[] = {
+    {"panels", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 1}, {32, 0}}},
+};
+const AttrSpec k_panels_attrs[] = {
+    {"panels", AttrKind::kU32, 1},
 };
 
 const ArgSpec k_random_normal_in[] = {
@@ -1288,6 +1312,7 @@ const OpInfo kOps[] = {
     {"layernorm_grad", k_layernorm_grad_in, 6, k_layernorm_grad_out, 3, nullptr, 0, 0, {5, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear", k_linear_in, 4, k_linear_out, 1, k_linear_attrs, 2, 2, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear_input_grad", k_linear_input_grad_in, 4, k_linear_input_grad_out, 1, k_linear_input_grad_attrs, 1, 1, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"linear_panels", k_linear_panels_in, 4, k_linear_panels_out, 1, k_linear_panels_attrs, 2, 2, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear_weight_grad", k_linear_weight_grad_in, 2, k_linear_weight_grad_out, 2, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"linear_with_slope", k_linear_with_slope_in, 3, k_linear_with_slope_out, 2, k_linear_with_slope_attrs, 2, 2, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"load_i32", k_load_i32_in, 2, k_load_i32_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
@@ -1309,6 +1334,7 @@ const OpInfo kOps[] = {
     {"mul", k_mul_in, 2, k_mul_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true, RowsKind::kBroadcast},
     {"neg", k_neg_in, 1, k_neg_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"pad", k_pad_in, 1, k_pad_out, 1, k_pad_attrs, 3, 3, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
+    {"panels", k_panels_in, 1, k_panels_out, 1, k_panels_attrs, 1, 1, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"random_normal", k_random_normal_in, 1, k_random_normal_out, 1, k_random_normal_attrs, 4, 12, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"reciprocal", k_reciprocal_in, 1, k_reciprocal_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"relu", k_relu_in, 1, k_relu_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
@@ -1344,8 +1370,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
-const uint32_t kOpCount = 104;
-const uint64_t kOpTableHash = 0xfcf8608dc5509343u;
+const uint32_t kOpCount = 106;
+const uint64_t kOpTableHash = 0x2cd398eed9b7d127u;
 // clang-format on
 
 }  // namespace tenon

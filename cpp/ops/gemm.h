@@ -255,6 +255,7 @@ struct GemmRun {
   // Whether all tiles read a panel of b where it lies. Where its rows are far apart they crowd the second cache, which
   // packing mends if there are enough tiles; a row's end is not read past.
   bool reads_in_place(const Right& b, const Slice& s, int cols) const {
+    if constexpr (requires { b.padded(); }) return true;
     return cols % kLanes == 0 && (b.at(0, 0).row < kFar || s.tile1 - s.tile0 <= kFewTiles);
   }
 

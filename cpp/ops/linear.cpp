@@ -2,6 +2,7 @@
 // more. What comes after a product is done to a tile in the first cache.
 #include "gen/attrs.h"
 #include "ops/checks.h"
+#include "ops/panels.h"
 #include "ops/product.h"
 #include "ops/rows.h"
 
@@ -113,6 +114,45 @@ Status run_linear(const Step& s, const Runtime& rt) {
   return {};
 }
 
+// A weight in panels needs no room to be packed.
+struct PanelProduct {
+  GemmShape shape;
+  LeftMatrix left;
+  RightPanels right;
+
+  explicit PanelProduct(const Step& s) {
+    const int64_t in = static_cast<int64_t>(s.in[0].dims[1]);
+    shape = {static_cast<int64_t>(s.in[0].dims[0]), static_cast<int64_t>(s.out[0].dims[1]), in};
+    left = {{f32(s.in[0]), in, 1}};
+    right = {f32(s.in[1]), in};
+  }
+  GemmPlan plan(int threads) const {
+    GemmPlan p = plan_gemm(shape, threads, left.m, true, false);
+    p.right_bytes = 0;
+    return p;
+  }
+};
+
+Status check_panels(const Step& s) {
+  const uint64_t out = LinearPanelsAttrs::read(s.attrs).out;
+  if (s.out[0].dims[1] != out) return bad_plan("not as many outputs as the attribute says", "y");
+  if (s.in[1].dims[0] != out / kPanel + (out % kPanel != 0))
+    return bad_plan("not as many as the outputs take", "panels");
+  return {};
+}
+
+uint64_t scratch_panels(const Step& s, int threads) { return gemm_scratch(PanelProduct(s).plan(threads), threads); }
+
+Status run_panels(const Step& s, const Runtime& rt) {
+  const LinearPanelsAttrs at = LinearPanelsAttrs::read(s.attrs);
+  const PanelProduct p(s);
+  const int64_t width = p.shape.cols;
+  gemm(rt, rt.scratch, p.plan(rt.threads), p.left, p.right,
+       GemmOut{f32(s.out[0]), width, 0, maybe(s, 2), floor_of(at.activation), {maybe(s, 3)}},
+       Forward{at.activation, maybe(s, 3), width});
+  return {};
+}
+
 Status run_with_slope(const Step& s, const Runtime& rt) {
   const Product p = forward_of<LinearWithSlopeAttrs>(s);
   const int64_t width = p.shape.cols;
@@ -134,6 +174,7 @@ Status run_input_grad(const Step& s, const Runtime& rt) {
 }  // namespace
 
 extern const Kernel linear_kernel = {nullptr, scratch<forward_of<LinearAttrs>>, run_linear};
+extern const Kernel linear_panels_kernel = {check_panels, scratch_panels, run_panels};
 extern const Kernel linear_with_slope_kernel = {nullptr, scratch<forward_of<LinearWithSlopeAttrs>>, run_with_slope};
 extern const Kernel linear_input_grad_kernel = {nullptr, scratch<backward_of>, run_input_grad};
 

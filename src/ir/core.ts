@@ -73,6 +73,18 @@ export interface OpDef {
     outputs: readonly TensorType[],
   ) => readonly NdArray[];
   readonly samples: readonly Sample[];
+  /**
+   * The same function, bit for bit, of an input brought into another form, which pays where the input stays the same from run to run: what it is made by,
+   * and what takes it. Null where it does not pay.
+   */
+  readonly prepared?: {
+    readonly input: number;
+    readonly apply: (
+      b: Pick<Builder, 'one'>,
+      inputs: readonly (Value | null)[],
+      attrs: Attrs,
+    ) => readonly Value[] | null;
+  };
   /** Output i may stand in the memory of input inPlace[i] (null: never). */
   readonly inPlace?: readonly (number | null)[];
   /**

@@ -34,4 +34,6 @@ export type Leaf =
   | { readonly kind: 'param' | 'state' | 'slot'; readonly name: string; readonly type: TensorType; readonly init: Init }
   | { readonly kind: 'fixed'; readonly name: string; readonly type: TensorType; readonly init: Given }
   /** Resident data of the store: data sets. */
-  | { readonly kind: 'data'; readonly name: string; readonly type: TensorType };
+  | { readonly kind: 'data'; readonly name: string; readonly type: TensorType }
+  /** In the store, what was made of its weights once, for many runs: its name says how. */
+  | { readonly kind: 'made'; readonly name: string; readonly type: TensorType };

@@ -24,7 +24,7 @@ export function printGraph(graph: Graph): string {
 function leafLine(leaf: Leaf): string {
   const head = `${leaf.kind} ${leaf.name}: ${showType(leaf.type)}`;
   if (leaf.kind === 'input') return leaf.perStep ? `${head} per step` : head;
-  return leaf.kind === 'data' ? head : `${head} = ${showInit(leaf.init)}`;
+  return !('init' in leaf) ? head : `${head} = ${showInit(leaf.init)}`;
 }
 
 function showInit(init: Init | Given): string {

@@ -59,12 +59,15 @@ export function nodesBehind(values: readonly Value[]): readonly Node[] {
 }
 
 /** The nodes that make weights: all that they read follows from parameters and fixed tensors. */
-export function weightMakers(graph: Pick<Graph, 'nodes'>): ReadonlySet<Node> {
+export const weightMakers = (graph: Pick<Graph, 'nodes'>): ReadonlySet<Node> =>
+  makersFrom(graph, ({ kind }) => kind === 'param' || kind === 'fixed');
+
+/** The nodes that have inputs, all of which follow from such leaves. */
+export function makersFrom(graph: Pick<Graph, 'nodes'>, isSource: (leaf: Leaf) => boolean): ReadonlySet<Node> {
   const found = new Set<Node>();
-  const isWeight = ({ source }: Value): boolean =>
-    source.kind === 'node' ? found.has(source) : source.kind === 'param' || source.kind === 'fixed';
+  const follows = ({ source }: Value): boolean => (source.kind === 'node' ? found.has(source) : isSource(source));
   for (const node of graph.nodes) {
-    if (node.inputs.length > 0 && node.inputs.every((v) => v === null || isWeight(v))) found.add(node);
+    if (node.inputs.length > 0 && node.inputs.every((v) => v === null || follows(v))) found.add(node);
   }
   return found;
 }

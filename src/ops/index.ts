@@ -42,7 +42,7 @@ import { hashed, hashedGrad } from './hashed.ts';
 import { kronConv, kronConvAct, kronConvGrad } from './kron-conv.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from './kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from './kron-weight.ts';
-import { linear, linearInputGrad, linearWeightGrad, linearWithSlope } from './linear.ts';
+import { linear, linearInputGrad, linearPanels, linearWeightGrad, linearWithSlope } from './linear.ts';
 import { matmul } from './matmul.ts';
 import { maxReduce } from './max-reduce.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
@@ -50,6 +50,7 @@ import { moeFfn, moeFfnGrad } from './moe-ffn.ts';
 import { moeRoute, moeRouteGrad } from './moe-route.ts';
 import { batchnorm, batchnormGrad, batchnormInfer, layernorm, layernormGrad } from './norm.ts';
 import { adamw, sgd } from './optimizer.ts';
+import { panels } from './panels.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
 import { dropout, fill, randomNormal } from './random.ts';
 import { broadcastTo, sum } from './reduce.ts';
@@ -113,6 +114,7 @@ export const OPS: readonly OpDef[] = [
   layernormGrad,
   linear,
   linearInputGrad,
+  linearPanels,
   linearWeightGrad,
   linearWithSlope,
   loadI32,
@@ -134,6 +136,7 @@ export const OPS: readonly OpDef[] = [
   mul,
   neg,
   pad,
+  panels,
   randomNormal,
   reciprocal,
   relu,

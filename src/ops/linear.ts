@@ -1,15 +1,16 @@
 import { f32 } from '../base/tensor-type.ts';
 import { defineOp } from '../ir/define-op.ts';
-import type { Sample } from '../ir/op.ts';
+import type { OpDef, Sample } from '../ir/op.ts';
 import { ACTIVATIONS, activate, activationAttr, activationFlops, activationGradient } from './activation.ts';
 import { add, mul } from './elementwise.ts';
-import { nameOf } from './lib/attrs.ts';
+import { nameOf, numberOf } from './lib/attrs.ts';
 import { products } from './lib/cost.ts';
 import { dim, numelAt, shapeAt } from './lib/types.ts';
 import { matmul, precisionAttr } from './matmul.ts';
+import { inPanels, PANEL, panelsOf, panelsProblem } from './panels.ts';
 import { fill } from './random.ts';
 import { sum } from './reduce.ts';
-import { reshape } from './shape.ts';
+import { permutation, reshape, slice, transpose } from './shape.ts';
 
 const sample = (
   rows: number,
@@ -23,6 +24,13 @@ const sample = (
   inputs: [f32(rows, width), f32(out, width), bias ? f32(out) : null, residual ? f32(rows, out) : null],
   attrs: { activation, precision },
 });
+
+const linearCost: OpDef['cost'] = (inputs, outputs, attrs) => {
+  const elements = numelAt(outputs, 0);
+  const added = [inputs[2], inputs[3]].filter((t) => t).length * elements;
+  const more = added + activationFlops(nameOf(attrs, 'activation'), elements);
+  return products(elements * dim(shapeAt(inputs, 0), 1), more);
+};
 
 export const linear = defineOp({
   name: 'linear',
@@ -41,11 +49,15 @@ export const linear = defineOp({
     const y = activate(b, biased, nameOf(attrs, 'activation'));
     return [residual ? b.one(add, [y, residual]) : y];
   },
-  cost: (inputs, outputs, attrs) => {
-    const elements = numelAt(outputs, 0);
-    const added = [inputs[2], inputs[3]].filter((t) => t).length * elements;
-    const more = added + activationFlops(nameOf(attrs, 'activation'), elements);
-    return products(elements * dim(shapeAt(inputs, 0), 1), more);
+  cost: linearCost,
+  // bf16 rounds while it packs, and what it makes cannot be read back.
+  prepared: {
+    input: 1,
+    apply: (b, [x, weight, bias, residual], { activation, precision }) => {
+      if (precision !== 'f32') return null;
+      const inputs = [x!, inPanels(b, weight!), bias!, residual!];
+      return [b.one(linearPanels, inputs, { out: dim(weight!.type.shape, 0), activation: activation! })];
+    },
   },
   samples: [
     ...ACTIVATIONS.flatMap((name) => [sample(7, 17, 33, name), sample(16, 65, 15, name, false)]),
@@ -67,6 +79,59 @@ export const linear = defineOp({
     sample(33, 1041, 65, 'relu', true, false, 'bf16'),
     sample(4, 0, 5, 'tanh', true, false, 'bf16'),
     sample(2, 9001, 20, 'none', true, true, 'bf16'),
+  ],
+});
+
+const panelSample = (
+  rows: number,
+  width: number,
+  out: number,
+  activation: string,
+  bias = true,
+  residual = false,
+): Sample => ({
+  inputs: [
+    f32(rows, width),
+    f32(panelsOf(out), width, PANEL),
+    bias ? f32(out) : null,
+    residual ? f32(rows, out) : null,
+  ],
+  attrs: { out, activation },
+});
+
+export const linearPanels = defineOp({
+  name: 'linear_panels',
+  doc: "linear's y, of a weight that lies in panels: nothing is left to be packed.",
+  inputs: {
+    x: 'f32[rows, width]',
+    panels: `f32[panels, width, ${PANEL}]`,
+    'bias?': 'f32[out]',
+    'residual?': 'f32[rows, out]',
+  },
+  outputs: { y: 'f32[rows, out]' },
+  attrs: { out: 'u32', activation: activationAttr },
+  check: (inputs, attrs) => panelsProblem(numberOf(attrs, 'out'), dim(shapeAt(inputs, 1), 0)),
+  decompose: (b, [x, made, bias, residual], attrs) => {
+    const [count, width] = [dim(made!.type.shape, 0), dim(made!.type.shape, 1)];
+    const rows = b.one(transpose, [made!], { perm: permutation(0, 2, 1) });
+    const whole = b.one(reshape, [rows], { dims: [count * PANEL, width] });
+    const weight = b.one(slice, [whole], { axis: 0, start: 0, size: numberOf(attrs, 'out') });
+    return [b.one(linear, [x!, weight, bias!, residual!], { activation: attrs['activation']! })];
+  },
+  cost: linearCost,
+  samples: [
+    ...ACTIVATIONS.flatMap((name) => [panelSample(7, 17, 33, name), panelSample(16, 65, 15, name, false)]),
+    panelSample(1, 1, 1, 'relu'),
+    panelSample(0, 4, 5, 'none'),
+    panelSample(4, 5, 0, 'none'),
+    panelSample(4, 0, 5, 'tanh'),
+    panelSample(1, 784, 10, 'none'),
+    panelSample(31, 63, 65, 'sigmoid'),
+    panelSample(64, 200, 200, 'relu'),
+    panelSample(400, 50, 260, 'gelu'),
+    panelSample(33, 520, 17, 'gelu', false, true),
+    panelSample(2, 9000, 20, 'none', true, true),
+    panelSample(0, 3, 4, 'none', true, true),
   ],
 });
 

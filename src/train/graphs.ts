@@ -152,4 +152,4 @@ export function initialGraph(leaves: readonly StoreLeaf[], seed: number): Graph 
 
 /** Tensors of the store that a graph reads or writes, data left out. */
 export const storeLeavesOf = (graph: Graph): readonly StoreLeaf[] =>
-  graph.leaves.filter((l): l is StoreLeaf => l.kind !== 'input' && l.kind !== 'data');
+  graph.leaves.filter((l): l is StoreLeaf => 'init' in l);

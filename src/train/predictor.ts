@@ -1,13 +1,15 @@
 import { numel } from '../base/tensor-type.ts';
 import type { Shape, TensorType } from '../base/tensor-type.ts';
 import type { StoredTensor } from '../data/safetensors.ts';
+import type { Graph } from '../ir/graph.ts';
 import { openStore } from '../native/native.ts';
 import type { Store } from '../native/native.ts';
 import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import { orOutOfMemory } from './config.ts';
 import type { Model } from './config.ts';
 import { predictionGraph, storeLeavesOf } from './graphs.ts';
-import { Runnable } from './session.ts';
+import type { StoreLeaf } from './graphs.ts';
+import { forget, Forward } from './session.ts';
 import { startStore } from './starts.ts';
 import { checkTensors } from './tensors.ts';
 
@@ -15,6 +17,7 @@ const BATCH = 250;
 /** Plans of other batch sizes that are kept. */
 const KEPT = 4;
 
+type Weights = ReadonlyMap<string, StoredTensor> | null;
 type Input = Float32Array | Int32Array;
 
 export interface PredictorOptions extends OptimizeOptions {
@@ -30,31 +33,36 @@ export class Predictor {
   readonly outputShape: Shape;
   private readonly model: Model;
   private readonly store: Store = openStore();
-  private readonly runs = new Map<number, Runnable>();
+  private readonly runs = new Map<number, Promise<Forward>>();
+  private last: Promise<void> = Promise.resolve();
   private readonly options: PredictorOptions;
+  private readonly leaves: readonly StoreLeaf[];
+  private readonly weights: Weights;
+  /** What the store has: leaves, and what was made of them; and what runs read of it. */
+  private readonly held = new Set<string>();
+  private readonly made = new Set<string>();
+  private readonly reads = new Set<string>();
   /** Predictions in progress: they end before the memory goes. */
   private active = 0;
   private closed = false;
 
-  private constructor(model: Model, outputShape: Shape, options: PredictorOptions) {
+  private constructor(model: Model, graph: Graph, weights: Weights, options: PredictorOptions) {
     this.model = model;
     this.options = options;
-    this.outputShape = outputShape;
+    this.weights = weights;
+    this.leaves = storeLeavesOf(graph);
+    this.outputShape = graph.outputs[0]!.value.type.shape.slice(1);
   }
 
   /** Throws DataError where they are not those of the model. */
-  static async create(
-    model: Model,
-    weights: ReadonlyMap<string, StoredTensor> | null,
-    options: PredictorOptions,
-  ): Promise<Predictor> {
+  static async create(model: Model, weights: Weights, options: PredictorOptions): Promise<Predictor> {
     const graph = predictionGraph(model, 1);
-    const leaves = storeLeavesOf(graph);
-    if (weights) checkTensors(leaves, weights, options.from ?? '');
-    const predictor = new Predictor(model, graph.outputs[0]!.value.type.shape.slice(1), options);
-    const { store } = predictor;
+    const predictor = new Predictor(model, graph, weights, options);
+    const { store, leaves, held } = predictor;
     try {
+      if (weights) checkTensors(leaves, weights, options.from ?? '');
       await startStore(store, leaves, weights, options);
+      for (const { name } of leaves) held.add(name);
     } catch (e) {
       predictor.close();
       throw orOutOfMemory(e);
@@ -62,18 +70,37 @@ export class Predictor {
     return predictor;
   }
 
-  private runnable(batch: number): Runnable {
+  private ready(batch: number): Promise<Forward> {
     let found = this.runs.get(batch);
     if (!found) {
-      found = new Runnable(predictionGraph(this.model, batch), this.options);
+      // One at a time: they share what they make.
+      found = this.last.then(() => this.makeReady(batch));
+      this.last = found.then(ignore, ignore);
+      found.catch(() => this.runs.delete(batch));
       this.runs.set(batch, found);
+      // Predictions in progress may hold those that go.
       const oldest = [...this.runs.keys()].filter((size) => size !== BATCH && size !== batch);
-      for (const size of oldest.slice(0, Math.max(0, oldest.length - KEPT + 1))) {
-        this.runs.get(size)!.close();
-        this.runs.delete(size);
-      }
+      for (const size of oldest.slice(0, Math.max(0, oldest.length - KEPT + 1))) this.runs.delete(size);
     }
     return found;
+  }
+
+  // Weights are there as long as they are needed: those that runs read in another form are forgotten.
+  private async makeReady(batch: number): Promise<Forward> {
+    const { store, options, weights } = this;
+    const forward = new Forward(predictionGraph(this.model, batch), options);
+    for (const name of forward.reads) this.reads.add(name);
+    const isMade = forward.made.every((name) => this.made.has(name));
+    const needed = new Set([...forward.reads, ...(isMade ? [] : forward.sources)]);
+    const lacking = this.leaves.filter(({ name }) => needed.has(name) && !this.held.has(name));
+    await startStore(store, lacking, weights, options);
+    for (const { name } of lacking) this.held.add(name);
+    if (!isMade) await forward.refresh(store, options.threads);
+    for (const name of forward.made) this.made.add(name);
+    const idle = [...this.held].filter((name) => !this.reads.has(name));
+    forget(store, idle);
+    for (const name of idle) this.held.delete(name);
+    return forward;
   }
 
   /**
@@ -95,7 +122,8 @@ export class Predictor {
           declared.map((d, i) => [d.name, inputs[i]!.subarray(from * widths[i]!, (from + batch) * widths[i]!)]),
         );
         const { threads } = this.options;
-        const { arrays } = await this.runnable(batch).run(this.store, given, { steps: 1, threads });
+        const forward = await this.ready(batch);
+        const { arrays } = await forward.run(this.store, given, { steps: 1, threads });
         result.set(arrays['output0'] as Float32Array, from * width);
       }
     } finally {
@@ -113,11 +141,13 @@ export class Predictor {
 
   private free(): void {
     if (this.active > 0) return;
-    for (const run of this.runs.values()) run.close();
+    for (const run of this.runs.values()) run.then((r) => r.close(), ignore);
     this.runs.clear();
     void this.store.close();
   }
 }
+
+const ignore = (): void => {};
 
 // How many examples the arrays hold: the same number in each.
 function examplesOf(

@@ -5,6 +5,8 @@ import { OPS } from '../ops/index.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import { prepare } from '../native/native.ts';
 import type { PreparedPlan, Store } from '../native/native.ts';
+import { splitOnce } from '../rewrite/once.ts';
+import type { Made } from '../rewrite/once.ts';
 import { optimize } from '../rewrite/rules/index.ts';
 import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -18,8 +20,9 @@ export class Runnable {
   readonly plan: Plan;
   private readonly prepared: PreparedPlan;
 
-  constructor(graph: Graph, options: OptimizeOptions = {}) {
-    this.plan = makePlan(optimize(graph, options), { ops: OPS });
+  /** `options` null: the graph has been rewritten already. */
+  constructor(graph: Graph, options: OptimizeOptions | null = {}) {
+    this.plan = makePlan(options ? optimize(graph, options) : graph, { ops: OPS });
     this.prepared = prepare(this.plan.bytes);
   }
 
@@ -46,6 +49,56 @@ export class Runnable {
   close(): void {
     this.prepared.close();
   }
+}
+
+/**
+ * A graph that runs often while weights stay as they are: what follows from them alone lies in the store, made by `refresh`, and is read there. Its bits
+ * are those of the graph as a whole.
+ */
+export class Forward {
+  /** Tensors of the store that runs read, made ones among them. */
+  readonly reads: readonly string[];
+  /** What `refresh` reads. */
+  readonly sources: readonly string[];
+  readonly made: readonly string[];
+  private readonly types: readonly Made[];
+  private readonly once: Runnable | null;
+  private readonly each: Runnable;
+
+  constructor(graph: Graph, options: OptimizeOptions = {}) {
+    const { once, each, made } = splitOnce(optimize(graph, options));
+    this.types = made;
+    this.made = made.map((m) => m.name);
+    this.once = made.length > 0 ? new Runnable(once, null) : null;
+    this.each = new Runnable(each, null);
+    this.reads = this.each.plan.store.map((s) => s.name);
+    this.sources = (this.once?.plan.store ?? []).map((s) => s.name).filter((name) => !this.made.includes(name));
+  }
+
+  /** Makes what runs read besides; a run asked for in the same turn sees the same weights. */
+  async refresh(store: Store, threads: number): Promise<void> {
+    if (!this.once) return;
+    try {
+      for (const { name, type } of this.types) store.write(name, type.dtype, type.shape, null);
+    } catch (e) {
+      throw orOutOfMemory(e);
+    }
+    await this.once.run(store, {}, { steps: 1, threads });
+  }
+
+  run(store: Store, given: Arrays, options: RunOptions): Promise<Ran> {
+    return this.each.run(store, given, options);
+  }
+
+  close(): void {
+    this.once?.close();
+    this.each.close();
+  }
+}
+
+/** Gives the memory of tensors of a store back. */
+export function forget(store: Store, names: Iterable<string>): void {
+  for (const name of names) store.write(name, 'f32', [0], null);
 }
 
 export interface Ran {

@@ -17,7 +17,7 @@ import { startStore } from './starts.ts';
 import { checkTensors, floatsOf } from './tensors.ts';
 import { byOp, profileRows } from './profile.ts';
 import type { ProfileRow } from './profile.ts';
-import { Runnable } from './session.ts';
+import { forget, Forward, Runnable } from './session.ts';
 import type { Arrays, Ran } from './session.ts';
 
 /** Figures of a part of the data: `loss` and the loss's metrics, means over its examples. */
@@ -77,7 +77,7 @@ export class Trainer {
   private readonly store: Store;
   private readonly step: Runnable;
   private readonly leaves: readonly StoreLeaf[];
-  private readonly evaluations = new Map<string, Runnable>();
+  private readonly evaluations = new Map<string, Forward>();
   private readonly resident = new Set<string>();
   private readonly options: TrainerOptions;
   private stepsDone = 0;
@@ -224,7 +224,7 @@ export class Trainer {
 
   // One run that an abort ends after the step in progress; then it throws the reason.
   private async stoppable(
-    runnable: Runnable,
+    runnable: Pick<Runnable, 'run'>,
     given: Arrays,
     steps: number,
     control: Int32Array,
@@ -273,9 +273,7 @@ export class Trainer {
       [rows.subarray(whole), rows.length - whole],
     ] as const) {
       if (index.length === 0) continue;
-      const steps = index.length / batch;
-      const control = new Int32Array(new SharedArrayBuffer(8));
-      const out = await this.stoppable(this.evaluation(part, batch), { index }, steps, control);
+      const out = await this.forward(this.evaluation(part, batch), { index }, index.length / batch);
       for (const [name, values] of Object.entries(out)) {
         for (const v of values) sums[name] = (sums[name] ?? 0) + v;
       }
@@ -283,11 +281,24 @@ export class Trainer {
     return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / rows.length]));
   }
 
-  private evaluation(part: Part, batch: number): Runnable {
+  private async forward(forward: Forward, given: Arrays, steps: number): ReturnType<typeof this.stoppable> {
+    this.checkOpen();
+    const control = new Int32Array(new SharedArrayBuffer(8));
+    try {
+      // Asked for in one turn, so that no training step comes in between.
+      const made = forward.refresh(this.store, this.options.threads);
+      const [out] = await Promise.all([this.stoppable(forward, given, steps, control), made]);
+      return out;
+    } finally {
+      if (!this.closed) forget(this.store, forward.made);
+    }
+  }
+
+  private evaluation(part: Part, batch: number): Forward {
     const key = `${part.name}:${batch}`;
     let found = this.evaluations.get(key);
     if (!found) {
-      found = new Runnable(evaluationGraph(this.model, this.recipes, part, batch), this.config);
+      found = new Forward(evaluationGraph(this.model, this.recipes, part, batch), this.config);
       this.evaluations.set(key, found);
     }
     return found;

@@ -11,7 +11,7 @@ import { hashed, hashedGrad } from '../../src/ops/hashed.ts';
 import { kronLinear, kronLinearAct, kronLinearGrad } from '../../src/ops/kron-linear.ts';
 import { kronAlgebraGrad, kronFactorGrad, kronWeight } from '../../src/ops/kron-weight.ts';
 import { hadamard } from '../../src/ops/hadamard.ts';
-import { linear, linearInputGrad, linearWeightGrad, linearWithSlope } from '../../src/ops/linear.ts';
+import { linear, linearInputGrad, linearPanels, linearWeightGrad, linearWithSlope } from '../../src/ops/linear.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { maxReduce } from '../../src/ops/max-reduce.ts';
 import { modeGram, modeProduct } from '../../src/ops/mode-product.ts';
@@ -19,6 +19,7 @@ import { moeFfn, moeFfnGrad } from '../../src/ops/moe-ffn.ts';
 import { moeRoute } from '../../src/ops/moe-route.ts';
 import { batchnorm, layernorm } from '../../src/ops/norm.ts';
 import { sgd } from '../../src/ops/optimizer.ts';
+import { panels } from '../../src/ops/panels.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
 import { dropout, fill } from '../../src/ops/random.ts';
 import { broadcastTo, sum } from '../../src/ops/reduce.ts';
@@ -76,6 +77,9 @@ export const OP_ERRORS: readonly OpError[] = [
   [matmul, [f32(2, 3), f32(3, 2)], { transA: 0, transB: 7 }, /transB is 7/],
   [linear, [f32(2, 3), f32(4, 5), null, null], { activation: 'none' }, /width is 3 in x f32\[2, 3\], but 5 in weight/],
   [linear, [f32(2, 3), f32(4, 3), f32(3), null], { activation: 'none' }, /out is 4/],
+  [panels, [f32(33, 3)], { panels: 1 }, /33 outputs take 2 panels/],
+  [linearPanels, [f32(2, 3), f32(2, 3, 32), null, null], { out: 32, activation: 'none' }, /32 outputs take 1 panels/],
+  [linearPanels, [f32(2, 3), f32(1, 3, 16), null, null], { out: 3, activation: 'none' }, /32/],
   [linear, [f32(2, 3), f32(4, 3), null, null], { activation: 'swish' }, /activation must be one of none, relu/],
   [linearWithSlope, [f32(2, 3), f32(4, 3), f32(3)], { activation: 'gelu' }, /out is 4/],
   [linearInputGrad, [f32(2, 4), f32(4, 3), f32(2, 4), null], {}, /width is 3/],

@@ -86,7 +86,7 @@ weights(
 
 /** The starts of all leaves, as a training run draws them, from reference numbers. */
 function started(leaf: Leaf, seed: number): NdArray {
-  if (leaf.kind === 'input' || leaf.kind === 'data') throw new Error('no start');
+  if (!('init' in leaf)) throw new Error('no start');
   const { init, name, type } = leaf;
   const random = new Random(keyOf('start', seed, name).join());
   const next = (): number =>
