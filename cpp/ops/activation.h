@@ -1,7 +1,8 @@
 // The activations that products apply to a tile while it is in registers. Indices are those of the `activation`
 // attribute.
 #pragma once
-#include "simd/math.h"
+#include "ops/rows.h"
+#include "simd/gelu.h"
 
 namespace tenon::TENON_ISA {
 
@@ -28,24 +29,39 @@ TENON_INLINE vf activate(vf x) {
 // y = activate(x) and its derivative there.
 template <uint32_t kind>
 TENON_INLINE void activate_with_slope(vf x, vf& y, vf& slope) {
-  if constexpr (kind == kGelu) return gelu_with_slope(x, y, slope);
   y = activate<kind>(x);
   if constexpr (kind == kNone) slope = splat(1);
   if constexpr (kind == kRelu) slope = select(x > 0.0f, splat(1), zero());
+  if constexpr (kind == kGelu) slope = gelu_slope(x);
   if constexpr (kind == kGeluTanh) slope = gelu_tanh_slope(x);
   if constexpr (kind == kSilu) slope = silu_slope(x);
   if constexpr (kind == kTanh) slope = 1.0f - y * y;
   if constexpr (kind == kSigmoid) slope = y * (1.0f - y);
 }
 
+// Vectors that gelu takes step by step.
+constexpr int kTogether = 2;
+template <uint32_t kind, int n>
+TENON_INLINE void activate(vf (&x)[n]) {
+  if constexpr (kind == kGelu) return gelu(x);
+  for (int i = 0; i < n; i++) x[i] = activate<kind>(x[i]);
+}
+template <uint32_t kind, int n>
+TENON_INLINE void activate_with_slope(const vf (&x)[n], vf (&y)[n], vf (&slope)[n]) {
+  if constexpr (kind == kGelu) return gelu_with_slope(x, y, slope);
+  for (int i = 0; i < n; i++) activate_with_slope<kind>(x[i], y[i], slope[i]);
+}
+
 // In place over rows of n numbers, `row` apart.
 template <uint32_t kind>
 TENON_INLINE void activate_each(float* p, int64_t row, int64_t rows, int64_t n) {
-  for (; rows > 0; rows--, p += row) {
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) store(p + i, activate<kind>(load(p + i)));
-    if (i < n) store_first(p + i, activate<kind>(load_first(p + i, static_cast<int>(n - i))), static_cast<int>(n - i));
-  }
+  for (; rows > 0; rows--, p += row)
+    for_vectors<kTogether>(n, [&](auto vectors, int64_t i) {
+      vf x[vectors.kCount];
+      vectors.load(p + i, x);
+      activate<kind>(x);
+      vectors.store(p + i, x);
+    });
 }
 
 // dy times the slope at z: the output of relu, tanh and sigmoid, the input of the others.

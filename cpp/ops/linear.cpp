@@ -40,11 +40,12 @@ struct Forward {
 // y becomes activation(z) and z its slope, n of them.
 template <uint32_t kind>
 void keep_slopes(float* z, float* y, int64_t n) {
-  for_lanes(static_cast<uint64_t>(n), [&](uint64_t i, int count) {
-    vf value, slope;
-    activate_with_slope<kind>(load_part(z + i, count), value, slope);
-    store_part(y + i, value, count);
-    store_part(z + i, slope, count);
+  for_vectors<kTogether>(n, [&](auto vectors, int64_t i) {
+    vf x[vectors.kCount], value[vectors.kCount], slope[vectors.kCount];
+    vectors.load(z + i, x);
+    activate_with_slope<kind>(x, value, slope);
+    vectors.store(y + i, value);
+    vectors.store(z + i, slope);
   });
 }
 using KeepSlopes = void (*)(float*, float*, int64_t);

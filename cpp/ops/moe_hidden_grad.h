@@ -64,22 +64,26 @@ struct MoeHiddenGrad {
       const float* before = g.h + choice * l.made() + col;
       const vf gate = splat(l.gate[choice]);
       vf sum = zero();
-      for (int j = 0; j < (whole ? kTileCols : cols); j += kLanes) {
-        const int count = whole ? kLanes : static_cast<int>(least(kLanes, cols - j));
-        const vf back = load_part(c + j, count);
-        vf a, slope;
-        activate_with_slope<kind>(load_part(before + j, count), a, slope);
-        const vf da = gate * back;
+      for_vectors<kTogether>(whole ? kTileCols : cols, [&](auto vectors, int64_t j) {
+        constexpr int n = vectors.kCount;
+        vf z[n], a[n], slope[n], back[n], u[n], da[n];
+        vectors.load(before + j, z);
+        vectors.load(c + j, back);
+        activate_with_slope<kind>(z, a, slope);
+        for (int k = 0; k < n; k++) da[k] = gate * back[k];
         if (l.gated) {
-          const vf u = load_part(before + l.hidden + j, count);
-          store_part(du + j, da * a, count);
-          a *= u;
-          slope *= u;
+          vectors.load(before + l.hidden + j, u);
+          for (int k = 0; k < n; k++) z[k] = da[k] * a[k];
+          vectors.store(du + j, z);
+          for (int k = 0; k < n; k++) a[k] *= u[k], slope[k] *= u[k];
         }
-        store(kept + j, a);
-        sum = muladd(a, back, sum);
-        store_part(c + j, da * slope, count);
-      }
+        for (int k = 0; k < n; k++) {
+          store(kept + j + k * kLanes, a[k]);
+          sum = muladd(a[k], back[k], sum);
+          slope[k] *= da[k];
+        }
+        vectors.store(c + j, slope);
+      });
       *g.dg_part(panel, s + i) = hsum(sum);
     }
   }

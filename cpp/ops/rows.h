@@ -34,6 +34,26 @@ TENON_INLINE void for_lanes(uint64_t n, Body body) {
   if (i < n) body(i, static_cast<int>(n - i));
 }
 
+// n vectors of a row, the last one of `count` floats.
+template <int n>
+struct Vectors {
+  static constexpr int kCount = n;
+  int count = kLanes;
+  void load(const float* p, vf (&v)[n]) const {
+    for (int i = 0; i < n; i++) v[i] = load_part(p + i * kLanes, i + 1 < n ? kLanes : count);
+  }
+  void store(float* p, const vf (&v)[n]) const {
+    for (int i = 0; i < n; i++) store_part(p + i * kLanes, v[i], i + 1 < n ? kLanes : count);
+  }
+};
+// body(Vectors, i): n vectors at a time, then one.
+template <int n, typename Body>
+TENON_INLINE void for_vectors(int64_t count, Body body) {
+  int64_t i = 0;
+  for (; i + n * kLanes <= count; i += n * kLanes) body(Vectors<n>{}, i);
+  for (; i < count; i += kLanes) body(Vectors<1>{count - i < kLanes ? static_cast<int>(count - i) : kLanes}, i);
+}
+
 // y[i] = f(x[i]); y may be x.
 template <typename F>
 TENON_INLINE void map_row(float* y, const float* x, uint64_t n, F f) {

@@ -1,4 +1,4 @@
-// exp, log, erf to 1 unit in the last place, tanh to 1.2, sigmoid to 2 (test/ops/ulps.test.ts), gelu, of a vector. Each
+// exp, log, erf to 1 unit in the last place, tanh to 1.2, sigmoid to 2 (test/ops/ulps.test.ts) of a vector. Each
 // lane is independent of its neighbours, so tails padded with zeros give the same bits as whole vectors. NaN in, NaN
 // out. Polynomials are minimax fits of our own, weighted for relative error, in Horner's form with the constant term
 // first.
@@ -96,38 +96,6 @@ TENON_INLINE vf erf(vf x) {
 // x within [-limit, limit]; NaN stays NaN. Slopes are flat outside, where their formulas would meet 0 * infinity.
 TENON_INLINE vf clamp(vf x, float limit) { return select(abs(x) > limit, with_sign(splat(limit), x), x); }
 
-constexpr float kTailLog[] = {1.1511114835739136f,     0.45915892720222473f,    0.05261927843093872f,
-                              -0.007193222176283598f,  0.00018911277584265918f, 0.0001935984764713794f,
-                              -5.2728006266988814e-5f, 7.082181127771037e-6f,   -5.117169621371431e-7f,
-                              1.5811995268677492e-8f};
-constexpr float kExp2Tail[] = {0.6931471824645996f,   0.24022647738456726f,  0.055503323674201965f,
-                               0.009618437848985195f, 0.001339887734502554f, 0.0001535332849016413f};
-
-// 2 P(X <= x) of a standard normal X: the tail beyond |x| is 2^-(|x| q(|x|)), so that small ones keep their precision.
-// Below -5.7 it is 0.
-TENON_INLINE vf twice_normal_cdf(vf x) {
-  const vf u = abs(x);
-  const vf y = -u * polynomial(u, kTailLog);
-  vi n;
-  const vf r = y - round_small(y, n);
-  const vf power = muladd(polynomial(r, kExp2Tail), r, splat(1.0f)) * from_bits((n + 127) << 23);
-  const vf tail = select(u > 5.7f, zero(), power);
-  return select(x > 0.0f, 2.0f - tail, tail);
-}
-
-// x * P(X <= x), and its derivative.
-TENON_INLINE vf gelu(vf x) { return 0.5f * x * twice_normal_cdf(x); }
-TENON_INLINE void gelu_with_slope(vf x, vf& y, vf& slope) {
-  const vf p = twice_normal_cdf(x);
-  y = 0.5f * x * p;
-  x = clamp(x, 16.0f);
-  slope = muladd(x * 0.39894228040143f, exp(-0.5f * x * x), 0.5f * p);
-}
-TENON_INLINE vf gelu_slope(vf x) {
-  vf y, slope;
-  gelu_with_slope(x, y, slope);
-  return slope;
-}
 // The tanh approximation of gelu and its derivative.
 TENON_INLINE vf gelu_tanh(vf x) {
   const vf u = 0.79788456080287f * x * muladd(x * x, splat(0.044715f), splat(1.0f));

@@ -3,8 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { OpDef } from '../../src/ir/op.ts';
 import { info } from '../../src/native/native.ts';
-import { erf, exp, log, sigmoid, tanh } from '../../src/ops/elementwise.ts';
-import { erf as erfOf, sigmoid as sigmoidOf } from '../../src/ops/lib/special.ts';
+import { erf, exp, gelu, log, sigmoid, tanh } from '../../src/ops/elementwise.ts';
+import { erf as erfOf, normalCdf, sigmoid as sigmoidOf } from '../../src/ops/lib/special.ts';
 import { runOp } from '../support/run-op.ts';
 
 /** The f32 numbers from `low` to `high`, both of one sign, of which every one has as many in between: some `count`. */
@@ -27,6 +27,13 @@ const CASES: readonly (readonly [op: OpDef, of: (x: number) => number, at: Float
   [tanh, Math.tanh, around(1e-30, 20), 1.2],
   [erf, erfOf, around(1e-30, 5), 1],
   [sigmoid, sigmoidOf, around(1e-7, 80), 2],
+  [
+    gelu,
+    (x) => x * normalCdf(x),
+    Float64Array.of(...numbersBetween(1e-30, 20, COUNT), ...numbersBetween(-1e-30, -1, COUNT)),
+    4,
+  ],
+  [gelu, (x) => x * normalCdf(x), numbersBetween(-1, -5.5, COUNT), 40],
 ];
 
 const ulps = suite('elementary functions: units in the last place');
