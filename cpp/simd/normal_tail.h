@@ -143,7 +143,7 @@ struct TailAt {
   void factor(vf (&y)[n]) const { polynomials(kNormalTail.factor, y); }
 };
 #else
-constexpr float kFarthest = 11.0f;  // the tail is next to nothing from there on, but of normal numbers
+constexpr float kFarthest = 11.0f;  // the tail is 0 from there on
 constexpr float kTailLog[] = {-1.0f,           -1.15110719f,    -0.459192097f,  -0.05253217f,     0.00708239619f,
                               -0.00011016889f, -0.00022726458f, 6.1506973e-05f, -8.45281556e-06f, 6.29320368e-07f,
                               -2.00747738e-08f};
@@ -170,7 +170,7 @@ struct TailAt {
     polynomials_of(u, kTailLog, log);
     for (int i = 0; i < n; i++) log[i] -= round_small(log[i], whole[i]);
     polynomials_of(log, kExp2, t);
-    for (int i = 0; i < n; i++) t[i] = from_bits(bits(t[i]) + (whole[i] << 23));
+    for (int i = 0; i < n; i++) t[i] = select(u[i] < kFarthest, from_bits(bits(t[i]) + (whole[i] << 23)), zero());
   }
   void factor(vf (&y)[n]) const { polynomials_of(u, kTailFactor, y); }
 };

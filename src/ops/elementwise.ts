@@ -170,7 +170,7 @@ export const sigmoid = unary('sigmoid', {
 });
 export const gelu = unary('gelu', {
   doc: 'x·Φ(x), Φ the distribution of the standard normal: the exact form, by erf (Hendrycks and Gimpel 2016).',
-  of: (x) => x * normalCdf(x),
+  of: (x) => (x === -Infinity ? 0 : x * normalCdf(x)),
   slope: fromInput(() => geluGrad),
   flops: EXP,
 });
