@@ -44,6 +44,27 @@ def conv(name, batch, cin, h, w, cout, k, pad):
     return {f'{name}/fwd': forward, f'{name}/fwdbwd': both}
 
 
+def attention(name, batch, tokens, heads, width, causal):
+    leaves = [torch.randn(batch, heads, tokens, width) for _ in range(3)]
+    mask = torch.full((tokens, tokens), float('-inf')).triu(1) if causal else 0
+    dy = torch.randn_like(leaves[0])
+
+    def attend(q, k, v):
+        return torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(width) + mask, -1) @ v
+
+    def forward():
+        with torch.no_grad():
+            attend(*leaves)
+
+    def both():
+        for t in leaves:
+            t.requires_grad_(True)
+            t.grad = None
+        attend(*leaves).backward(dy)
+
+    return {f'{name}/fwd': forward, f'{name}/fwdbwd': both}
+
+
 class Block(nn.Module):
     """A transformer block with its norms in front, causal attention, exact gelu."""
 
@@ -109,7 +130,7 @@ def train(name, kind, batch):
     return {name: step}
 
 
-KINDS = {'gemm': gemm, 'conv': conv, 'train': train}
+KINDS = {'gemm': gemm, 'conv': conv, 'attention': attention, 'train': train}
 
 
 def median_ms(run, seconds):

@@ -730,6 +730,23 @@ struct RepeatAffineAttrs {
   }
 };
 
+struct RepeatDotAttrs {
+  uint32_t rounds;
+  float a;
+  float b;
+  __attribute__((always_inline)) static inline RepeatDotAttrs read(const uint64_t* words) {
+    RepeatDotAttrs a;
+    a.rounds = static_cast<uint32_t>(words[0]);
+    double a_word;
+    __builtin_memcpy(&a_word, words + 1, sizeof a_word);
+    a.a = static_cast<float>(a_word);
+    double b_word;
+    __builtin_memcpy(&b_word, words + 2, sizeof b_word);
+    a.b = static_cast<float>(b_word);
+    return a;
+  }
+};
+
 struct ReshapeAttrs {
   uint32_t dims_rank;
   uint64_t dims[8];

@@ -84,6 +84,7 @@ extern const Kernel reciprocal_kernel;
 extern const Kernel relu_kernel;
 extern const Kernel relu_grad_kernel;
 extern const Kernel repeat_affine_kernel;
+extern const Kernel repeat_dot_kernel;
 extern const Kernel rsqrt_kernel;
 extern const Kernel scatter_rows_kernel;
 extern const Kernel sgd_kernel;
@@ -191,6 +192,7 @@ static const Kernel* const kKernels[] = {
     &relu_kernel,  // relu
     &relu_grad_kernel,  // relu_grad
     &repeat_affine_kernel,  // repeat_affine
+    &repeat_dot_kernel,  // repeat_dot
     nullptr,  // reshape
     &rsqrt_kernel,  // rsqrt
     &scatter_rows_kernel,  // scatter_rows

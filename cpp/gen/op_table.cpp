@@ -944,6 +944,18 @@ const AttrSpec k_repeat_affine_attrs[] = {
     {"shift", AttrKind::kF32, 1},
 };
 
+const ArgSpec k_repeat_dot_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_repeat_dot_out[] = {
+    {"y", DType::kF32, false, false, false, 0, 0, {}},
+};
+const AttrSpec k_repeat_dot_attrs[] = {
+    {"rounds", AttrKind::kU32, 1},
+    {"a", AttrKind::kF32, 1},
+    {"b", AttrKind::kF32, 1},
+};
+
 const ArgSpec k_reshape_in[] = {
     {"x", DType::kF32, true, false, false, 0, 0, {}},
 };
@@ -1340,6 +1352,7 @@ const OpInfo kOps[] = {
     {"relu", k_relu_in, 1, k_relu_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"relu_grad", k_relu_grad_in, 2, k_relu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"repeat_affine", k_repeat_affine_in, 1, k_repeat_affine_out, 1, k_repeat_affine_attrs, 3, 3, {0, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"repeat_dot", k_repeat_dot_in, 1, k_repeat_dot_out, 1, k_repeat_dot_attrs, 3, 3, {0, -1, -1, -1}, false, false, RowsKind::kNone},
     {"reshape", k_reshape_in, 1, k_reshape_out, 1, k_reshape_attrs, 1, 9, {-1, -1, -1, -1}, true, true, RowsKind::kNone},
     {"rsqrt", k_rsqrt_in, 1, k_rsqrt_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"scatter_rows", k_scatter_rows_in, 2, k_scatter_rows_out, 1, k_scatter_rows_attrs, 1, 1, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
@@ -1370,8 +1383,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
-const uint32_t kOpCount = 106;
-const uint64_t kOpTableHash = 0x2cd398eed9b7d127u;
+const uint32_t kOpCount = 107;
+const uint64_t kOpTableHash = 0x282bad0e10534f6cu;
 // clang-format on
 
 }  // namespace tenon

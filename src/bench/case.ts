@@ -1,8 +1,16 @@
+/** FLOPs by the operands of their products. */
+export interface Least {
+  readonly f32: number;
+  readonly bf16: number;
+}
+
 /** Something to time: one call does `steps` steps' work. */
 export interface Case {
   readonly name: string;
-  /** Useful floating-point operations of a step. */
+  /** Useful floating-point operations of a step, as the plain way counts them; 0 where none are counted. */
   readonly flop: number;
+  /** What multiply-add units must do of them at the least, unless it is all of them in f32. */
+  readonly least?: Least;
   /** Bytes that a step must move between memory and core; where it is said, it is what limits the case. */
   readonly bytes?: number;
   /** Examples of a step of training; 0 where it is no training. */

@@ -29,13 +29,22 @@ export interface CompareOptions {
 
 const middle = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
 
-/** The least time that arithmetic and memory allow, in ms: FLOPs over the peak, declared bytes over the bandwidth. */
-const floorOf = (c: Case, roof: Roofline): number => Math.max(c.flop / roof.gflops, (c.bytes ?? 0) / roof.gbs) / 1e6;
+/** The least time that arithmetic and memory allow, in ms: FLOPs over the peaks, declared bytes over the bandwidth. */
+function floorOf(c: Case, roof: Roofline): number {
+  const { f32, bf16 } = c.least ?? { f32: c.flop, bf16: 0 };
+  return Math.max(f32 / roof.gflops + bf16 / roof.bf16Gflops, (c.bytes ?? 0) / roof.gbs) / 1e6;
+}
 
 /** Times a line's cases here and at the peers, in turn, round by round. */
-export async function compare(line: CaseLine, options: CompareOptions): Promise<readonly BenchRow[]> {
-  const { threads, seconds, rounds, peers, roof } = options;
-  const cases = casesOf(line, threads);
+export const compare = (line: CaseLine, options: CompareOptions): Promise<readonly BenchRow[]> =>
+  compareCases(line, casesOf(line, options.threads), options);
+
+/** The same of cases that are there already. */
+export async function compareCases(
+  line: CaseLine,
+  cases: readonly Case[],
+  { threads, seconds, rounds, peers, roof }: CompareOptions,
+): Promise<readonly BenchRow[]> {
   const times = new Map<string, number[]>();
   const errors = new Map<string, string>();
   const note = (key: string, ms: number): void => void times.set(key, [...(times.get(key) ?? []), ms]);

@@ -1,4 +1,5 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
+import { attention } from './cases/attention.ts';
 import { conv } from './cases/conv.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { dense, phc, phm } from './cases/kron.ts';
@@ -12,6 +13,7 @@ export const KINDS: readonly CaseKind[] = [
   gemm,
   gemmBf16,
   conv,
+  attention,
   moe,
   moeFew,
   dense,

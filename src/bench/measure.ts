@@ -29,4 +29,5 @@ export async function medianOf(run: () => Promise<unknown>, seconds: number): Pr
   throw new Error(String('error' in result ? result.error : result.state));
 }
 
-export const gflops = (c: Case, ms: number): number => c.flop / ms / 1e6;
+/** Null where a case counts no FLOPs. */
+export const gflops = (c: Case, ms: number): number | null => (c.flop > 0 ? c.flop / ms / 1e6 : null);

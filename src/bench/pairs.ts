@@ -10,7 +10,7 @@ export interface PairRow {
   /** Medians over the rounds. */
   readonly ms: number;
   readonly overMs: number;
-  readonly gflops: number;
+  readonly gflops: number | null;
   /** Median of the rounds' ratios of the case to the other, and what the middle half of them lies between. */
   readonly ratio: number;
   readonly low: number;

@@ -82,18 +82,32 @@ export function forwardBackward(
   return b.finish([{ name: 'y', value: y }, ...grads.map((value, i) => ({ name: `d${i}`, value: value! }))]);
 }
 
-/** Both of them as cases; backward counts twice forward's FLOPs. */
+export interface BothWays {
+  /** FLOPs forward, as the plain way counts them. */
+  readonly flop: number;
+  /** FLOPs of the gradients, as a multiple of those forward: 2 unless said. */
+  readonly backward?: number;
+  /** The share of the FLOPs that the way with the fewest makes: 1 unless said. */
+  readonly least?: number;
+  /** So many inputs, the first, have gradients: all unless said. */
+  readonly trained?: number;
+}
+
+/** Both of them as cases. */
 export function forwardAndBackward(
   name: string,
-  flop: number,
+  { flop, backward = 2, least = 1, trained }: BothWays,
   inputs: readonly TensorType[],
   build: (b: GraphBuilder, x: readonly Value[]) => Value,
   threads: number,
-  trained = inputs.length,
 ): readonly Case[] {
-  const [once, both] = [forward(inputs, build), forwardBackward(inputs, build, trained)];
-  return [
-    { name: `${name}/fwd`, flop, items: 0, steps: 1, run: runner(once, threads) },
-    { name: `${name}/fwdbwd`, flop: 3 * flop, items: 0, steps: 1, run: runner(both, threads) },
-  ];
+  const way = (part: string, times: number, graph: Graph): Case => ({
+    name: `${name}/${part}`,
+    flop: flop * times,
+    least: { f32: flop * times * least, bf16: 0 },
+    items: 0,
+    steps: 1,
+    run: runner(graph, threads),
+  });
+  return [way('fwd', 1, forward(inputs, build)), way('fwdbwd', 1 + backward, forwardBackward(inputs, build, trained))];
 }

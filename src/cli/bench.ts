@@ -15,6 +15,7 @@ import { benchOver } from './bench-over.ts';
 import type { CommandDef, Options } from './command.ts';
 import { quantityOption, SECONDS, textOption, wholeOption } from './command.ts';
 import { table } from './format.ts';
+import { interruptSignal } from './interrupt.ts';
 import { EXIT, Exit } from './io.ts';
 import type { Io } from './io.ts';
 import { threadsOf } from './load.ts';
@@ -60,22 +61,31 @@ async function timed(io: Io, options: Options): Promise<number> {
   const seconds = given.seconds ?? 0.3;
   const rounds = given.rounds ?? (withPeers ? 3 : 1);
   const peers = withPeers ? await openPeers(io, threads) : [];
+  const rows: BenchRow[] = [];
+  const signal = interruptSignal();
   try {
     const roof = await roofline(threads);
     sayMachine(io, roof, peers);
-    const rows: BenchRow[] = [];
     for (const line of lines) {
       const found = await compare(line, { threads, seconds, rounds, peers, roof });
       rows.push(...found);
       if (io.json) found.forEach((row) => io.data(row));
       else if (io.isTerminal) io.err(io.colors.dim(line.name));
+      await signalsSeen();
+      signal.throwIfAborted();
     }
-    if (!io.json) for (const text of benchTable(rows, peers)) io.out(text);
     return EXIT.done;
+  } catch (e) {
+    throw signal.aborted ? new Exit(EXIT.interrupted, 'interrupted') : e;
   } finally {
+    // What was timed until then, whatever ended it.
+    if (!io.json && rows.length > 0) for (const text of benchTable(rows, peers)) io.out(text);
     for (const peer of peers) peer.close();
   }
 }
+
+// They come between turns of the event loop, which a case without a peer never waits for.
+const signalsSeen = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 // Sizes that came from the command line need not go together.
 function sayUnfit(e: unknown): never {
@@ -117,12 +127,14 @@ function sayMachine(io: Io, roof: Roofline, peers: readonly Peer[]): void {
   if (io.json) {
     const none = { ratio: null, ofRoof: null, peer: 'ours', threads: roof.threads };
     io.data({ case: 'machine/multiply-add', ...none, ms: null, gflops: roof.gflops });
+    io.data({ case: 'machine/multiply-add-bf16', ...none, ms: null, gflops: roof.bf16Gflops });
     return io.data({ case: 'machine/read', ...none, ms: null, gflops: null, gbs: roof.gbs });
   }
   const cpu = cpus()[0]?.model.trim() ?? 'unknown processor';
   const beside = peers.map((p) => `, ${p.name} ${p.version}`).join('');
   io.out(io.colors.dim(`${cpu}, ${isa}, threads: ${roof.threads}, node ${process.versions.node}${beside}`));
-  io.out(`roofline: ${roof.gflops.toFixed(0)} GFLOP/s multiply-add, ${roof.gbs.toFixed(1)} GB/s read from memory`);
+  const [f32, bf16] = [roof.gflops, roof.bf16Gflops].map((n) => n.toFixed(0));
+  io.out(`roofline: ${f32} GFLOP/s multiply-add, ${bf16} of bf16, ${roof.gbs.toFixed(1)} GB/s read from memory`);
 }
 
 const digits = (n: number | null, places: number): string => (n === null ? '-' : n.toFixed(places));
@@ -146,5 +158,7 @@ function benchTable(rows: readonly BenchRow[], peers: readonly Peer[]): readonly
       }),
     ];
   });
-  return table(['case', 'ms', 'GFLOP/s', 'of roofline', ...peers.flatMap((p) => [`${p.name} ms`, 'ratio'])], cells);
+  const head = ['case', 'ms', 'GFLOP/s', 'of roofline', ...peers.flatMap((p) => [`${p.name} ms`, 'ratio'])];
+  const beyond = rows.some((r) => r.ofRoof !== null && r.ofRoof > 1.005);
+  return [...table(head, cells), ...(beyond ? ['more than 100%: caches held what the roofline has from memory'] : [])];
 }

@@ -1,5 +1,5 @@
 import type { ProfileRow } from '../train/profile.ts';
-import { table } from './format.ts';
+import { short, table } from './format.ts';
 
 const rate = (work: number, ms: number): string => (work === 0 || ms === 0 ? '-' : (work / ms / 1e6).toFixed(1));
 
@@ -12,12 +12,13 @@ export function profileTable(rows: readonly ProfileRow[]): readonly string[] {
     r.ms.toFixed(4),
     `${total > 0 ? ((100 * r.ms) / total).toFixed(1) : '0.0'}%`,
     rate(r.flops, r.ms),
+    short(r.bytes),
     rate(r.bytes, r.ms),
   ];
   const sum = (of: (r: ProfileRow) => number): number => rows.reduce((s, r) => s + of(r), 0);
   const all = { uses: sum((r) => r.uses), ms: total, flops: sum((r) => r.flops), bytes: sum((r) => r.bytes) };
   return table(
-    ['op', 'uses', 'ms a step', 'share', 'GFLOP/s', 'GB/s'],
+    ['op', 'uses', 'ms a step', 'share', 'GFLOP/s', 'bytes', 'GB/s'],
     [...rows.map((r) => cells(r.op, r)), cells('a step', all)],
   );
 }

@@ -71,6 +71,8 @@ export const train: CommandDef = {
       report(io, options['test'] === true ? await trainer.evaluate('test') : null, save);
       return EXIT.done;
     } catch (e) {
+      display.live.stop();
+      if (profile && signal.aborted) sayProfile(io, trainer);
       throw signal.aborted ? new Exit(EXIT.interrupted, 'interrupted') : e;
     } finally {
       display.live.stop();

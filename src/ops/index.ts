@@ -54,7 +54,7 @@ import { panels } from './panels.ts';
 import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './pool.ts';
 import { dropout, fill, randomNormal } from './random.ts';
 import { broadcastTo, sum } from './reduce.ts';
-import { repeatAffine } from './repeat.ts';
+import { repeatAffine, repeatDot } from './repeat.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
 import { sparseProject, sparseProjectCsr } from './sparse-project.ts';
@@ -142,6 +142,7 @@ export const OPS: readonly OpDef[] = [
   relu,
   reluGrad,
   repeatAffine,
+  repeatDot,
   reshape,
   rsqrt,
   scatterRows,

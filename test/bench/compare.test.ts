@@ -1,13 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compare } from '../../src/bench/compare.ts';
+import { compareCases, compare } from '../../src/bench/compare.ts';
 import { casesOf, KINDS, matcher, ownLines, parseLines } from '../../src/bench/kinds.ts';
+import type { Case } from '../../src/bench/case.ts';
 import type { Peer } from '../../src/bench/peer.ts';
 import { onnxruntime } from '../../src/bench/peers/onnxruntime.ts';
 import { torch } from '../../src/bench/peers/torch.ts';
 
 const bench = suite('bench');
-const roof = { threads: 1, gflops: 100, gbs: 20 };
+const roof = { threads: 1, gflops: 100, bf16Gflops: 200, gbs: 20 };
 const [line] = parseLines('gemm/4x4x4 gemm 4 4 4  # small\n\nother/x unknown 1');
 
 bench('lines are read, comments and empty ones left out', () => {
@@ -51,6 +52,25 @@ bench('ours and a peer in turn, each round; the ratio is of the middle rounds', 
   assert.is(slow.ms, 1000);
   assert.is(slow.ratio, 1000 / ours.ms!);
   assert.is(slow.gflops, 128 / 1000 / 1e6);
+});
+
+bench('the floor is of each precision at its own peak, or of memory', async () => {
+  const shareOf = async (more: Partial<Case>): Promise<readonly [ms: number, share: number, gflops: number | null]> => {
+    const c: Case = { name: 'c', flop: 3e6, items: 0, steps: 1, run: () => {}, ...more };
+    const [row] = await compareCases(line!, [c], { threads: 1, seconds: 0.001, rounds: 1, peers: [], roof });
+    return [row!.ms!, row!.ofRoof!, row!.gflops];
+  };
+  const near = (found: number, expected: number): void => assert.ok(Math.abs(found / expected - 1) < 1e-9);
+  const [plain, mixed, memory] = [
+    await shareOf({}),
+    await shareOf({ least: { f32: 1e6, bf16: 1e6 } }),
+    await shareOf({ flop: 0, bytes: 2e6 }),
+  ];
+  near(plain[0] * plain[1], 0.03);
+  near(mixed[0] * mixed[1], 0.015);
+  near(memory[0] * memory[1], 0.1);
+  near(mixed[2]! * mixed[0], 3);
+  assert.is(memory[2], null);
 });
 
 for (const def of [torch, onnxruntime]) {

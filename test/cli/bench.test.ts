@@ -11,7 +11,7 @@ bench('the machine, its roofline, a case a row', async () => {
   const { code, out } = await run('--filter', 'gemm/64x', '--seconds', '0.01s', '--threads', '1');
   assert.is(code, 0);
   assert.match(out, /^.*threads: 1, node/m);
-  assert.match(out, /^roofline: \d+ GFLOP\/s multiply-add, [\d.]+ GB\/s read from memory$/m);
+  assert.match(out, /^roofline: \d+ GFLOP\/s multiply-add, \d+ of bf16, [\d.]+ GB\/s read from memory$/m);
   assert.match(out, /^case +ms +GFLOP\/s +of roofline$/m);
   assert.match(out, /^gemm\/64x200x784 +[\d.]+ +[\d.]+ +\d+%$/m);
 });
@@ -22,7 +22,7 @@ bench('--json: rows with the keys of the contract', async () => {
   const rows = jsonLines(out);
   assert.equal(
     rows.map((r) => r['case']),
-    ['machine/multiply-add', 'machine/read', 'gemm/64x200x784'],
+    ['machine/multiply-add', 'machine/multiply-add-bf16', 'machine/read', 'gemm/64x200x784'],
   );
   for (const row of rows) {
     for (const key of ['case', 'peer', 'threads', 'ms', 'gflops', 'ratio']) assert.ok(key in row, key);

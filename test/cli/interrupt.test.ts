@@ -6,6 +6,7 @@ import { Study } from '../../src/study/study.ts';
 import {
   workersOf,
   isRunning,
+  jsonLines,
   shellCommand,
   sleep,
   startTenon,
@@ -94,6 +95,27 @@ interrupts('train ends at a signal with exit code 130', async () => {
   child.kill('SIGINT');
   const { code, err } = await ended;
   assert.equal([code, err.includes('interrupted')], [130, true]);
+});
+
+interrupts('train --profile then says where the time went until the signal', async () => {
+  const child = startTenon(['train', file, '--seed', '1', '--epochs', '100000', '--json', '--profile']);
+  const ended = whenEnded(child);
+  await new Promise((resolve) => child.stdout!.once('data', resolve));
+  child.kill('SIGINT');
+  const { code, out } = await ended;
+  assert.is(code, 130);
+  const rows = jsonLines(out).find((e) => e['event'] === 'profile')!['rows'] as readonly { ms: number }[];
+  assert.ok(rows[0]!.ms > 0);
+});
+
+interrupts('bench prints what it has timed until the signal', async () => {
+  const child = startTenon(['bench', '--threads', '1', '--seconds', '0.05s', '--filter', 'gemm', '--json']);
+  const ended = whenEnded(child);
+  child.stdout!.once('data', () => child.kill('SIGINT'));
+  const { code, out, err } = await ended;
+  const cases = jsonLines(out).map((row) => String(row['case']));
+  assert.equal([code, err], [130, 'interrupted\n']);
+  assert.ok(cases.includes('gemm/256x256x256') && !cases.includes('gemm_bf16/1024x768x3072'), cases.join());
 });
 
 interrupts('on a terminal the bar is drawn, and the cursor comes back', async () => {

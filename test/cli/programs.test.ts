@@ -165,7 +165,7 @@ programs('info names the machine and every op', async () => {
 programs('train --profile says where the time of a step goes', async () => {
   const { code, out } = await run('train', small, '--seed', '1', '--epochs', '1', '--profile');
   assert.is(code, 0);
-  assert.match(out, /^op +uses +ms a step +share +GFLOP\/s +GB\/s$/m);
+  assert.match(out, /^op +uses +ms a step +share +GFLOP\/s +bytes +GB\/s$/m);
   assert.match(out, /^a step +\d+ +\S+ +100\.0%/m);
   const events = jsonLines((await run('train', small, '--seed', '1', '--epochs', '1', '--profile', '--json')).out);
   const event = events.find((e) => e['event'] === 'profile') as { rows: readonly object[] };

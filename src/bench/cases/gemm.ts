@@ -20,7 +20,9 @@ const product = (kind: string, precision: Precision): CaseKind => ({
     const [m, n, k] = words.map(Number) as [number, number, number];
     const attrs = { transA: 0, transB: 0, precision };
     const graph = forward([f32(m, k), f32(k, n)], (b, [x, y]) => b.one(matmul, [x!, y!], attrs));
-    return [{ name, flop: 2 * m * n * k, items: 0, steps: 1, run: runner(graph, threads) }];
+    const flop = 2 * m * n * k;
+    const least = { f32: 0, bf16: 0, [precision]: flop };
+    return [{ name, flop, least, items: 0, steps: 1, run: runner(graph, threads) }];
   },
 });
 

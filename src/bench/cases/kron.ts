@@ -18,7 +18,7 @@ export const dense: CaseKind = {
     const build = (b: Builder, [x, w, bias]: readonly Value[]): Value =>
       b.one(linear, [x!, w!, bias!, null], { activation: 'none', precision: 'f32' });
     const types = [f32(batch, ins), f32(outs, ins), f32(outs)];
-    return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
+    return forwardAndBackward(name, { flop: 2 * batch * ins * outs }, types, build, threads);
   },
 };
 
@@ -31,7 +31,7 @@ export const phm: CaseKind = {
     const types = [f32(batch, ins), f32(n, n, n), f32(n, outs / n, ins / n), f32(outs)];
     const build = (b: Builder, [x, a, f, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(kronLinear, [x!, a!, f!]), bias!]);
-    return forwardAndBackward(name, 2 * batch * ins * outs, types, build, threads);
+    return forwardAndBackward(name, { flop: 2 * batch * ins * outs }, types, build, threads);
   },
   over: (words) => `dense ${words.slice(0, 3).join(' ')}`,
 };
@@ -41,12 +41,12 @@ export const phc: CaseKind = {
   kind: 'phc',
   lines: ['phc/b64_64x16x16_to64_k3_n4 64 64 16 16 64 3 1 4'],
   cases: ({ name, words }, threads) => {
-    const { x, cin, cout, k, attrs, flop } = planeConv(words);
+    const { x, cin, cout, k, attrs, flop, least } = planeConv(words);
     const n = Number(words[7]);
     const types = [x, f32(n, n, n), f32(n, cout / n, 1, k, k, cin / n), f32(cout)];
     const build = (b: Builder, [x, a, f, bias]: readonly Value[]): Value =>
       b.one(add, [b.one(kronConv, [x!, a!, f!], attrs), bias!]);
-    return forwardAndBackward(name, flop, types, build, threads);
+    return forwardAndBackward(name, { flop, least }, types, build, threads);
   },
   over: (words) => `conv ${words.slice(0, 7).join(' ')}`,
 };

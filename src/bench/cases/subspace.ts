@@ -23,7 +23,8 @@ export const sub: CaseKind = {
       const v = b.one(subspaceTranspose, [b.input('g', f32(rows))], { d, ...attrs });
       const one = (way: string, graph: Graph, given: number) => ({
         name: `${name}/${kind}/${way}`,
-        flop: 0,
+        // Of the product with a matrix that is drawn whole.
+        flop: kind === 'rademacher' || kind === 'gaussian' ? 2 * rows * d : 0,
         bytes: 4 * given,
         items: 0,
         steps: 1,

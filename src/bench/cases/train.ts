@@ -3,22 +3,24 @@ import type { Precision } from '../../base/precision.ts';
 import { f32, i32 } from '../../base/tensor-type.ts';
 import type { Graph, Node } from '../../ir/graph.ts';
 import { graphBuilder } from '../../ir/graph-builder.ts';
+import type { Cost } from '../../ir/op.ts';
 import { add } from '../../ops/elementwise.ts';
 import { fill } from '../../ops/random.ts';
 import { reshape } from '../../ops/shape.ts';
 import { LOSSES, meanRows } from '../../recipes/losses.ts';
 import { OPTIMIZERS } from '../../recipes/optimizers.ts';
+import { optimize } from '../../rewrite/rules/index.ts';
 import type { Case, CaseKind, CaseLine } from '../case.ts';
 import { MODELS } from '../models.ts';
 import { runner, wholeBelow } from '../runner.ts';
 
 const STEPS = 10;
-const flopsOf = ({ op, inputs, types, attrs }: Node): number =>
+const costOf = ({ op, inputs, types, attrs }: Node): Cost =>
   op.cost(
     inputs.map((v) => v && v.type),
     types,
     attrs,
-  ).flops;
+  );
 
 /** A step of training of one of our models, and what it is given for so many steps. */
 interface TrainingStep {
@@ -63,8 +65,11 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, pr
   const step = trainingStep(kind!, Number(size), STEPS);
   if (!step) return [];
   const { graph, given, items } = step;
-  const flop = graph.nodes.reduce((sum, n) => sum + flopsOf(n), 0);
-  return [{ name, flop, items, steps: STEPS, run: runner(graph, threads, STEPS, given, { precision }) }];
+  const flop = graph.nodes.reduce((sum, n) => sum + costOf(n).flops, 0);
+  const rounded = optimize(graph, { precision }).nodes.filter((n) => n.attrs['precision'] === 'bf16');
+  const bf16 = rounded.reduce((sum, n) => sum + 2 * costOf(n).macs, 0);
+  const run = runner(graph, threads, STEPS, given, { precision });
+  return [{ name, flop, least: { f32: flop - bf16, bf16 }, items, steps: STEPS, run }];
 }
 
 /** MODEL BATCH: a step of training. */

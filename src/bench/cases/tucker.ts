@@ -13,9 +13,9 @@ export const frozen: CaseKind = {
   kind: 'frozen',
   lines: ['frozen/b32_256x14x14_to256_k3 32 256 14 14 256 3 1'],
   cases: ({ name, words }, threads) => {
-    const { x, weight, attrs, flop } = planeConv(words);
+    const { x, weight, attrs, flop, least } = planeConv(words);
     const build = (b: Builder, [v, base]: readonly Value[]): Value => b.one(conv, [v!, base!], attrs);
-    return forwardAndBackward(name, flop, [x, weight], build, threads, 1);
+    return forwardAndBackward(name, { flop, least, backward: 1, trained: 1 }, [x, weight], build, threads);
   },
 };
 
@@ -26,15 +26,16 @@ export const flora: CaseKind = {
   kind: 'flora',
   lines: ['flora/b32_256x14x14_to256_k3_r16 32 256 14 14 256 3 1 16 16 3 3'],
   cases: ({ name, words }, threads) => {
-    const { x, weight, cin, cout, k, attrs, flop } = planeConv(words);
+    const { x, weight, cin, cout, k, attrs, flop, least } = planeConv(words);
     const [rOut, rIn, rH, rW] = words.slice(7).map(Number) as [number, number, number, number];
     const factors = [f32(cout, rOut), f32(cin, rIn), f32(k, rH), f32(k, rW)];
+    const types = [x, f32(rOut, 1, rH, rW, rIn), ...factors, weight];
     const build = (b: Builder, [v, core, uOut, uIn, uH, uW, base]: readonly Value[]): Value => {
       const small = makeTucker(b, core!, [null, null, uH!, uW!, null]);
       return b.one(tuckerConv, [v!, uIn!, small, uOut!, base!, null], { ...attrs, scale: 1 });
     };
     return [
-      ...forwardAndBackward(name, flop, [x, f32(rOut, 1, rH, rW, rIn), ...factors, weight], build, threads, 6),
+      ...forwardAndBackward(name, { flop, least, backward: 1, trained: 6 }, types, build, threads),
       ...frozen.cases({ name: `${name}/base`, kind: 'frozen', words: plane(words) }, threads),
     ];
   },
@@ -53,8 +54,8 @@ export const tucker: CaseKind = {
     const down = (b: Builder, [x, ...us]: readonly Value[]): Value => compress(b, x!, us);
     const up = (b: Builder, [core, ...us]: readonly Value[]): Value => makeTucker(b, core!, us);
     return [
-      ...forwardAndBackward(`${name}/compress`, flop, [four(side), ...factors], down, threads),
-      ...forwardAndBackward(`${name}/expand`, flop, [four(rank), ...factors], up, threads),
+      ...forwardAndBackward(`${name}/compress`, { flop }, [four(side), ...factors], down, threads),
+      ...forwardAndBackward(`${name}/expand`, { flop }, [four(rank), ...factors], up, threads),
     ];
   },
 };
