@@ -4,10 +4,13 @@ import type { WeightDef } from '../ir/weight.ts';
 import type { Value } from '../ir/graph.ts';
 import { stdOf } from '../ir/start.ts';
 import { kronWeight } from '../ops/kron-weight.ts';
+import { ALGEBRAS, algebraTable } from '../ops/lib/algebras.ts';
+import type { AlgebraName } from '../ops/lib/algebras.ts';
 import { reshape } from '../ops/shape.ts';
-import { ALGEBRAS, structureOf } from './algebra.ts';
 import { startOfFactor } from './free.ts';
 import { viewOf } from './view.ts';
+
+const KNOWN = Object.entries(ALGEBRAS).map(([name, n]) => `${name} (n ${n})`);
 
 /**
  * Σ_i A[i] ⊗ F[i] (PHM, Zhang et al. 2021; PHC, Grassucci et al. 2021). A [n, n, n] is learned, or the left products of an algebra; F [n, out/n, …K, in/n].
@@ -25,8 +28,8 @@ export const kron: WeightDef = {
     },
     {
       name: 'algebra',
-      doc: 'whose product A is: learned (none), or complex (n 2), quaternion (n 4), octonion (n 8)',
-      type: { kind: 'name', oneOf: ['none', ...ALGEBRAS.keys()] },
+      doc: `whose product A is: learned (none), or ${KNOWN.join(', ')}`,
+      type: { kind: 'name', oneOf: ['none', ...Object.keys(ALGEBRAS)] },
       default: 'none',
     },
   ],
@@ -47,8 +50,8 @@ export const kron: WeightDef = {
 
 // A has variance 1/n, so that Var(W) = n·Var(A)·Var(F) is that of F; an algebra has one ±1 a place.
 function structure(b: Builder, path: string, spec: WeightSpec, n: number, algebra: string): Value {
-  const dims = ALGEBRAS.get(algebra);
-  if (dims === undefined) return b.param(`${path}.A`, [n, n, n], startOfFactor(spec, 1 / Math.sqrt(n), false));
+  if (algebra === 'none') return b.param(`${path}.A`, [n, n, n], startOfFactor(spec, 1 / Math.sqrt(n), false));
+  const dims = ALGEBRAS[algebra as AlgebraName];
   if (dims !== n) throw new Unfit(`kron: the algebra ${algebra} has n ${dims}`, `n ${dims}`, `n ${n}`);
-  return b.fixed(`${path}.A`, [n, n, n], { kind: 'table', values: structureOf(n) });
+  return b.fixed(`${path}.A`, [n, n, n], { kind: 'table', values: [...algebraTable(algebra as AlgebraName)] });
 }

@@ -10,6 +10,8 @@ import { graphBuilder } from '../../src/ir/graph-builder.ts';
 import { inferTypes } from '../../src/ir/infer.ts';
 import { keptForBackward } from '../../src/ir/kept.ts';
 import type { Attrs, NdArray } from '../../src/ir/op.ts';
+import { moe as kernels } from '../../src/kernels/index.ts';
+import type { Tensor } from '../../src/kernels/index.ts';
 import { moe } from '../../src/layers/moe.ts';
 import { moeFfn, moeFfnGrad } from '../../src/ops/moe-ffn.ts';
 import { moeRoute } from '../../src/ops/moe-route.ts';
@@ -94,6 +96,18 @@ routes('room runs out in the order of the priority', () => {
   const crossed = [1, 2, 0, 2, 1, 0];
   assert.equal(route(crossed, 3, { priority: 'token', capacity: 1 })[2], [1, 0, 3, 3]);
   assert.equal(route(crossed, 3, { priority: 'choice', capacity: 1 })[2], [1, 3, 0, 3]);
+});
+
+routes('a dropped choice leaves the gates of the others as they are', () => {
+  const random = new Random('gates');
+  const logits = Array.from({ length: 8 * 3 }, () => random.normal());
+  for (const gates of ['raw', 'renorm'])
+    for (const priority of ['token', 'choice', 'score']) {
+      const [gate, expert, kept, aux] = route(logits, 3, { gates, priority, capacity: 2, balance: 1 });
+      const free = route(logits, 3, { gates, balance: 1 });
+      assert.equal([gate, expert, aux], [free[0], free[1], free[3]]);
+      assert.is(kept!.filter((e) => e === 3).length, 8 * 2 - 3 * 2);
+    }
 });
 
 routes('gates are a probability; all experts where topK is their number', () => {
@@ -273,6 +287,19 @@ experts('an expert that there is not is an error of the data', () => {
   }
 });
 
+experts('training adds noise of deviation 1/E to the logits, other noise in every step; inference none', () => {
+  const E = 5;
+  const noises = (mode: 'train' | 'infer') => {
+    const b = graphBuilder({ mode, seed: 0 });
+    const y = moe.build(b, [b.input('x', f32(4, 3))], filled(moe, { experts: E, top: 2, hidden: 4 }));
+    return b.finish([{ name: 'y', value: y }]).nodes.filter((n) => n.op.name === 'random_normal');
+  };
+  assert.equal(noises('infer'), []);
+  const [noise, ...others] = noises('train');
+  assert.equal([noise!.types[0]!.shape, noise!.attrs['std'], others.length], [[4, E], 1 / E, 0]);
+  assert.is(noise!.inputs[0]!.source.kind, 'input'); // the step
+});
+
 experts('training keeps at most tokens·width + topK·tokens·2·hidden numbers', () => {
   const b = graphBuilder({ mode: 'train', seed: 0 });
   const [tokens, width, hidden] = [64, 32, 128];
@@ -280,5 +307,14 @@ experts('training keeps at most tokens·width + topK·tokens·2·hidden numbers'
   const y = moe.build(b, [x], filled(moe, { experts: 8, top: 2, hidden }));
   const { size } = keptForBackward(b.finish([{ name: 'y', value: y }]));
   assert.ok(size <= tokens * width + 2 * tokens * 2 * hidden, String(size));
+  // The same of a call from a script, gated (GLU): what its ctx holds beside what the caller gave.
+  const [E, topK] = [8, 2];
+  const given = { x: f32(tokens, width), router: f32(width, E), w1: f32(E, hidden, width), w2: f32(E, width, hidden), w3: f32(E, hidden, width) }; // prettier-ignore
+  const call = Object.fromEntries(Object.entries(given).map(([n, { shape }]) => [n, { data: new Float32Array(numel(shape)).fill(0.01), shape }])) as Record<keyof typeof given, Tensor>; // prettier-ignore
+  const { ctx } = kernels.forwardSync({ ...call, topK });
+  const arrays = Object.entries(ctx.arrays).filter(([name]) => !(name in given));
+  const held = arrays.reduce((n, [, { length }]) => n + length, 0);
+  assert.ok(held <= tokens * width + topK * tokens * 2 * hidden, `${held}: ${arrays.map(([n]) => n).join()}`);
+  assert.ok(arrays.some(([, { length }]) => length === topK * tokens * 2 * hidden));
 });
 experts.run();

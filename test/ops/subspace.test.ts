@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Random } from '../../src/base/philox.ts';
+import { philox, Random } from '../../src/base/philox.ts';
 import { f32 } from '../../src/base/tensor-type.ts';
 import type { Attrs } from '../../src/ir/op.ts';
 import { KINDS, permuted } from '../../src/ops/lib/projection.ts';
@@ -31,6 +31,67 @@ const SIZES = [
   [1001, 63],
   [1024, 1024],
 ] as const;
+
+/** P [rows, d], column by column. */
+function matrix(rows: number, d: number, attrs: Attrs): Float64Array[] {
+  return Array.from({ length: d }, (_, c) => project(Float64Array.from({ length: d }, (_, i) => Number(i === c)), rows, attrs)); // prettier-ignore
+}
+/** Words of the counter (row block, column, 4·stream + purpose, 0) under a key of 64 bits. */
+const words = (first: number, second: number, third: number): Uint32Array =>
+  philox([first, second, third, 0], [0x12345678, 0x9abcdef0]);
+
+// Each as it is written down, entry by entry, from the words themselves.
+subspace('every entry is a function of seed and place', () => {
+  const [rows, d, stream] = [37, 40, 5];
+  const of = (kind: string, more: Attrs = {}): Float64Array[] =>
+    matrix(rows, d, attrsOf(kind, { key0: 0x12345678, key1: 0x9abcdef0, stream, ...more }));
+  const [signs, normals] = [of('rademacher'), of('gaussian')];
+  for (let row = 0; row < rows; row++)
+    for (let c = 0; c < d; c++) {
+      // One word is one row by 32 columns; a set bit is a minus.
+      const bit = (words(row >> 2, c >> 5, 4 * stream)[row & 3]! >>> (c & 31)) & 1;
+      assert.is(signs[c]![row], (bit ? -1 : 1) / Math.sqrt(rows));
+      // Box-Muller on the four lanes of a block of four rows.
+      const [first, second] = [...words(row >> 2, c, 4 * stream)].map((w) => (w + 0.5) / 2 ** 32).slice(row & 2);
+      const wave = row & 1 ? Math.sin(2 * Math.PI * second!) : Math.cos(2 * Math.PI * second!);
+      assert.ok(Math.abs(normals[c]![row]! - Math.sqrt(-2 * Math.log(first!)) * wave) < 1e-12);
+    }
+  for (const stratum of [0, 1, 8, 37]) {
+    const size = stratum || Math.round(Math.sqrt(rows));
+    const strata = Math.ceil(rows / size);
+    of('sparse', { stratum }).forEach((column, c) => {
+      for (let t = 0; t < strata; t++) {
+        const part = column.subarray(t * size, Math.min((t + 1) * size, rows)); // the last one may be shorter
+        const entries = [...part.entries()].filter(([, v]) => v !== 0);
+        const half = (words(t >> 3, c, 4 * stream)[(t & 7) >> 1]! >>> (16 * (t & 1))) & 0xffff;
+        const place = Math.floor(((half >> 1) * part.length) / 2 ** 15);
+        assert.equal(entries, [[place, (half & 1 ? -1 : 1) / Math.sqrt(strata)]]);
+      }
+    });
+  }
+});
+
+subspace('fastfood is H·G·Π·H·B over √(D·ΣG²), the parts from the words', () => {
+  const [rows, d, stream, length] = [21, 9, 3, 32];
+  const attrs = attrsOf('fastfood', { key0: 0x12345678, key1: 0x9abcdef0, stream });
+  const sylvester = (i: number, j: number): number => ((i & j).toString(2).replaceAll('0', '').length % 2 ? -1 : 1);
+  const sign = (i: number): number => ((words(i >> 7, 0, 4 * stream)[(i >> 5) & 3]! >>> (i & 31)) & 1 ? -1 : 1);
+  const g = Array.from({ length }, (_, i) => {
+    const [first, second] = [...words(i >> 2, 0, 4 * stream + 1)].map((w) => (w + 0.5) / 2 ** 32).slice(i & 2);
+    const turn = 2 * Math.PI * second!;
+    return Math.sqrt(-2 * Math.log(first!)) * (i & 1 ? Math.sin(turn) : Math.cos(turn));
+  });
+  const order = Array.from({ length }, (_, i) => permuted(i, length, words(0, 0, 4 * stream + 2)));
+  const divisor = Math.sqrt(rows * g.reduce((s, x) => s + x * x, 0));
+  matrix(rows, d, attrs).forEach((column, c) => {
+    const u = Array.from({ length }, (_, i) => sylvester(i, c) * sign(c));
+    const w = g.map((x, j) => x * u[order[j]!]!);
+    column.forEach((found, row) => {
+      const wanted = w.reduce((s, x, j) => s + sylvester(row, j) * x, 0) / divisor;
+      assert.ok(Math.abs(found - wanted) < 1e-12, `${row}, ${c}: ${found}, not ${wanted}`);
+    });
+  });
+});
 
 for (const kind of KINDS) {
   subspace(`${kind}: <Pv, g> = <v, Pᵀg> to 1e-12`, () => {

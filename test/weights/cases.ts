@@ -201,6 +201,7 @@ export const MADE: readonly Made[] = [
   kron(4),
   kron(2, 'complex'),
   kron(4, 'quaternion'),
+  kron(8, 'octonion'),
   lowrank(1),
   lowrank(3),
   tucker(1),

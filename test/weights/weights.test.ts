@@ -13,7 +13,6 @@ import type { NdArray } from '../../src/ir/op.ts';
 import { stdOf } from '../../src/ir/start.ts';
 import type { MadeBy } from '../../src/ir/weight.ts';
 import { LAYERS } from '../../src/layers/index.ts';
-import { multiply, structureOf } from '../../src/weights/algebra.ts';
 import { WEIGHTS } from '../../src/weights/index.ts';
 import { lowerWeights, optimize } from '../../src/rewrite/rules/index.ts';
 import { centralDifference, differentiated, draw, runNative } from '../layers/run.ts';
@@ -224,25 +223,6 @@ weights('hashed: numbers of the vector with random signs; seeds and layers share
   for (const other of others) assert.not.equal(other, w);
 });
 
-weights('algebras: left products; Hamilton, and the octonions keep norms', () => {
-  assert.equal(multiply([1, 2, 3, 4], [5, 6, 7, 8]), [-60, 12, 30, 24]);
-  const hamilton = [
-    [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
-    [0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0],
-    [0, 0, -1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, -1, 0, 0],
-    [0, 0, 0, -1, 0, 0, -1, 0, 0, 1, 0, 0, 1, 0, 0, 0],
-  ];
-  assert.equal(structureOf(4), hamilton.flat());
-  assert.equal(structureOf(2), [1, 0, 0, 1, 0, -1, 1, 0]);
-  const random = new Random('octonions');
-  const draw = (): number[] => Array.from({ length: 8 }, () => random.below(19) - 9);
-  const norm = (x: readonly number[]): number => x.reduce((n, v) => n + v * v, 0);
-  for (let i = 0; i < 50; i++) {
-    const [x, y] = [draw(), draw()];
-    assert.is(norm(multiply(x, y)), norm(x) * norm(y));
-  }
-});
-
 weights.run();
 
 // ---- gradients ---------------------------------------------------------------------------------------------------------
@@ -291,6 +271,31 @@ training('gradients are those of products that form no weight', () => {
     }
     // Ranks at which three products are more work than one.
     assert.not.ok(ops(use, make('tucker', { r: use === dense ? 17 : [32, 3, 3, 32] })).has('tucker_conv_grad'));
+  }
+});
+
+// W = 0 at the start: what the zeros are multiplied by cannot move yet, the zeros can (a Tucker core, U of a low rank, F of kron).
+training('a change of a base begins with the tensors that are 0', async () => {
+  for (const use of USES.filter(({ name }) => ['dense', 'conv', 'moe'].includes(name))) {
+    for (const { made } of MADE) {
+      if (!isBased(made) || !tryMeasured(use, made)) continue;
+      const d = differentiated([use.input], build(use, made), `${showUse(use)} ${made.text} at the start`);
+      const leaves = new Map(d.grads.leaves.map((leaf) => [leaf.name, leaf]));
+      for (const [name, leaf] of leaves) if (leaf.kind === 'param') d.values.set(name, started(leaf, 1));
+      const found = await runNative(d.grads, d.values);
+      for (const name of d.wrt) {
+        const leaf = leaves.get(name)!;
+        if (leaf.kind !== 'param' || name.startsWith('router')) continue;
+        const grad = found.get(`d ${name}`)!;
+        if (leaf.init.kind === 'constant')
+          assert.ok(grad.some((v) => v !== 0), `${made.text}: ${name} cannot move`); // prettier-ignore
+        else
+          assert.ok(
+            grad.every((v) => v === 0),
+            `${showUse(use)} via ${made.text}: ${name} moves`,
+          );
+      }
+    }
   }
 });
 
