@@ -9,14 +9,12 @@ export interface TensorArg<Optional extends boolean = boolean> {
   readonly kind: 'tensor';
   readonly pattern: string;
   readonly optional: Optional;
-  readonly doc: string;
 }
 /** A list of tensors, null where one is absent; each of them has the pattern, with sizes of its own. */
 export interface TensorsArg {
   readonly kind: 'tensors';
   readonly pattern: string;
   readonly optional: false;
-  readonly doc: string;
 }
 /** Anything else: `read` checks it and gives what `build` sees. */
 export interface OptionArg<Taken, Read, Optional extends boolean = boolean> {
@@ -25,7 +23,6 @@ export interface OptionArg<Taken, Read, Optional extends boolean = boolean> {
   /** What is read where the caller gives nothing. */
   readonly default: Taken | undefined;
   readonly read: (value: unknown, argument: string) => Read;
-  readonly doc: string;
 }
 // What an option takes stands in no place where a wider type would not do.
 export type AnyArg = TensorArg | TensorsArg | OptionArg<unknown, unknown>;
@@ -41,9 +38,11 @@ type Taken<A extends AnyArg> = A extends { kind: 'tensor'; pattern: `i32${string
       : A extends OptionArg<infer T, unknown>
         ? T
         : never;
-type Optionals<A extends Args> = { [K in keyof A]: A[K] extends { optional: false } ? never : K }[keyof A];
-export type Call<A extends Args> = { readonly [K in Exclude<keyof A, Optionals<A>>]: Taken<A[K]> } & {
-  readonly [K in Optionals<A>]?: Taken<A[K]> | null | undefined;
+// Over the keys of A themselves, so that an editor shows the comment of the table at the caller's argument.
+export type Call<A extends Args> = {
+  readonly [K in keyof A as A[K] extends { optional: false } ? K : never]: Taken<A[K]>;
+} & {
+  readonly [K in keyof A as A[K] extends { optional: false } ? never : K]?: Taken<A[K]> | null | undefined;
 };
 
 /** What `build` sees. */
@@ -59,37 +58,33 @@ type Read<A extends AnyArg> =
           : never;
 export type BuildArgs<A extends Args> = { readonly [K in keyof A]: Read<A[K]> };
 
-export const tensorOf = <P extends string>(pattern: P, doc: string): TensorArg<false> & { readonly pattern: P } => ({
+export const tensorOf = <P extends string>(pattern: P): TensorArg<false> & { readonly pattern: P } => ({
   kind: 'tensor',
   pattern,
   optional: false,
-  doc,
 });
-export const maybe = <P extends string>(pattern: P, doc: string): TensorArg<true> & { readonly pattern: P } => ({
+export const maybe = <P extends string>(pattern: P): TensorArg<true> & { readonly pattern: P } => ({
   kind: 'tensor',
   pattern,
   optional: true,
-  doc,
 });
-export const tensorsOf = (pattern: string, doc: string): TensorsArg => ({
-  kind: 'tensors',
-  pattern,
-  optional: false,
-  doc,
-});
+export const tensorsOf = (pattern: string): TensorsArg => ({ kind: 'tensors', pattern, optional: false });
 
 interface Option<Taken, Read> {
-  readonly doc: string;
   readonly read: (value: unknown, argument: string) => Read;
   readonly default?: Taken | undefined;
 }
 /** An option of one's own; with a default, or `null` for one, it may be left out. */
 function option<T, R>(o: Option<T, R> & { readonly default: T }): OptionArg<T, R, true>;
 function option<T, R>(o: Option<T, R>): OptionArg<T, R, false>;
-function option<T, R>({ doc, read, default: d }: Option<T, R>): OptionArg<T, R> {
-  return { kind: 'option', optional: d !== undefined, default: d, read, doc };
+function option<T, R>({ read, default: d }: Option<T, R>): OptionArg<T, R> {
+  return { kind: 'option', optional: d !== undefined, default: d, read };
 }
 export { option };
+
+/** One of some names, the first of them unless it is said. */
+export const choice = <const T extends string>(names: readonly T[], unless: NoInfer<T> = names[0]!) =>
+  option<T, T>({ read: readChoice(names), default: unless });
 
 const isWhole = (value: unknown, min: number, max: number): value is number =>
   Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;

@@ -7,16 +7,25 @@ import { defineKernel } from './kernel.ts';
 const kernel = defineKernel({
   name: 'hadamard',
   args: {
-    x: tensorOf('f32[...lead, n]', 'its last axis is a power of two'),
-    scale: option({ doc: 'multiplies the result', read: readReal(), default: 1 }),
+    /** […, n] with n a power of two. */
+    x: tensorOf('f32[...lead, n]'),
+    /** Multiplies the result. Default 1. */
+    scale: option({ read: readReal(), default: 1 }),
   },
-  outputs: { y: null },
+  outputs: {
+    /** Of the shape of x. */
+    y: null,
+  },
   build: (b, { x, scale }, { n }) => {
     if (!isPowerOfTwo(n!)) throw badShape('x', 'a last axis that is a power of two', showType(x.type));
     return { y: b.one(op, [x], { scale }) };
   },
 });
 
-/** Walsh-Hadamard transform over the last axis, times `scale`, in Sylvester order: `{ x, scale }` -> `{ y }`. It is its own transpose; twice is n·x. */
+/**
+ * Walsh-Hadamard transform over the last axis, times `scale`, in Sylvester order: x […, n] -> `{ y }`. It is its own transpose; twice is n·x. Throws a
+ * TenonError where n is no power of two.
+ */
 export const hadamard = kernel.call;
+/** `hadamard`, here and now. */
 export const hadamardSync = kernel.callSync;

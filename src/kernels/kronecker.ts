@@ -5,15 +5,19 @@ import { kronConv } from '../ops/kron-conv.ts';
 import { kronLinear } from '../ops/kron-linear.ts';
 import { ALGEBRAS, algebraTable } from '../ops/lib/algebras.ts';
 import type { AlgebraName } from '../ops/lib/algebras.ts';
-import { maybe, readChoice, tensorOf } from './args.ts';
+import { maybe, option, readChoice, readWhole, tensorOf } from './args.ts';
 import { badShape, badValue } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
-import { checkWindow, convAttrs, fromThree, GROUPS, spatialAxes, toThree, WINDOW } from './spatial.ts';
+import { checkWindow, convAttrs, fromThree, spatialAxes, toThree, WINDOW } from './spatial.ts';
 import { tensor } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 
-const A = tensorOf('f32[n, n, n]', 'the algebra');
-const BIAS = maybe('f32[out]', 'bias');
+const SHARED = {
+  /** The algebra [n, n, n], learned or one of `kronecker.algebra`. */
+  A: tensorOf('f32[n, n, n]'),
+  /** Added to every output [O]. */
+  bias: maybe('f32[out]'),
+};
 
 function checkAlgebra(a: Value): void {
   if (a.type.shape[0]! < 1) throw badShape('A', 'f32[n, n, n] with n from 1', showType(a.type));
@@ -26,8 +30,17 @@ function checkSize(argument: string, what: string, value: Value, axis: number, s
 
 const linearKernel = defineKernel({
   name: 'kronecker.linear',
-  args: { x: tensorOf('f32[rows, width]', 'rows'), A, F: tensorOf('f32[n, outs, ins]', 'the factors'), bias: BIAS },
-  outputs: { y: 'dy' },
+  args: {
+    /** Rows [P, C]. */
+    x: tensorOf('f32[rows, width]'),
+    ...SHARED,
+    /** The factors [n, O/n, C/n]. */
+    F: tensorOf('f32[n, outs, ins]'),
+  },
+  outputs: {
+    /** [P, O]. */
+    y: 'dy',
+  },
   build: (b, { x, A, F, bias }, { n, outs, ins }) => {
     checkAlgebra(A);
     checkSize('x', `f32[P, C] with C = n·${ins} = ${n! * ins!}`, x, 1, n! * ins!);
@@ -40,14 +53,19 @@ const linearKernel = defineKernel({
 const convKernel = defineKernel({
   name: 'kronecker.conv',
   args: {
-    x: tensorOf('f32[...image, width]', 'images [B, …S, C]'),
-    A,
-    F: tensorOf('f32[...factor, ins]', 'the factors [n, O/n, …K, C/(g·n)]'),
-    bias: BIAS,
+    /** Images [B, …S, C] of one to three axes S, channels last. */
+    x: tensorOf('f32[...image, width]'),
+    ...SHARED,
+    /** The factors [n, O/n, …K, C/(groups·n)]. */
+    F: tensorOf('f32[...factor, ins]'),
     ...WINDOW,
-    groups: GROUPS,
+    /** Groups of channels; O/n and C/n are multiples. Default 1. */
+    groups: option({ read: readWhole(1), default: 1 }),
   },
-  outputs: { y: 'dy' },
+  outputs: {
+    /** [B, …S', O] with S' = floor((S + 2·padding − dilation·(K − 1) − 1)/stride) + 1. */
+    y: 'dy',
+  },
   build: (b, { x, A, F, bias, groups, ...window }, { n, ins }) => {
     checkAlgebra(A);
     const axes = spatialAxes(x);
@@ -64,7 +82,6 @@ const convKernel = defineKernel({
   },
 });
 
-/** The table a [n, n, n] of a fixed algebra, for left products: 'real', 'complex', 'quaternion' or 'octonion'. */
 function algebra(name: AlgebraName): Tensor {
   const known = readChoice(Object.keys(ALGEBRAS) as AlgebraName[])(name, 'name');
   const n = ALGEBRAS[known];
@@ -73,14 +90,18 @@ function algebra(name: AlgebraName): Tensor {
 
 /**
  * Hypercomplex layers, whose weight is a sum of Kronecker products: W[p·O/n + o, …κ, q·C/n + c] = Σ_i A[i, p, q]·F[i, o, κ, c].
- * `linear`: x [P, C], A [n, n, n], F [n, O/n, C/n]; `conv`: x [B, …S, C], F [n, O/n, …K, C/(g·n)]; both give `{ y, ctx }`.
  * (Zhang et al. 2021, "Beyond fully-connected layers with quaternions"; Grassucci et al. 2022.)
  */
 export const kronecker = {
+  /** y = x·Wᵀ + bias without W: x [P, C], A [n, n, n], F [n, O/n, C/n], bias [O] -> `{ y, ctx }`. Throws a TenonError that names what does not fit. */
   linear: linearKernel.call,
+  /** `linear`, here and now. */
   linearSync: linearKernel.callSync,
+  /** A convolution by W without all of it: x [B, …S, C], A [n, n, n], F [n, O/n, …K, C/(g·n)], bias [O] -> `{ y, ctx }`. Throws a TenonError that names what does not fit. */
   conv: convKernel.call,
+  /** `conv`, here and now. */
   convSync: convKernel.callSync,
+  /** The table A [n, n, n] of a fixed algebra, for left products: 'real', 'complex', 'quaternion' or 'octonion' (Cayley and Dickson; Baez 2002). */
   algebra,
   ...backwardOf(linearKernel, convKernel),
 };

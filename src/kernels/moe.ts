@@ -4,7 +4,7 @@ import { add } from '../ops/elementwise.ts';
 import { matmul } from '../ops/matmul.ts';
 import { moeFfn } from '../ops/moe-ffn.ts';
 import { GATES, moeRoute, PRIORITIES } from '../ops/moe-route.ts';
-import { maybe, option, readChoice, readReal, readWhole, tensorOf } from './args.ts';
+import { choice, maybe, option, readReal, readWhole, tensorOf } from './args.ts';
 import { INTEGERS } from './def.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
 import type { Tensor } from './tensor.ts';
@@ -15,27 +15,48 @@ const readCapacity = (value: unknown, argument: string): number | null =>
 const kernel = defineKernel({
   name: 'moe.forward',
   args: {
-    x: tensorOf('f32[tokens, width]', 'tokens'),
-    router: tensorOf('f32[width, experts]', 'the router'),
-    w1: tensorOf('f32[experts, hidden, width]', 'first weights'),
-    w2: tensorOf('f32[experts, width, hidden]', 'second weights'),
-    b1: maybe('f32[experts, hidden]', 'first biases'),
-    b2: maybe('f32[experts, width]', 'second biases'),
-    w3: maybe('f32[experts, hidden, width]', 'weights of the factor of a gated layer (GLU)'),
-    noise: maybe('f32[tokens, experts]', 'added to the logits, in training'),
-    topK: option({ doc: 'experts a token; all where there are no more', read: readWhole(1), default: 2 }),
-    activation: option({ doc: 'after the first product', read: readChoice(ACTIVATIONS), default: 'gelu' }),
-    gate: option({ doc: 'whether gates sum to 1', read: readChoice(GATES), default: 'renorm' }),
-    capacityFactor: option<number | null, number | null>({
-      doc: 'of an even share; none: all tokens are served',
-      read: readCapacity,
-      default: null,
-    }),
-    priority: option({ doc: 'who is served first', read: readChoice(PRIORITIES), default: 'token' }),
-    balance: option({ doc: 'weight of the balance loss', read: readReal(), default: 0.01 }),
-    zLoss: option({ doc: 'weight of the z loss', read: readReal(), default: 0 }),
+    /** Tokens [T, D]. */
+    x: tensorOf('f32[tokens, width]'),
+    /** The router [D, E]: logits are x·router. */
+    router: tensorOf('f32[width, experts]'),
+    /** First weights [E, H, D]: h = w1·x + b1. */
+    w1: tensorOf('f32[experts, hidden, width]'),
+    /** Second weights [E, D, H]: w2·act(h) + b2. */
+    w2: tensorOf('f32[experts, width, hidden]'),
+    /** First biases [E, H]; none: zeros. */
+    b1: maybe('f32[experts, hidden]'),
+    /** Second biases [E, D]; none: zeros. */
+    b2: maybe('f32[experts, width]'),
+    /** Weights [E, H, D] of the factor of a gated layer (GLU): act(h)·(w3·x) in place of act(h). */
+    w3: maybe('f32[experts, hidden, width]'),
+    /** Added to the logits [T, E], in training: the paper's is normal with deviation 1/E. */
+    noise: maybe('f32[tokens, experts]'),
+    /** Experts a token, from 1; all where there are no more. Default 2. */
+    topK: option({ read: readWhole(1), default: 2 }),
+    /** After the first product; `gelu` is the exact one by erf, and the default. */
+    activation: choice(ACTIVATIONS, 'gelu'),
+    /** `renorm`: the gates of a token sum to 1 (the default); `raw`: they are the probabilities themselves. */
+    gate: choice(GATES, 'renorm'),
+    /** An expert serves at most ceil(capacityFactor·topK·T/E) choices; none: all. */
+    capacityFactor: option<number | null, number | null>({ read: readCapacity, default: null }),
+    /** Who is served first: in order of the tokens (the default), first choices before second ones, or by probability. */
+    priority: choice(PRIORITIES, 'token'),
+    /** Weight of the balance loss, which is this where tokens are spread evenly. Default 0.01. */
+    balance: option({ read: readReal(), default: 0.01 }),
+    /** Weight of the mean of logsumexp(logits)². Default 0. */
+    zLoss: option({ read: readReal(), default: 0 }),
   },
-  outputs: { y: 'dy', aux: 'dAux', gates: null, experts: INTEGERS, kept: INTEGERS },
+  outputs: {
+    /** [T, D]. */
+    y: 'dy',
+    aux: 'dAux',
+    /** [T, topK], in descending order of probability. */
+    gates: null,
+    /** The experts that each token chose [T, topK]. */
+    experts: INTEGERS,
+    /** The same, and E where the expert had no room. */
+    kept: INTEGERS,
+  },
   build: (b, args, { tokens, experts }) => {
     const topK = Math.min(args.topK, experts!);
     const share = args.capacityFactor === null ? null : (args.capacityFactor * topK * tokens!) / experts!;
@@ -78,9 +99,15 @@ function routed(aux: number, kept: Int32Array, experts: number): Routed {
   return { aux, counts: { data: counts, shape: [experts] }, dropped };
 }
 
-/**
- * Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D], noise [T, E].
- * Each token passes through the topK experts that its softmax likes best, ties to the lower one. `forward` gives `{ y, aux, gates, experts, kept, counts,
- * dropped, ctx }`; `backward(ctx, { dy, dAux })` a gradient for each tensor.
- */
-export const moe = { forward: kernel.call, forwardSync: kernel.callSync, ...backwardOf(kernel) };
+/** Mixtures of experts (Shazeer et al. 2017; Lepikhin et al. 2020; WideNet, Xue et al. 2022). */
+export const moe = {
+  /**
+   * y = Σ over a token's experts of gate·(w2·act(w1·x + b1) + b2): x [T, D], router [D, E], w1 [E, H, D], w2 [E, D, H], b1 [E, H], b2 [E, D], w3 [E, H, D].
+   * Each token passes through the topK experts that its softmax likes best, ties to the lower one. Gives `{ y, aux, gates, experts, kept, counts, dropped, ctx }`.
+   * Throws a TenonError that names the argument where shapes do not fit or an option is out of its domain.
+   */
+  forward: kernel.call,
+  /** `forward`, here and now. */
+  forwardSync: kernel.callSync,
+  ...backwardOf(kernel),
+};

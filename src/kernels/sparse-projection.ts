@@ -9,13 +9,17 @@ const MOST = 65536;
 const MOST_FEATURES = 2 ** 31;
 
 const WHICH = {
-  k: option({ doc: 'numbers of a projected row', read: readWhole(0, MOST) }),
-  sparsity: option<number, number>({
-    doc: 'one entry of R in so many is not zero; 0: √features (Li, Hastie and Church 2006)',
-    read: readReal(0, 1e9),
-    default: 0,
-  }),
-  seed: option<number | bigint, Key>({ doc: 'a whole number, or a bigint of 64 bits', read: readSeed, default: 0 }),
+  /** Numbers of a projected row, up to 65,536. */
+  k: option({ read: readWhole(0, MOST) }),
+  /** One entry of R in so many is not zero, from 1 to 1e9; 0, the default: √features. */
+  sparsity: option<number, number>({ read: readReal(0, 1e9), default: 0 }),
+  /** A whole number below 2^53, or a bigint below 2^64. Default 0. */
+  seed: option<number | bigint, Key>({ read: readSeed, default: 0 }),
+} as const;
+
+const PROJECTED = {
+  /** [rows, k]. */
+  y: null,
 } as const;
 
 interface Which {
@@ -31,8 +35,12 @@ function attrsOf({ k, sparsity, seed: [key0, key1] }: Which, features: number): 
 
 const dense = defineKernel({
   name: 'sparseProjection.dense',
-  args: { x: tensorOf('f32[rows, features]', 'rows of data'), ...WHICH },
-  outputs: { y: null },
+  args: {
+    /** Rows of data [rows, features]. */
+    x: tensorOf('f32[rows, features]'),
+    ...WHICH,
+  },
+  outputs: PROJECTED,
   build: (b, { x, ...which }, { features }) => {
     if (features! > MOST_FEATURES) throw badShape('x', 'at most 2^31 features', showType(x.type));
     return { y: b.one(sparseProject, [x], attrsOf(which, features!)) };
@@ -42,26 +50,31 @@ const dense = defineKernel({
 const csr = defineKernel({
   name: 'sparseProjection.csr',
   args: {
-    values: tensorOf('f32[n]', 'of all rows'),
-    indices: tensorOf('i32[n]', 'the feature of each value'),
-    offsets: tensorOf('i32[ends]', 'where each row begins among the values, and the end of the last'),
-    features: option({ doc: 'how many there are', read: readWhole(0, MOST_FEATURES) }),
+    /** The values of all rows, one row after another [n]. */
+    values: tensorOf('f32[n]'),
+    /** The feature of each value [n]; one that stands twice in a row counts twice. */
+    indices: tensorOf('i32[n]'),
+    /** Where each row begins among the values, and the end of the last [rows + 1]. */
+    offsets: tensorOf('i32[ends]'),
+    /** How many features there are, up to 2^31. */
+    features: option({ read: readWhole(0, MOST_FEATURES) }),
     ...WHICH,
   },
-  outputs: { y: null },
+  outputs: PROJECTED,
   build: (b, { values, indices, offsets, features, ...which }, { ends }) => {
     if (ends === 0) throw badShape('offsets', 'one more than rows', 'i32[0]');
     return { y: b.one(sparseProjectCsr, [values, indices, offsets], { ...attrsOf(which, features), features }) };
   },
 });
 
-/**
- * Very sparse random projections of data, which keep distances in the mean: y = x·R, R [features, k] never stored.
- * `dense({ x, k, sparsity, seed })`, and `csr({ values, indices, offsets, features, k, … })` of rows that are lists -> `{ y }` [rows, k], by the same R.
- */
+/** Very sparse random projections of data, which keep distances in the mean (Li, Hastie and Church 2006): y = x·R, R [features, k] never stored. */
 export const sparseProjection = {
+  /** x·R of rows of numbers: x [rows, features] -> `{ y }` [rows, k]. */
   dense: dense.call,
+  /** `dense`, here and now. */
   denseSync: dense.callSync,
+  /** x·R, by the same R, of rows that are lists of values and features -> `{ y }` [rows, k]. Throws a TenonError where an index or offset is outside. */
   csr: csr.call,
+  /** `csr`, here and now. */
   csrSync: csr.callSync,
 };

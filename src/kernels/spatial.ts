@@ -11,19 +11,20 @@ const MOST_PADDED = 2 ** 31;
 type PerAxis = number | readonly number[];
 
 /** Options of a convolution: a whole number, or one per spatial axis; how many axes there are is known later. */
-const perAxis = (doc: string, min: number) =>
+const perAxis = (min: number) =>
   option<PerAxis, PerAxis>({
-    doc,
     read: (value, argument) =>
       Array.isArray(value) ? readWholes(value, argument, value.length, min) : readWhole(min)(value, argument),
     default: min,
   });
 export const WINDOW = {
-  stride: perAxis('from a position to the next', 1),
-  padding: perAxis('zeros on both sides', 0),
-  dilation: perAxis('from a tap to the next', 1),
+  /** Cells from a position to the next, one number or one an axis. Default 1. */
+  stride: perAxis(1),
+  /** Zeros on both sides, one number or one an axis. Default 0. */
+  padding: perAxis(0),
+  /** Cells from a tap to the next, one number or one an axis. Default 1. */
+  dilation: perAxis(1),
 };
-export const GROUPS = option({ doc: 'groups of channels', read: readWhole(1), default: 1 });
 
 /** How many spatial axes [B, …S, C] has: one to three. */
 export function spatialAxes(x: Value): number {

@@ -8,7 +8,7 @@ import { KINDS } from '../ops/lib/projection.ts';
 import type { Kind } from '../ops/lib/projection.ts';
 import { concat, slice } from '../ops/shape.ts';
 import { subspaceNorms, subspaceProject, subspaceTranspose } from '../ops/subspace.ts';
-import { maybe, option, readChoice, readReal, readSeed, readWhole, tensorOf } from './args.ts';
+import { choice, maybe, option, readReal, readSeed, readWhole, tensorOf } from './args.ts';
 import { readNamed } from './call.ts';
 import { badShape, badType, badValue, describe } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
@@ -17,22 +17,14 @@ const MOST = 2 ** 31;
 
 /** Which P: the same arguments are the same matrix, in every call and on every machine. */
 const WHICH = {
-  kind: option<Kind, Kind>({
-    doc: 'fastfood, sparse, rademacher or gaussian',
-    read: readChoice(KINDS),
-    default: 'fastfood',
-  }),
-  seed: option<number | bigint, Key>({ doc: 'a whole number, or a bigint of 64 bits', read: readSeed, default: 0 }),
-  stream: option({
-    doc: 'another matrix of the same seed: one for each tensor',
-    read: readWhole(0, 2 ** 30 - 1),
-    default: 0,
-  }),
-  stratum: option({
-    doc: 'sparse: rows that share one entry of a column; 0: √D',
-    read: readWhole(0, 2 ** 15),
-    default: 0,
-  }),
+  /** `fastfood` (the default), `sparse`, `rademacher` or `gaussian`. */
+  kind: choice(KINDS, 'fastfood'),
+  /** A whole number below 2^53, or a bigint below 2^64. Default 0. */
+  seed: option<number | bigint, Key>({ read: readSeed, default: 0 }),
+  /** Another matrix of the same seed: one for each tensor, below 2^30. Default 0. */
+  stream: option({ read: readWhole(0, 2 ** 30 - 1), default: 0 }),
+  /** Of `sparse`: rows that share one entry of a column, up to 2^15; 0, the default: √D. */
+  stratum: option({ read: readWhole(0, 2 ** 15), default: 0 }),
 } as const;
 
 interface Which {
@@ -85,20 +77,26 @@ function scaledParts(b: Builder, all: Value, lambda: Value, sizes: readonly numb
 const project = defineKernel({
   name: 'subspace.project',
   args: {
-    v: tensorOf('f32[d]', 'coordinates'),
-    D: option({ doc: 'numbers that the subspace lies among', read: readWhole(0, MOST) }),
+    /** Coordinates [d] in the subspace, d from 0 to D. */
+    v: tensorOf('f32[d]'),
+    /** How many numbers the subspace lies among, up to 2^31. */
+    D: option({ read: readWhole(0, MOST) }),
     ...WHICH,
-    base: maybe('f32[D]', 'where v = 0 is'),
-    scale: option({ doc: 'multiplies P·v', read: readReal(), default: 1 }),
-    norms: maybe('f32[d]', 'gaussian: lengths of the columns, from subspace.norms; made anew where they are not given'),
-    lambda: maybe('f32[tensors]', 'a factor for the part of each tensor (SAID; Aghajanyan et al. 2020)'),
-    sizes: option<readonly number[] | null, readonly number[] | null>({
-      doc: 'with lambda: how many of the D numbers each tensor has, in order',
-      read: readSizes,
-      default: null,
-    }),
+    /** Where v = 0 is, [D]; none: 0. */
+    base: maybe('f32[D]'),
+    /** Multiplies P·v. Default 1. */
+    scale: option({ read: readReal(), default: 1 }),
+    /** Of `gaussian`: lengths of the columns [d], from subspace.norms; made anew where they are not given. */
+    norms: maybe('f32[d]'),
+    /** A factor for the part of each tensor [tensors] (SAID; Aghajanyan et al. 2020). */
+    lambda: maybe('f32[tensors]'),
+    /** With lambda: how many of the D numbers each tensor has, in order. */
+    sizes: option<readonly number[] | null, readonly number[] | null>({ read: readSizes, default: null }),
   },
-  outputs: { theta: 'dTheta' },
+  outputs: {
+    /** [D]. */
+    theta: 'dTheta',
+  },
   build: (b, { v, D, base, scale, norms, lambda, sizes, ...which }, { d }) => {
     checkFit(d!, D, 'v');
     if ((lambda === null) !== (sizes === null))
@@ -116,13 +114,20 @@ const project = defineKernel({
 const transpose = defineKernel({
   name: 'subspace.transpose',
   args: {
-    g: tensorOf('f32[D]', 'a gradient of theta'),
-    d: option({ doc: 'dimensions of the subspace', read: readWhole(0, MOST) }),
+    /** A gradient of theta [D]. */
+    g: tensorOf('f32[D]'),
+    /** Dimensions of the subspace, from 0 to D. */
+    d: option({ read: readWhole(0, MOST) }),
     ...WHICH,
-    scale: option({ doc: 'multiplies Pᵀ·g', read: readReal(), default: 1 }),
-    norms: maybe('f32[d]', 'gaussian: as for project'),
+    /** Multiplies Pᵀ·g. Default 1. */
+    scale: option({ read: readReal(), default: 1 }),
+    /** Of `gaussian`: as for project. */
+    norms: maybe('f32[d]'),
   },
-  outputs: { v: null },
+  outputs: {
+    /** [d]. */
+    v: null,
+  },
   build: (b, { g, d, scale, norms, ...which }, { D }) => {
     checkFit(d, D!, 'd');
     let v = b.one(subspaceTranspose, [g], { d, ...attrsOf(which) });
@@ -135,29 +140,41 @@ const transpose = defineKernel({
 const norms = defineKernel({
   name: 'subspace.norms',
   args: {
-    D: option({ doc: 'rows', read: readWhole(0, MOST) }),
-    d: option({ doc: 'columns', read: readWhole(0, MOST) }),
+    /** Rows of P, up to 2^31. */
+    D: option({ read: readWhole(0, MOST) }),
+    /** Columns of P, from 0 to D. */
+    d: option({ read: readWhole(0, MOST) }),
+    /** As for project. */
     seed: WHICH.seed,
+    /** As for project. */
     stream: WHICH.stream,
   },
-  outputs: { norms: null },
+  outputs: {
+    /** [d]. */
+    norms: null,
+  },
   build: (b, { D, d, seed, stream }) => {
     checkFit(d, D, 'd');
     return { norms: lengthsOf(b, { kind: 'gaussian', seed, stream, stratum: 0 }, d, D) };
   },
 });
 
-/**
- * Random subspaces (Li et al. 2018): theta = base + scale·P·v with a random P [D, d] whose columns are of length 1 and of which nothing is stored.
- * `project({ v, D, kind, seed, stream, base, scale, lambda, sizes })` -> `{ theta }`, its gradient `transpose({ g, d, … })` -> `{ v }`, and
- * `backward(ctx, { dTheta })`. With `lambda` [tensors], the part of each tensor has a factor of its own: dlambda_i = <dTheta_i, scale·(P·v)_i>.
- */
+/** Random subspaces (Li et al. 2018): a random P [D, d], a function of seed and stream, whose columns are of length 1 and of which nothing is stored. */
 export const subspace = {
+  /**
+   * theta = base + scale·P·v: v [d], base [D] -> `{ theta, ctx }`. With `lambda` and `sizes` the part of each tensor has a factor of its own:
+   * theta_i = base_i + scale·lambda_i·(P·v)_i. Throws a TenonError that names what does not fit, as d above D.
+   */
   project: project.call,
+  /** `project`, here and now. */
   projectSync: project.callSync,
+  /** scale·Pᵀ·g, the gradient of `project`: g [D] -> `{ v }` [d]. */
   transpose: transpose.call,
+  /** `transpose`, here and now. */
   transposeSync: transpose.callSync,
+  /** Lengths of the columns of `gaussian`, which `project` and `transpose` otherwise make in every call -> `{ norms }` [d]. */
   norms: norms.call,
+  /** `norms`, here and now. */
   normsSync: norms.callSync,
   ...backwardOf(project),
 };

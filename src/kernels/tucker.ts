@@ -9,7 +9,10 @@ import { badShape } from './error.ts';
 import { backwardOf, defineKernel } from './kernel.ts';
 import { checkWindow, convAttrs, fromThree, spatialAxes, toThree, WINDOW } from './spatial.ts';
 
-const SCALE = option({ doc: 'multiplies the product', read: readReal(), default: 1 });
+const SCALED = {
+  /** Multiplies the product. Default 1. */
+  scale: option({ read: readReal(), default: 1 }),
+};
 const FACTOR = 'f32[size, rank]';
 
 /** A factor [I, r] for an axis of the core; absent ones are the identity. */
@@ -38,11 +41,16 @@ function checkBase(base: Value | null, shape: readonly number[]): void {
 const reconstructKernel = defineKernel({
   name: 'tucker.reconstruct',
   args: {
-    core: tensorOf('f32[...ranks, last]', 'one axis a mode'),
-    factors: tensorsOf(FACTOR, 'one [I, r] or null an axis'),
-    scale: SCALE,
+    /** [r₁, r₂, …]. */
+    core: tensorOf('f32[...ranks, last]'),
+    /** For each axis of core an [I, r] with r from 1 to I, or null: the identity. At most 5 that are not null. */
+    factors: tensorsOf(FACTOR),
+    ...SCALED,
   },
-  outputs: { w: 'dw' },
+  outputs: {
+    /** [I₁, I₂, …]. */
+    w: 'dw',
+  },
   build: (b, { core, factors, scale }) => {
     checkFactors('factors', factors, core.type.shape);
     const given = factors.filter((f) => f !== null).length;
@@ -60,14 +68,22 @@ const asConv = (b: Builder, value: Value): Value => {
 const linearKernel = defineKernel({
   name: 'tucker.linear',
   args: {
-    x: tensorOf('f32[rows, in]', 'rows'),
-    uIn: maybe('f32[in, rankIn]', 'absent: the identity'),
-    core: tensorOf('f32[coreOut, coreIn]', '[rank out, rank in]'),
-    uOut: maybe('f32[out, rankOut]', 'absent: the identity'),
-    scale: SCALE,
-    base: maybe('f32[baseOut, in]', 'a weight that the product is added to'),
+    /** Rows [P, I]. */
+    x: tensorOf('f32[rows, in]'),
+    /** [I, rank in]; none: the identity. */
+    uIn: maybe('f32[in, rankIn]'),
+    /** [rank out, rank in]. */
+    core: tensorOf('f32[coreOut, coreIn]'),
+    /** [O, rank out]; none: the identity. */
+    uOut: maybe('f32[out, rankOut]'),
+    ...SCALED,
+    /** A weight [O, I] that the product is added to. */
+    base: maybe('f32[baseOut, in]'),
   },
-  outputs: { y: 'dy' },
+  outputs: {
+    /** [P, O]. */
+    y: 'dy',
+  },
   build: (b, { x, uIn, core, uOut, scale, base }, { rows, coreOut, coreIn }) => {
     checkFactor('uIn', uIn, coreIn!);
     checkFactor('uOut', uOut, coreOut!);
@@ -83,16 +99,25 @@ const linearKernel = defineKernel({
 const convKernel = defineKernel({
   name: 'tucker.conv',
   args: {
-    x: tensorOf('f32[...image, in]', 'images [B, …S, C]'),
-    core: tensorOf('f32[...kernel, coreIn]', '[rank out, …rank K, rank in]'),
-    uOut: maybe('f32[out, rankOut]', 'absent: the identity'),
-    uK: tensorsOf(FACTOR, 'one [K, r] or null a spatial axis'),
-    uIn: maybe('f32[in, rankIn]', 'absent: the identity'),
-    scale: SCALE,
-    base: maybe('f32[...weight, baseIn]', 'a weight that the product is added to'),
+    /** Images [B, …S, C] of one to three axes S, channels last. */
+    x: tensorOf('f32[...image, in]'),
+    /** [rank out, …rank K, rank in]. */
+    core: tensorOf('f32[...kernel, coreIn]'),
+    /** [O, rank out]; none: the identity. */
+    uOut: maybe('f32[out, rankOut]'),
+    /** For each axis S a [K, rank K], or null: the identity. */
+    uK: tensorsOf(FACTOR),
+    /** [C, rank in]; none: the identity. */
+    uIn: maybe('f32[in, rankIn]'),
+    ...SCALED,
+    /** A weight [O, …K, C] that the product is added to. */
+    base: maybe('f32[...weight, baseIn]'),
     ...WINDOW,
   },
-  outputs: { y: 'dy' },
+  outputs: {
+    /** [B, …S', O] with S' = floor((S + 2·padding − dilation·(K − 1) − 1)/stride) + 1. */
+    y: 'dy',
+  },
   build: (b, { x, core, uOut, uK, uIn, scale, base, ...window }) => {
     const axes = spatialAxes(x);
     const ranks = core.type.shape;
@@ -115,16 +140,19 @@ const convKernel = defineKernel({
   },
 });
 
-/**
- * Tucker products: W = scale · core ×₁ U₁ ×₂ U₂ …, a factor that is null being the identity. `reconstruct` makes it; `linear` and `conv` apply
- * base + W without making it while that is less work. (Tucker 1966; Kolda and Bader 2009; Kim et al. 2016.)
- */
+/** Tucker products: W = scale·core ×₁ U₁ ×₂ U₂ …, a factor that is null being the identity (Tucker 1966; Kolda and Bader 2009; Kim et al. 2016). */
 export const tucker = {
+  /** W itself, the products in the cheapest order of all: core [r₁, r₂, …], factors [I, r] -> `{ w, ctx }`. Throws a TenonError that names what does not fit. */
   reconstruct: reconstructKernel.call,
+  /** `reconstruct`, here and now. */
   reconstructSync: reconstructKernel.callSync,
+  /** y = x·(base + W)ᵀ without W while that is less work: x [P, I], base [O, I] -> `{ y, ctx }`. Throws a TenonError that names what does not fit. */
   linear: linearKernel.call,
+  /** `linear`, here and now. */
   linearSync: linearKernel.callSync,
+  /** A convolution by base + W without W while that is less work: x [B, …S, C], base [O, …K, C] -> `{ y, ctx }`. Throws a TenonError that names what does not fit. */
   conv: convKernel.call,
+  /** `conv`, here and now. */
   convSync: convKernel.callSync,
   ...backwardOf(reconstructKernel, linearKernel, convKernel),
 };

@@ -26,11 +26,11 @@ const normal = (...shape: number[]): Tensor =>
 const chain = defineKernel({
   name: 'chain',
   args: {
-    x: tensorOf('f32[rows, n]', 'rows'),
-    w: tensorOf('f32[n, out]', 'weight'),
-    bias: maybe('f32[out]', 'bias'),
-    factors: tensorsOf('f32[out]', 'each multiplies the result'),
-    times: option({ doc: 'how often the first factor counts', read: readWhole(0, 3), default: 1 }),
+    x: tensorOf('f32[rows, n]'),
+    w: tensorOf('f32[n, out]'),
+    bias: maybe('f32[out]'),
+    factors: tensorsOf('f32[out]'),
+    times: option({ read: readWhole(0, 3), default: 1 }),
   },
   outputs: { y: 'dy', total: 'dTotal' },
   build: (b, { x, w, bias, factors, times }) => {
@@ -154,7 +154,7 @@ kernels('out: results in memory that is given', async () => {
 kernels('whole numbers come out as such', () => {
   const pool = defineKernel({
     name: 'pool',
-    args: { x: tensorOf('f32[b, d, h, w, c]', 'planes') },
+    args: { x: tensorOf('f32[b, d, h, w, c]') },
     outputs: { y: 'dy', index: INTEGERS },
     build: (b, { x }) => {
       const attrs = { kernel: [1, 1, 2], stride: [1, 1, 2], padBefore: [0, 0, 0], padAfter: [0, 0, 0] };
@@ -173,7 +173,7 @@ kernels('whole numbers come out as such', () => {
 kernels('indices are checked as they are used', async () => {
   const rows = defineKernel({
     name: 'rows',
-    args: { table: tensorOf('f32[rows, n]', ''), index: tensorOf('i32[k]', '') },
+    args: { table: tensorOf('f32[rows, n]'), index: tensorOf('i32[k]') },
     outputs: { y: 'dy' },
     build: (b, { table, index }) => ({ y: b.one(gatherRows, [table, index]) }),
   });
