@@ -1,7 +1,9 @@
-// dist/kernels.js: `tenon/kernels` as one file, since a script waits for each file that it imports and for each byte that is compiled.
-import { readFileSync } from 'node:fs';
+// dist/kernels.js: `tenon/kernels` as one script, since a process waits for each file that it imports and for each byte that is compiled. The script is
+// an expression, a function with the parameters of a CommonJS module, and is run by the code that compile-kernels.mjs keeps beside it.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import ts from 'typescript';
+import * as kernels from '../dist/src/kernels/index.js';
 import { OPS } from '../dist/src/ops/index.js';
 import { opTable } from '../dist/src/plan/op-table.js';
 
@@ -46,13 +48,33 @@ const records = {
 
 await build({
   entryPoints: ['dist/src/kernels/index.js'],
-  outfile: 'dist/kernels.js',
+  outfile: 'dist/kernels.script.js',
   bundle: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20',
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
+  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+  footer: { js: '})' },
   sourcemap: 'linked',
   minify: true,
   logLevel: 'warning',
   plugins: [records],
 });
+
+// Imports of Node's own modules would make each of them export each of its names.
+writeFileSync(
+  'dist/kernels.js',
+  `const [fs, path, vm, { createRequire }] = ['fs', 'path', 'vm', 'module'].map((name) => process.getBuiltinModule(name));
+const folder = import.meta.dirname;
+const filename = path.join(folder, 'kernels.script.js');
+const code = path.join(folder, 'kernels.code');
+// Code of another version of V8 is refused, and the script compiled anew.
+const cachedData = fs.existsSync(code) ? fs.readFileSync(code) : undefined;
+const script = new vm.Script(fs.readFileSync(filename, 'latin1'), { filename, cachedData });
+const module = { exports: {} };
+script.runInThisContext()(module.exports, createRequire(filename), module, filename, folder);
+export const { ${Object.keys(kernels).join(', ')} } = module.exports;
+`,
+);
+await import('./compile-kernels.mjs');

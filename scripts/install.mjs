@@ -1,4 +1,4 @@
-// Runs at `npm install`: takes the prebuilt binary of this platform if its package is there and loads, else compiles.
+// Runs at `npm install`: takes the prebuilt binary of this platform if its package is there and loads, else compiles; and has V8 compile `tenon/kernels`.
 import { createRequire } from 'node:module';
 
 function prebuiltLoads() {
@@ -11,3 +11,4 @@ function prebuiltLoads() {
 }
 
 if (!prebuiltLoads()) await import('./build-native.mjs');
+await import('./compile-kernels.mjs');
