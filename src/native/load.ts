@@ -24,7 +24,7 @@ export class NativeUnavailable extends Error {
 const require = createRequire(import.meta.url);
 let loaded: Door | null = null;
 
-/** The addon: TENON_NODE if set, else the prebuilt package of this platform, else what was built here. Throws NativeUnavailable. */
+/** The addon: TENON_NODE if set, else what was built here, else the prebuilt package of this platform. Throws NativeUnavailable. */
 export function door(): Door {
   return (loaded ??= load());
 }
@@ -33,7 +33,7 @@ function load(): Door {
   const chosen = process.env['TENON_NODE'];
   const places = chosen
     ? [resolve(chosen)]
-    : [`@tenon/${process.platform}-${process.arch}`, join(packageRoot(), 'build', 'Release', 'tenon.node')];
+    : [join(packageRoot(), 'build', 'Release', 'tenon.node'), `@tenon/${process.platform}-${process.arch}`];
   const reasons: string[] = [];
   for (const place of places) {
     const found = tryLoad(place);

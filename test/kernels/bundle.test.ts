@@ -1,8 +1,14 @@
 // dist/kernels.js leaves out what only tests read of the ops: it must still be what the sources are.
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as sources from '../../src/kernels/index.ts';
+import { packageRoot } from '../../src/native/load.ts';
+import { temporaryFolder } from '../support/cli.ts';
 
 const file = new URL('../../dist/kernels.js', import.meta.url);
 const bundle = suite('kernels: the bundle');
@@ -41,6 +47,26 @@ bundle('has the names and the results of the sources', async () => {
   const built = (await import(file.href)) as Api;
   assert.equal(Object.keys(built).sort(), Object.keys(sources).sort());
   assert.equal(numbersOf(built), numbersOf(sources));
+});
+
+bundle('is run by the code that was made of it, if it is of this V8, and else compiled anew', () => {
+  if (!existsSync(file)) return console.log('skipped: dist/kernels.js is not built');
+  const folder = temporaryFolder('bundle');
+  const [built, code] = [fileURLToPath(new URL('.', file)), join(folder, 'kernels.code')];
+  for (const name of ['kernels.js', 'kernels.script.js', 'kernels.code'])
+    copyFileSync(join(built, name), join(folder, name));
+  const run = `import { hadamardSync, tensor } from ${JSON.stringify(join(folder, 'kernels.js'))}; console.log(hadamardSync({ x: tensor([1, 2]) }).y.data.join());`;
+  const env = { ...process.env, TENON_NODE: join(packageRoot(), 'build', 'Release', 'tenon.node') };
+  const result = (): string =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', run], { env, encoding: 'utf8' }).trim();
+
+  const text = readFileSync(join(folder, 'kernels.script.js'), 'latin1');
+  assert.is(new Script(text, { cachedData: readFileSync(code) }).cachedDataRejected, false);
+  assert.is(result(), '3,-1');
+  writeFileSync(code, 'of another V8');
+  assert.is(result(), '3,-1');
+  rmSync(code);
+  assert.is(result(), '3,-1');
 });
 
 bundle.run();
