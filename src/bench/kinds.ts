@@ -1,6 +1,7 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { attention } from './cases/attention.ts';
 import { conv } from './cases/conv.ts';
+import { LAYER, PREDICT } from './cases/forward.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { dense, phc, phm } from './cases/kron.ts';
 import { moe, moeFew } from './cases/moe.ts';
@@ -12,6 +13,7 @@ import { flora, frozen, tucker } from './cases/tucker.ts';
 export const KINDS: readonly CaseKind[] = [
   gemm,
   gemmBf16,
+  ...LAYER,
   conv,
   attention,
   moe,
@@ -26,6 +28,7 @@ export const KINDS: readonly CaseKind[] = [
   fwht,
   train,
   trainBf16,
+  ...PREDICT,
 ];
 
 const kindOf = new Map(KINDS.map((k) => [k.kind, k]));

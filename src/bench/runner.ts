@@ -2,10 +2,12 @@ import { gradients } from '../autodiff/gradients.ts';
 import { Random } from '../base/philox.ts';
 import { numel } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import type { Graph, Value } from '../ir/graph.ts';
+import type { Graph, Node, Value } from '../ir/graph.ts';
 import { graphBuilder } from '../ir/graph-builder.ts';
 import type { GraphBuilder } from '../ir/graph-builder.ts';
+import type { Cost } from '../ir/op.ts';
 import { allocate, openStore, prepare } from '../native/native.ts';
+import type { Store } from '../native/native.ts';
 import { add, mul } from '../ops/elementwise.ts';
 import { OPS } from '../ops/index.ts';
 import { fill } from '../ops/random.ts';
@@ -13,6 +15,7 @@ import { sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Plan } from '../plan/plan.ts';
 import { makePlan } from '../plan/make-plan.ts';
+import { splitOnce } from '../rewrite/once.ts';
 import { optimize } from '../rewrite/rules/index.ts';
 import type { OptimizeOptions } from '../rewrite/rules/index.ts';
 import { initialGraph, storeLeavesOf } from '../train/graphs.ts';
@@ -28,6 +31,14 @@ export function normal(n: number, std = 1): Float32Array {
 export const wholeBelow = (n: number, below: number): Int32Array =>
   Int32Array.from({ length: n }, () => random.below(below));
 
+export const costOf = ({ op, inputs, types, attrs }: Node): Cost =>
+  op.cost(
+    inputs.map((v) => v && v.type),
+    types,
+    attrs,
+  );
+export const flopsOf = (graph: Graph): number => graph.nodes.reduce((sum, n) => sum + costOf(n).flops, 0);
+
 /** A graph planned and bound, as a call that runs it `steps` times here and now. Inputs that are not given are normal numbers. */
 export function runner(
   graph: Graph,
@@ -41,21 +52,48 @@ export function runner(
 }
 
 /** The same of a plan of the graph, by these bytes. */
-export function planRunner(
+export const planRunner = (
   graph: Graph,
   plan: Plan,
   bytes: Uint8Array,
   threads: number,
   steps: number,
   given: Readonly<Record<string, Int32Array | Float32Array>>,
+): (() => void) => bound(plan, bytes, startedStore(graph), threads, steps, given);
+
+/** The same of a forward pass over weights that stay as they are: what follows from them alone has been made. */
+export function onceRunner(
+  graph: Graph,
+  threads: number,
+  given: Readonly<Record<string, Int32Array | Float32Array>> = {},
 ): () => void {
-  const prepared = prepare(bytes);
+  const { once, each, made } = splitOnce(optimize(graph));
+  const store = startedStore(graph);
+  for (const { name, type } of made) store.write(name, type.dtype, type.shape, null);
+  const [first, rest] = [once, each].map((half) => makePlan(half, { ops: OPS }));
+  prepare(first!.bytes).runSync(store, [], { steps: 1, threads });
+  return bound(rest!, rest!.bytes, store, threads, 1, given);
+}
+
+function startedStore(graph: Graph): Store {
   const store = openStore();
   const leaves = storeLeavesOf(graph);
   for (const leaf of leaves) store.write(leaf.name, 'f32', leaf.type.shape, null);
   if (leaves.length > 0) {
-    prepare(makePlan(optimize(initialGraph(leaves, 0)), { ops: OPS }).bytes).runSync(store, [], { steps: 1, threads });
+    prepare(makePlan(optimize(initialGraph(leaves, 0)), { ops: OPS }).bytes).runSync(store, [], { steps: 1 });
   }
+  return store;
+}
+
+function bound(
+  plan: Plan,
+  bytes: Uint8Array,
+  store: Store,
+  threads: number,
+  steps: number,
+  given: Readonly<Record<string, Int32Array | Float32Array>>,
+): () => void {
+  const prepared = prepare(bytes);
   const externals = plan.externals.map((e) => given[e.name] ?? normal(numel(e.type.shape) * (e.perStep ? steps : 1)));
   return () => void prepared.runSync(store, externals, { steps, threads });
 }

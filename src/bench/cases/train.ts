@@ -1,9 +1,8 @@
 import { gradients } from '../../autodiff/gradients.ts';
 import type { Precision } from '../../base/precision.ts';
 import { f32, i32 } from '../../base/tensor-type.ts';
-import type { Graph, Node } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph.ts';
 import { graphBuilder } from '../../ir/graph-builder.ts';
-import type { Cost } from '../../ir/op.ts';
 import { add } from '../../ops/elementwise.ts';
 import { fill } from '../../ops/random.ts';
 import { reshape } from '../../ops/shape.ts';
@@ -12,15 +11,9 @@ import { OPTIMIZERS } from '../../recipes/optimizers.ts';
 import { optimize } from '../../rewrite/rules/index.ts';
 import type { Case, CaseKind, CaseLine } from '../case.ts';
 import { MODELS } from '../models.ts';
-import { runner, wholeBelow } from '../runner.ts';
+import { costOf, flopsOf, runner, wholeBelow } from '../runner.ts';
 
 const STEPS = 10;
-const costOf = ({ op, inputs, types, attrs }: Node): Cost =>
-  op.cost(
-    inputs.map((v) => v && v.type),
-    types,
-    attrs,
-  );
 
 /** A step of training of one of our models, and what it is given for so many steps. */
 interface TrainingStep {
@@ -65,10 +58,10 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, pr
   const step = trainingStep(kind!, Number(size), STEPS);
   if (!step) return [];
   const { graph, given, items } = step;
-  const flop = graph.nodes.reduce((sum, n) => sum + costOf(n).flops, 0);
   const rounded = optimize(graph, { precision }).nodes.filter((n) => n.attrs['precision'] === 'bf16');
   const bf16 = rounded.reduce((sum, n) => sum + 2 * costOf(n).macs, 0);
   const run = runner(graph, threads, STEPS, given, { precision });
+  const flop = flopsOf(graph);
   return [{ name, flop, least: { f32: flop - bf16, bf16 }, items, steps: STEPS, run }];
 }
 
