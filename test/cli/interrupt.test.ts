@@ -21,6 +21,8 @@ import { writeSearch } from '../support/small-search.ts';
 const cwd = temporaryFolder('interrupt');
 // A trial takes a second or more.
 const file = writeSearch(cwd, { epochs: 500 });
+// None of its trials ends before the signals have come.
+const longTrials = writeSearch(temporaryFolder('interrupt-long'), { epochs: 100_000 });
 let number = 0;
 
 async function states(path: string): Promise<readonly (readonly [string, number])[]> {
@@ -37,9 +39,9 @@ interface Interrupted extends Ended {
 }
 
 /** A search of two workers; once both train, the signals are sent. */
-async function interrupted(...signals: readonly NodeJS.Signals[]): Promise<Interrupted> {
+async function interrupted(program: string, ...signals: readonly NodeJS.Signals[]): Promise<Interrupted> {
   const path = join(cwd, `s${number++}.study`);
-  const child = startTenon(['search', file, '--study', path, '--trials', '30', '--workers', '2', '--json']);
+  const child = startTenon(['search', program, '--study', path, '--trials', '30', '--workers', '2', '--json']);
   const ended = whenEnded(child);
   await Promise.race([new Promise((resolve) => child.stdout!.once('data', resolve)), ended]);
   const workers = workersOf(child.pid!);
@@ -56,7 +58,7 @@ async function interrupted(...signals: readonly NodeJS.Signals[]): Promise<Inter
 const interrupts = suite('cli interrupt');
 
 interrupts('SIGINT once: what runs is ended, nothing new starts; exit code 130', async () => {
-  const { code, err, states } = await interrupted('SIGINT');
+  const { code, err, states } = await interrupted(file, 'SIGINT');
   assert.is(code, 130);
   assert.match(err, /interrupted: what runs now is ended first; again to stop at once\n/);
   assert.match(err, /interrupted: the same command goes on with /);
@@ -80,7 +82,7 @@ interrupts('while a search runs, a second one is refused and readers see the fir
 
 for (const signals of [['SIGINT', 'SIGINT'], ['SIGTERM'], ['SIGHUP']] as const) {
   interrupts(`${signals.join(', ')}: what runs is given back, uncharged; exit code 130`, async () => {
-    const { code, states } = await interrupted(...signals);
+    const { code, states } = await interrupted(longTrials, ...signals);
     assert.is(code, 130);
     assert.ok(states.some(([state]) => state === 'waiting'));
     for (const [state, attempts] of states)
