@@ -65,6 +65,25 @@ def attention(name, batch, tokens, heads, width, causal):
     return {f'{name}/fwd': forward, f'{name}/fwdbwd': both}
 
 
+def conv_any(name, batch, cin, cout, groups, size, kernel, stride, pad, dilation):
+    sizes, kernels = ([int(n) for n in str(t).split('x')] for t in (size, kernel))
+    axes = len(sizes)
+    x, weight, bias = torch.randn(batch, cin, *sizes), torch.randn(cout, cin // groups, *kernels), torch.randn(cout)
+    strides, pads, dilations = ([n] * axes for n in (stride, pad, dilation))
+
+    def forward():
+        return torch.convolution(x, weight, bias, strides, pads, dilations, False, [0] * axes, groups)
+
+    dy = torch.randn_like(forward())
+
+    def backward(mask):
+        return lambda: torch.ops.aten.convolution_backward(
+            dy, x, weight, [cout], strides, pads, dilations, False, [0] * axes, groups, mask
+        )
+
+    return {f'{name}/fwd': forward, f'{name}/dx': backward([1, 0, 0]), f'{name}/dw': backward([0, 1, 1])}
+
+
 class Block(nn.Module):
     """A transformer block with its norms in front, causal attention, exact gelu."""
 
@@ -130,7 +149,7 @@ def train(name, kind, batch):
     return {name: step}
 
 
-KINDS = {'gemm': gemm, 'conv': conv, 'attention': attention, 'train': train}
+KINDS = {'gemm': gemm, 'conv': conv, 'conv_any': conv_any, 'attention': attention, 'train': train}
 
 
 def median_ms(run, seconds):

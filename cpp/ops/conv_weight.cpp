@@ -4,13 +4,13 @@
 #include "gen/attrs.h"
 #include "ops/conv_blocks.h"
 #include "ops/conv_dots.h"
+#include "ops/depthwise_weight.h"
 #include "ops/winograd_weight.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
 constexpr int64_t kPositions = 256;  // of a block: so many rows of x and dy stay in the first cache
-constexpr int kTapsAtOnce = 8;       // depthwise
 
 struct Problem {
   ConvShape c;
@@ -90,9 +90,9 @@ Plan plan_of(const Problem& q, int threads) {
   p.units = c.images * c.result[0] * p.bands * p.spans;
   const int64_t positions = c.images * c.positions();
   p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
-  if (p.chunks < 4 * threads && threads > 1 && !c.depthwise() && !p.dots && !p.tight)
+  if (p.chunks < 4 * threads && threads > 1 && !p.dots && !p.tight)
     p.col_groups = least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
-  if (p.chunks > 1 || c.depthwise()) p.sum_bytes = round64(p.chunks * weights * 4);
+  if (p.chunks > 1) p.sum_bytes = round64(p.chunks * weights * 4);
   p.index_bytes = round64(p.positions * 8);
   if (p.tight) p.panel_bytes = round64((p.positions * p.width + kLanes) * 4);
   if (p.dots) {
@@ -237,44 +237,6 @@ struct Run {
     }
   }
 
-  // Depthwise: n taps at `offset`s of one vector of channels; sums lie [tap, channel].
-  template <int n>
-  void channel_taps(float* dw, const float* x, const float* dy, int64_t positions, bool first, const int64_t* offset,
-                    int here) const {
-    vf s[n];
-    for (int t = 0; t < n; t++) s[t] = zero();
-    for (int64_t i = 0; i < positions; i++) {
-      const float* at = reinterpret_cast<const float*>(reinterpret_cast<const char*>(x) + index()[i]);
-      const vf g = load_first(dy + i * channels(), here);
-      for (int t = 0; t < n; t++) s[t] = muladd(g, load_first(at + offset[t], here), s[t]);
-    }
-    for (int t = 0; t < n; t++) {
-      float* to = dw + t * channels();
-      store_first(to, first ? s[t] : load_first(to, here) + s[t], here);
-    }
-  }
-
-  void depthwise_block(float* dw, const float* x, const float* dy, int64_t positions, bool first) const {
-    const int64_t taps = c().taps();
-    for (int64_t ch = 0; ch < channels(); ch += kLanes) {
-      const int here = static_cast<int>(least(kLanes, channels() - ch));
-      for (int64_t t0 = 0; t0 < taps; t0 += kTapsAtOnce) {
-        const int n = static_cast<int>(least(kTapsAtOnce, taps - t0));
-        int64_t offset[kTapsAtOnce];
-        for (int t = 0; t < n; t++)
-          offset[t] = tap((t0 + t) / c().kernel[2] / c().kernel[1], (t0 + t) / c().kernel[2] % c().kernel[1],
-                          (t0 + t) % c().kernel[2]);
-        float* to = dw + t0 * channels() + ch;
-        if (n == kTapsAtOnce) {
-          channel_taps<kTapsAtOnce>(to, x + ch, dy + ch, positions, first, offset, here);
-        } else {
-          for (int t = 0; t < n; t++)
-            channel_taps<1>(to + t * channels(), x + ch, dy + ch, positions, first, offset + t, here);
-        }
-      }
-    }
-  }
-
   void chunk(int64_t i, int64_t g, uint32_t worker) const {
     const int64_t all = p.panels * p.runs * c().groups;
     const int64_t from = part(all, g, p.col_groups), to = part(all, g + 1, p.col_groups);
@@ -286,9 +248,7 @@ struct Run {
       return dots.end(sums(i));
     }
     blocks(unit0, unit1, worker, [&](const float* x, const float* dy, int64_t positions, bool first) {
-      if (c().depthwise())
-        depthwise_block(sums(i), x, dy, positions, first);
-      else if (p.tight)
+      if (p.tight)
         tight_tiles(sums(i), x, dy, positions, first, panel(worker));
       else
         tiles(sums(i), x, dy, positions, first, from, to);
@@ -299,15 +259,6 @@ struct Run {
   void add_up(int64_t from, int64_t to) const {
     const int64_t size = c().groups * c().out * c().inner();
     const float* s = sums(0);
-    if (c().depthwise()) {
-      for (int64_t i = from; i < to; i++) {
-        const float* at = s + i % c().taps() * channels() + i / c().taps();
-        float y = 0.0f;
-        for (int64_t n = 0; n < p.chunks; n++) y += at[n * size];
-        q.dw[i] = y;
-      }
-      return;
-    }
     for (int64_t i = from; i < to; i += kLanes) {
       const int here = static_cast<int>(least(kLanes, to - i));
       vf y = zero();
@@ -337,6 +288,7 @@ uint64_t conv_weight_grad_scratch(const ConvShape& shape, int threads) {
     return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.y_row}, true), threads);
   if (const int m = winograd_size(q.c); m != 0)
     return m == 4 ? plan_winograd_weight<4>(q.c).bytes() : plan_winograd_weight<2>(q.c).bytes();
+  if (shape.depthwise()) return plan_depthwise_weight(shape, threads).bytes();
   const Plan p = plan_of(q, threads);
   return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
 }
@@ -356,6 +308,7 @@ void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, con
       winograd_weight<2>(rt, c, q.x, q.dy, q.dw);
     return;
   }
+  if (c.depthwise()) return depthwise_weight(rt, c, source_of(q), dy, dw);
   const Plan p = plan_of(q, rt.threads);
   const int64_t size = c.groups * c.out * c.inner();
   if (p.units == 0) {

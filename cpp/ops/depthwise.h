@@ -1,65 +1,98 @@
-// A sweep whose groups have one channel in and one out: vectors run over channels, a few positions at a time share the
-// weights of a tap. Weights are laid out [tap, channel].
+// A sweep whose groups have one channel in and one out: vectors run over channels, and a block of neighbouring
+// positions shares the weights of a tap. Taps outside the source are left out, so it is read where it lies. Weights are
+// laid out [tap, channel], taps of a row in the order of what they read.
 #pragma once
-#include "ops/sweep.h"
+#include "ops/depthwise_rows.h"
 
 namespace tenon::TENON_ISA {
 
 struct DepthwiseRun {
-  const Sweep& s;
+  Sweep s;  // its taps ascending
   SweepPlan p;
   uint8_t* scratch;
 
   float* weights() const { return reinterpret_cast<float*>(scratch); }
-  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.weight_bytes); }
   float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.weight_bytes + p.index_bytes + worker * p.band_bytes);
+    return reinterpret_cast<float*>(scratch + p.weight_bytes + worker * p.band_bytes);
   }
 
-  // `here` channels of n neighbouring positions.
-  template <int n, bool whole>
-  static __attribute__((always_inline)) void positions(const float* src, int64_t src_step, float* dst, int64_t dst_step,
-                                                       const float* w, const float* bias, const int64_t* index,
-                                                       int64_t taps, int64_t channels, float floor, int here) {
-    const auto get = [here](const float* q) { return whole ? load(q) : load_first(q, here); };
-    vf y[n];
-    for (int i = 0; i < n; i++) y[i] = bias ? get(bias) : zero();
-    for (int64_t t = 0; t < taps; t++) {
-      const vf f = get(w + t * channels);
-      const float* at = reinterpret_cast<const float*>(reinterpret_cast<const char*>(src) + index[t]);
-      for (int i = 0; i < n; i++) y[i] = muladd(f, get(at + i * src_step), y[i]);
+  // Positions whose taps along the row all lie inside, or a single one, of `here` channels.
+  struct Positions {
+    const TapRows& r;
+    const float *src, *w, *bias;
+    float* dst;
+    int64_t channels, src_step, tap_step, dst_step, rows_step;
+    float floor;
+
+    template <int n, int kTaps, int kStep, bool whole>
+    __attribute__((always_inline)) void make(int64_t c, int here, TapRange in) const {
+      const auto get = [here](const float* q) __attribute__((always_inline)) {
+        return whole ? load(q) : load_first(q, here);
+      };
+      vf y[n];
+      for (int i = 0; i < n; i++) y[i] = bias ? get(bias + c) : zero();
+      for (int64_t a = 0; a < r.deep; a++)
+        for (int64_t b = 0; b < r.high; b++) {
+          const float* at = src + a * r.src_deep + b * r.src_high + c;
+          const float* f = w + a * r.tap_deep + b * r.tap_high + c;
+          if constexpr (kTaps > 0) {
+            if (a + 1 == r.deep && b + 1 == r.high)
+              for (int64_t i = 1; i <= rows_step; i++) wish<n * kStep>(at + i * r.src_row, channels);
+            vf k[kTaps];
+            for (int t = 0; t < kTaps; t++) k[t] = get(f + t * channels);
+            using Block = Positioned<n, kTaps, kStep>;
+            for_constants<Block::reads>([&]<int j>(Constant<j>) __attribute__((always_inline)) {
+              if (j < in.from || j >= in.to) return;
+              vf x = get(at + j * channels);
+              in_register(x);
+              for_meeting<Block, j>([&](int t, int i) __attribute__((always_inline)) { y[i] = muladd(k[t], x, y[i]); });
+            });
+          } else {
+            for (int64_t t = in.from; t < in.to; t++, at += tap_step, f += channels) {
+              const vf k = get(f);
+              for (int i = 0; i < n; i++) y[i] = muladd(k, get(at + i * src_step), y[i]);
+            }
+          }
+        }
+      for (int i = 0; i < n; i++) {
+        const vf v = max(splat(floor), y[i]);
+        if (whole)
+          store(dst + i * dst_step + c, v);
+        else
+          store_first(dst + i * dst_step + c, v, here);
+      }
     }
-    for (int i = 0; i < n; i++) {
-      const vf r = max(splat(floor), y[i]);
-      if (whole)
-        store(dst + i * dst_step, r);
-      else
-        store_first(dst + i * dst_step, r, here);
-    }
-  }
+  };
 
-  template <bool whole>
-  void channels(const float* src, float* dst, int64_t n, int64_t c, int here) const {
-    const Axis& w = s.axis[2];
-    const int64_t all = s.groups, step = w.step * all;
-    const float* bias = s.bias ? s.bias + c : nullptr;
-    const float floor = floor_of(s.activation);
-    int64_t x = 0;
-    for (; x + 6 <= n; x += 6)
-      positions<6, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps,
-                          all, floor, here);
-    for (; x < n; x++)
-      positions<1, whole>(src + x * step + c, step, dst + x * w.dst + c, w.dst, weights() + c, bias, index(), p.taps,
-                          all, floor, here);
-  }
-
-  // n positions of an output row.
-  void line(const float* src, float* dst, int64_t n) const {
-    int64_t c = 0;
-    for (; c + kLanes <= s.groups; c += kLanes) channels<true>(src, dst, n, c, kLanes);
-    if (c < s.groups) channels<false>(src, dst, n, c, static_cast<int>(s.groups - c));
+  // n positions from x on, of an output row at dst.
+  void line(const TapRows& r, int64_t x, int64_t n, float* dst) const {
+    const Axis& wide = s.axis[2];
+    for_positions(wide, x, n,
+                  [&]<int kCount, int kTaps, int kStep>(Positioned<kCount, kTaps, kStep> block, int64_t at) {
+                    const int64_t all = s.groups, first = kTaps > 0 ? 0 : block.inside.from;
+                    const Positions run{r,
+                                        s.src + r.src + source_of(wide, at, first) * all,
+                                        weights() + r.tap + first * all,
+                                        s.bias,
+                                        dst + (at - x) * wide.dst,
+                                        all,
+                                        wide.step * all,
+                                        wide.delta * all,
+                                        wide.dst,
+                                        rows_ahead(s.axis[1]),
+                                        floor_of(s.activation)};
+                    int64_t c = 0;
+                    for (; c + kLanes <= all; c += kLanes)
+                      run.template make<kCount, kTaps, kStep, true>(c, kLanes, block.inside);
+                    if (c < all)
+                      run.template make<kCount, kTaps, kStep, false>(c, static_cast<int>(all - c), block.inside);
+                  });
     if (s.activation > kRelu)
-      for (int64_t x = 0; x < n; x++) activate_run(s.activation, dst + x * s.axis[2].dst, s.groups);
+      for (int64_t i = 0; i < n; i++) activate_run(s.activation, dst + i * wide.dst, s.groups);
+  }
+
+  void band(const Band& b, float* dst) const {
+    for (int64_t y = 0; y < b.rows; y++) line(tap_rows(s, b.image, b.d, b.h + y), b.w, b.cols, dst + y * s.axis[1].dst);
   }
 };
 
@@ -67,6 +100,8 @@ TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
   SweepPlan p = plan_sweep(s, threads);
   p.col_groups = 1;
   p.weight_bytes = round64(p.taps * s.groups * 4);
+  p.index_bytes = p.band_bytes = 0;
+  plan_pooling(s, p, s.axis[1].dst);
   return p;
 }
 
@@ -75,17 +110,11 @@ template <typename Weights>
 TENON_INLINE void depthwise(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
   const SweepPlan p = plan_depthwise(s, rt.threads);
   if (p.panels == 0 || s.groups == 0) return;
-  const DepthwiseRun run{s, p, scratch};
-  const SweepRun<Weights> index{s, p, weights, scratch};
-  index.make_index();
-  for (int64_t t = 0; t < p.taps; t++) weights.tap(run.weights() + t * s.groups, t);
+  const DepthwiseRun run{ascending(s), p, scratch};
+  for (int64_t t = 0; t < p.taps; t++) weights.tap(run.weights() + tap_place(s, t) * s.groups, t);
   for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    float* own = run.own(worker);
-    make_results(s, p, b, open_band(s, p, b, own), own, 0, s.groups,
-                 [&](const Band& some, const float* src, float* dst) {
-                   for (int64_t y = 0; y < some.rows; y++)
-                     run.line(src + y * s.axis[1].step * p.row, dst + y * s.axis[1].dst, some.cols);
-                 });
+    make_results(s, p, b, s.src, run.own(worker), 0, s.groups,
+                 [&](const Band& some, const float*, float* dst) { run.band(some, dst); });
   });
 }
 

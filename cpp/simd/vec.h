@@ -41,6 +41,15 @@ TENON_INLINE vf with_sign(vf v, vf s) {
 }
 TENON_INLINE vf muladd(vf a, vf b, vf c) { return a * b + c; }
 
+// Keeps v in a register, where the compiler would else read it from memory once a use.
+TENON_INLINE void in_register(vf& v) {
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(v));
+#endif
+}
+
 // 0, 1, 2, …
 TENON_INLINE vi lane_index() {
   vi v;

@@ -1,6 +1,6 @@
 import type { Case, CaseKind, CaseLine } from './case.ts';
 import { attention } from './cases/attention.ts';
-import { conv } from './cases/conv.ts';
+import { conv, convAny } from './cases/conv.ts';
 import { LAYER, PREDICT } from './cases/forward.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { dense, phc, phm } from './cases/kron.ts';
@@ -15,6 +15,7 @@ export const KINDS: readonly CaseKind[] = [
   gemmBf16,
   ...LAYER,
   conv,
+  convAny,
   attention,
   moe,
   moeFew,

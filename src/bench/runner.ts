@@ -98,10 +98,14 @@ function bound(
   return () => void prepared.runSync(store, externals, { steps, threads });
 }
 
-export function forward(inputs: readonly TensorType[], build: (b: GraphBuilder, x: readonly Value[]) => Value): Graph {
+/** What is built from the inputs, one value or several, as outputs. */
+export function forward(
+  inputs: readonly TensorType[],
+  build: (b: GraphBuilder, x: readonly Value[]) => Value | readonly Value[],
+): Graph {
   const b = graphBuilder({ mode: 'train', seed: 0 });
   const values = inputs.map((t, i) => b.input(`in${i}`, t));
-  return b.finish([{ name: 'y', value: build(b, values) }]);
+  return b.finish([build(b, values)].flat().map((value, i) => ({ name: `y${i}`, value })));
 }
 
 /** Forward and the gradients of the inputs (of the first so many), for a gradient of the output that is given. */

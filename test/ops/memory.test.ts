@@ -32,7 +32,8 @@ function memory(graph: Graph): number {
   return prepared.arenaBytes + prepared.scratchBytes;
 }
 
-type Net = Parameters<typeof forward>;
+type Given = Parameters<typeof forwardBackward>;
+type Net = readonly [inputs: Given[0], build: Given[1]];
 const plain = (ins: number, out: number, k: number, groups = 1): Net => [
   [image(ins), f32(out, 1, k, k, ins / groups)],
   (b, [x, w]) => b.one(conv, [x!, w!], window(k, 1, groups)),

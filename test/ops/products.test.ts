@@ -175,6 +175,22 @@ const LARGE_CONVS: readonly (readonly [Axes, number, readonly [number, number, n
   [{ ...plain([1, 32, 32], [1, 8, 8], 0), stride: [1, 8, 8] }, 2, [1, 3, 10]],
 ];
 
+// Windows larger than the image, rows of one position, steps past the window, each number of taps that has a block of its own.
+const EDGES: readonly Axes[] = [
+  plain([1, 2, 1], [1, 5, 5], 2),
+  plain([1, 4, 23], [1, 3, 3], 1),
+  plain([1, 6, 19], [1, 2, 2], 1),
+  plain([1, 9, 20], [1, 5, 5], 0),
+  plain([1, 8, 25], [1, 7, 7], 3),
+  plain([1, 1, 40], [1, 1, 3], 9),
+  plain([3, 4, 18], [3, 3, 3], 1),
+  { ...plain([1, 7, 37], [1, 3, 3], 1), stride: [1, 2, 2] },
+  { ...plain([1, 8, 41], [1, 5, 5], 2), stride: [1, 2, 2] },
+  { ...plain([1, 9, 31], [1, 3, 3], 1), stride: [1, 3, 3] },
+  { ...plain([1, 5, 30], [1, 3, 3], 2), dilation: [1, 2, 2] },
+  { ...plain([1, 9, 12], [1, 3, 3], 1), stride: [1, 9, 1] },
+];
+
 const products = suite('ops: products of random shapes');
 products('matmul', () => {
   const random = new Random('test', 'matmul', 1);
@@ -220,5 +236,10 @@ products('convolutions that take another way', () => {
   const random = new Random('test', 'conv', 2);
   for (const [axes, batch, channels] of LARGE_CONVS)
     for (const one of convCases(axes, batch, channels)) check(one, random);
+});
+products('convolutions of one channel a group, at their edges', () => {
+  const random = new Random('test', 'conv', 3);
+  for (const groups of [2, 3, 15, 16, 17, 33, 64, 83])
+    for (const axes of EDGES) for (const one of convCases(axes, groups % 4, [groups, 1, 1])) check(one, random);
 });
 products.run();
