@@ -26,7 +26,7 @@ function axisOf(random: Random, used: boolean, most: number) {
   if (!used) return { size: 1, taps: 1, stride: 1, dilation: 1, before: 0, after: 0, places: 1 };
   const [size, taps, stride, dilation] = [
     1 + random.below(most),
-    1 + random.below(5),
+    1 + random.below(7),
     1 + random.below(3),
     1 + random.below(3),
   ];
@@ -103,7 +103,7 @@ function check({ name, op, types, attrs }: Case, random: Random): void {
   }
 }
 
-const ROUNDS = 100;
+const ROUNDS = 60;
 const depthwise = suite('ops: depthwise convolutions');
 depthwise('random shapes equal float64 loops, the same bits for any number of threads', () => {
   for (let i = 0; i < ROUNDS; i++) {
