@@ -101,24 +101,24 @@ interface Axes {
 }
 
 /** Three axes, the leading ones idle in 1-D and 2-D; drawn again where the window is larger than the padded image. */
-function randomAxes(random: Random): Axes {
+function randomAxes(random: Random, kernel = 4, pad = 2): Axes {
   for (;;) {
-    const axes = drawAxes(random);
+    const axes = drawAxes(random, kernel, pad);
     if (sizeOut(axes).every((n) => n > 0)) return axes;
   }
 }
 
-function drawAxes(random: Random): Axes {
+function drawAxes(random: Random, kernel: number, pad: number): Axes {
   const first = between(random, 0, 2);
   const draw = (low: number, high: number, idle: number): readonly number[] =>
     [0, 1, 2].map((i) => (i < first ? idle : between(random, low, high)));
   return {
     size: draw(1, first === 2 ? 60 : 11, 1),
-    kernel: draw(1, 4, 1),
+    kernel: draw(1, kernel, 1),
     stride: draw(1, 3, 1),
     dilation: draw(1, 3, 1),
-    padBefore: draw(0, 2, 0),
-    padAfter: draw(0, 2, 0),
+    padBefore: draw(0, pad, 0),
+    padAfter: draw(0, pad, 0),
   };
 }
 
@@ -241,5 +241,12 @@ products('convolutions of one channel a group, at their edges', () => {
   const random = new Random('test', 'conv', 3);
   for (const groups of [2, 3, 15, 16, 17, 33, 64, 83])
     for (const axes of EDGES) for (const one of convCases(axes, groups % 4, [groups, 1, 1])) check(one, random);
+});
+products('convolutions of one channel a group, of random shapes', () => {
+  const random = new Random('test', 'conv', 4);
+  for (let i = 0; i < 60; i++) {
+    const groups = oneOf(random, [2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 70]);
+    for (const one of convCases(randomAxes(random, 7, 7), between(random, 0, 3), [groups, 1, 1])) check(one, random);
+  }
 });
 products.run();

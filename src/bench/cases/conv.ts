@@ -9,6 +9,8 @@ import { forward, forwardAndBackward, runner } from '../runner.ts';
 
 /** Channels from which on Winograd's transforms pay: a 4 x 4 tile of results then takes 36 products a pair of channels, not 144. */
 const TRANSFORMED = 16;
+/** The share of the products of a 3x3 convolution on the plane, of stride 1, that are then left. */
+const leastOf = (cin: number, cout: number): number => (Math.min(cin, cout) >= TRANSFORMED ? 36 / 144 : 1);
 
 /** A square convolution of stride 1 on the plane from its first seven words, BATCH CIN H W COUT KERNEL PAD. */
 export function planeConv(words: readonly string[]) {
@@ -36,7 +38,7 @@ export function planeConv(words: readonly string[]) {
       winograd: 'on',
     },
     flop: 2 * batch * cout * cin * k * k * (h + 2 * pad - k + 1) * (w + 2 * pad - k + 1),
-    least: k === 3 && Math.min(cin, cout) >= TRANSFORMED ? 36 / 144 : 1,
+    least: k === 3 ? leastOf(cin, cout) : 1,
   };
 }
 
@@ -90,15 +92,10 @@ export const convAny: CaseKind = {
       ]),
     };
     const flop = 2 * numel(dy.shape) * (numel(weight.shape) / cout);
+    const plane = kernel.join() === '1,3,3' && groups === 1 && stride === 1 && dilation === 1;
+    const least = { f32: flop * (plane ? leastOf(cin, cout) : 1), bf16: 0 };
     return Object.entries(graphs).map(([way, graph]) => {
-      return {
-        name: `${name}/${way}`,
-        flop,
-        least: { f32: flop, bf16: 0 },
-        items: 0,
-        steps: 1,
-        run: runner(graph, threads),
-      };
+      return { name: `${name}/${way}`, flop, least, items: 0, steps: 1, run: runner(graph, threads) };
     });
   },
 };

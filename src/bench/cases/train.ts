@@ -60,8 +60,8 @@ function trainCases({ name, words: [kind, size] }: CaseLine, threads: number, pr
   const { graph, given, items } = step;
   const rounded = optimize(graph, { precision }).nodes.filter((n) => n.attrs['precision'] === 'bf16');
   const bf16 = rounded.reduce((sum, n) => sum + 2 * costOf(n).macs, 0);
-  const run = runner(graph, threads, STEPS, given, { precision });
   const flop = flopsOf(graph);
+  const run = runner(graph, threads, STEPS, given, { precision });
   return [{ name, flop, least: { f32: flop - bf16, bf16 }, items, steps: STEPS, run }];
 }
 
