@@ -24,11 +24,15 @@ export interface WeightDef {
 export interface WholeDef {
   /** Its length. */
   readonly size: (args: Args) => number;
+  /** Whether each tensor learns a factor of its own besides, a parameter at `scalePath` of its path. */
+  readonly scaled: (args: Args) => boolean;
   /** Where all `total` numbers of the tensors stand, one after another, relative to their starts. */
   readonly make: (b: Builder, path: string, total: number, args: Args) => Value;
   /** The tensor whose numbers begin at `at`; `path` is relative to the builder's scope. */
   readonly part: (b: Builder, all: Value, at: number, path: string, asked: Asked, args: Args) => Value;
 }
+
+export const scalePath = (tensor: string): string => `${tensor}.scale`;
 
 /** A decided weight expression. */
 export interface MadeBy {

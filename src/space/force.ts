@@ -1,21 +1,26 @@
 import type { MadeBy } from '../ir/weight.ts';
 
-/**
- * How the layers inside of `via` get their weights: the innermost expression makes them; `whole`: what else they learn is part of one vector (`subspace`).
- */
+/** What layers learn besides weights that an expression makes: parameters, parts of one vector (`subspace`), or such parts, each times a factor. */
+type Whole = 'no' | 'vector' | 'scaled';
+
+/** How the layers inside of `via` get their weights: the innermost expression makes them. */
 export interface Force {
   readonly weight: MadeBy | null;
-  readonly whole: boolean;
+  readonly whole: Whole;
 }
 
-export const PLAIN: Force = { weight: null, whole: false };
+export const PLAIN: Force = { weight: null, whole: 'no' };
+
+const MARKS: Readonly<Record<Whole, string>> = { no: '', vector: '*', scaled: '**' };
 
 /** Equal for equal ways. */
-export const forceText = ({ weight, whole }: Force): string => `${whole ? '*' : ''}${weight?.text ?? ''}`;
+export const forceText = ({ weight, whole }: Force): string => `${MARKS[whole]}${weight?.text ?? ''}`;
 
 /** Inside of `A via made`, which itself stands under `outer`. */
 export const inside = (outer: Force, made: MadeBy): Force =>
-  made.def.whole ? { weight: null, whole: true } : { weight: made, whole: outer.whole };
+  made.def.whole
+    ? { weight: null, whole: made.def.whole.scaled(made.args) ? 'scaled' : 'vector' }
+    : { weight: made, whole: outer.whole };
 
 /** Ways, numbered from 0: nothing said. */
 export interface Forces {

@@ -1,7 +1,7 @@
 import { Unfit } from '../base/unfit.ts';
 import { numel } from '../base/tensor-type.ts';
 import type { TensorType } from '../base/tensor-type.ts';
-import { weighted } from '../ir/weight.ts';
+import { scalePath, weighted } from '../ir/weight.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Asked } from '../ir/weight.ts';
 import type { Value } from '../ir/graph.ts';
@@ -55,7 +55,7 @@ const memo = new WeakMap<LayerDef, Map<string, LayerCost | Unfit>>();
 
 /** Measured once for each layer, arguments, types and way to make its weights. Throws Unfit. */
 export function layerCost(layer: LayerDef, args: Args, inputs: readonly TensorType[], force: Force = PLAIN): LayerCost {
-  const isPlain = force.weight === null && !force.whole;
+  const isPlain = force.weight === null && force.whole === 'no';
   const found = (isPlain && linearCost(layer, args, inputs)) || measuredCost(layer, args, inputs, force);
   if (found instanceof Unfit) throw found;
   return found;
@@ -158,13 +158,15 @@ function measureCorners(layer: LayerDef, args: Args, widths: Widths, lead: Tenso
 
 function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[], force: Force): LayerCost | Unfit {
   const asked = new Map<string, Asked>();
+  const scaled = force.whole === 'scaled';
   const take = (b: Builder, path: string, ask: Asked): Value => {
     asked.set(ask.path, ask);
+    if (scaled) b.param(scalePath(path), [1], { kind: 'constant', value: 1 });
     return b.param(path, ask.shape, ask.init);
   };
   try {
     const m = measure(inputs, (b, values) => [
-      layer.build(weighted(b, force.weight, force.whole ? take : null), values, args),
+      layer.build(weighted(b, force.weight, force.whole === 'no' ? null : take), values, args),
     ]);
     const keptInputs = inputs.reduce((n, type, i) => (m.keptInputs[i] ? n + numel(type.shape) : n), 0);
     const taken = [...asked.values()].reduce((n, { shape }) => n + numel(shape), 0);
@@ -174,7 +176,8 @@ function tryMeasure(layer: LayerDef, args: Args, inputs: readonly TensorType[], 
       output: m.outputs[0]!,
       params: m.params - taken,
       taken,
-      state: m.state + m.keptConstant + fixed.reduce((n, { shape }) => n + numel(shape), 0),
+      // Factors learn by what they multiply.
+      state: m.state + m.keptConstant + fixed.reduce((n, { shape }) => n + numel(shape), 0) + (scaled ? taken : 0),
       flops: m.flops,
       macs: m.macs,
       kept: m.kept - m.keptConstant + keptInputs,

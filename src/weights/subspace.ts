@@ -1,9 +1,11 @@
 import { numel, sameShape } from '../base/tensor-type.ts';
+import type { Shape } from '../base/tensor-type.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Given, Value } from '../ir/graph.ts';
 import type { Args } from '../ir/layer.ts';
+import { scalePath } from '../ir/weight.ts';
 import type { Asked, WeightDef } from '../ir/weight.ts';
-import { add, affine, div } from '../ops/elementwise.ts';
+import { add, affine, div, mul } from '../ops/elementwise.ts';
 import { KINDS } from '../ops/lib/projection.ts';
 import { reshape, slice } from '../ops/shape.ts';
 import { subspaceProject } from '../ops/subspace.ts';
@@ -21,14 +23,24 @@ function project(b: Builder, path: string, total: number, args: Args): Value {
   return b.one(subspaceProject, [scaled, null], { dims: [total], kind, ...key, stratum: 0 });
 }
 
-function part(b: Builder, all: Value, at: number, path: string, { shape, init }: Asked, args: Args): Value {
+const isScaled = (args: Args): boolean => args['scales'] === true;
+
+// λ·(P·v) of one tensor; λ is there with `scales`, and starts at 1.
+function movedPart(b: Builder, all: Value, at: number, path: string, shape: Shape, args: Args): Value {
   const cut = b.one(slice, [all], { axis: 0, start: at, size: numel(shape) });
-  const moved = sameShape(cut.type.shape, shape) ? cut : b.one(reshape, [cut], { dims: shape });
+  const moved = isScaled(args) ? b.one(mul, [cut, b.param(scalePath(path), [1], { kind: 'constant', value: 1 })]) : cut;
+  return sameShape(moved.type.shape, shape) ? moved : b.one(reshape, [moved], { dims: shape });
+}
+
+function part(b: Builder, all: Value, at: number, path: string, { shape, init }: Asked, args: Args): Value {
+  const moved = movedPart(b, all, at, path, shape, args);
   if (init.kind === 'normal') return b.one(add, [b.fixed(path, shape, { ...init, seed: seedOf(args) }), moved]);
   return init.value === 0 ? moved : b.one(affine, [moved], { scale: 1, shift: init.value });
 }
 
-/** θ = θ0 + P·v over every parameter (Li et al. 2018): v is trained from 0; θ0 and P are made from the seed and never stored. */
+/**
+ * θ = θ0 + P·v over every parameter (Li et al. 2018): v is trained from 0; θ0 and P are made from the seed and never stored. With `scales`, θ_i = θ0_i + λ_i·(P·v)_i for tensor i (SAID; Aghajanyan et al. 2020).
+ */
 export const subspace: WeightDef = {
   kind: 'weight',
   name: 'subspace',
@@ -42,8 +54,14 @@ export const subspace: WeightDef = {
     },
     { name: 'projection', doc: 'kind of P', type: { kind: 'name', oneOf: KINDS }, default: 'fastfood' },
     seedArg('what P and the starts are drawn by', { default: 0 }),
+    {
+      name: 'scales',
+      doc: 'whether each tensor learns a factor for its part of P·v besides, from 1 (SAID)',
+      type: { kind: 'truth' },
+      default: false,
+    },
   ],
-  whole: { size: (args) => Number(args['d']), make: project, part },
+  whole: { size: (args) => Number(args['d']), scaled: isScaled, make: project, part },
   // Under a vector, weights are as free as any parameter.
   make: full.make,
 };

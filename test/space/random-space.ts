@@ -189,7 +189,7 @@ function under(
     () => weight('kron', { n: choice('kron.n', 1, 2) }),
     () => weight('lowrank', { r: 2 }),
     () => weight('full', {}),
-    () => weight('subspace', { d: choice('subspace.d', 3, 40) }),
+    () => weight('subspace', { d: choice('subspace.d', 3, 40), scales: choice('subspace.scales', false, true) }),
   ];
   const isVector = isOnly || d.below(3) === 0;
   const some = isVector ? kinds : kinds.slice(0, 3);

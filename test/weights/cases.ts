@@ -187,8 +187,8 @@ const frozen: Made = {
   given: true,
 };
 
-const whole = (d: number, projection: string): Made => ({
-  made: make('subspace', { d, projection, seed: 2 }),
+const whole = (d: number, projection: string, scales = false): Made => ({
+  made: make('subspace', { d, projection, seed: 2, scales }),
   free: () => 0,
 });
 
@@ -224,4 +224,5 @@ export const MADE: readonly Made[] = [
   whole(7, 'gaussian'),
   whole(5, 'sparse'),
   whole(11, 'rademacher'),
+  whole(6, 'fastfood', true),
 ];

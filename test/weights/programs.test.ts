@@ -67,6 +67,8 @@ programs('every weight in the parentheses, no bias, norm or position; inside win
   // A vector takes all that is learned, but for the weights that an expression inside makes.
   assert.is(params('(layernorm -> dense(8) -> dense(8) via kron(2)) via subspace(3)'), 3 + 8 + 32);
   assert.is(params('((dense(8) -> layernorm) via subspace(5) -> dense(8)) via kron(4)'), 5 + 64 + 16 + 8);
+  // Factors: one for each of its tensors.
+  assert.is(params('(layernorm -> dense(8) -> dense(8) via kron(2)) via subspace(3, scales: true)'), 3 + 5 + 8 + 32);
   assert.is(of('8', 'dense(8) via fixed(0) + lowrank(1)').sample().params, 16 + 8);
   const member = of('8', 'dense(8) via fixed(0) + lowrank(1)').sample() as Architecture & { params_total: number };
   assert.is(member.params_total, 16 + 8 + 64);
@@ -111,6 +113,9 @@ programs('shared networks inside of a vector are counted and made once', async (
   const sizes = [...members(space)].map((a) => a.params);
   assert.equal(sizes.sort(), [2 * layer, 2 * layer, 2 * layer + 1, 4 * layer]);
   assert.equal([space.ranges().params.min, space.ranges().params.max], [2 * layer, 4 * layer]);
+  const scaled = net('subspace(3, scales: true | false)');
+  assert.equal([...members(scaled)].map((a) => a.params).sort(), [11, 3, 3, 7]);
+  assert.equal([scaled.ranges().params.min, scaled.ranges().params.max], [3, 3 + 8]);
   // The weights of three uses are those of one network: with them as numbers of their own, the outputs are others.
   const uses = (what: string, defs: string): Architecture =>
     of('8', `(${what}{3}) via subspace(40)`, `${defs}\n${TRAIN}`).sample();
@@ -250,6 +255,7 @@ programs('training: every expression learns, checkpoints hold the free tensors a
     ['subspace(60)', ['group[0].vector']],
     ['subspace(60, projection: gaussian)', ['group[0].vector']],
     ['subspace(60, projection: sparse, seed: 3)', ['group[0].vector']],
+    ['subspace(60, scales: true)', [...under('').map((n) => `${n}.scale`), 'group[0].vector']],
   ];
   for (const [how, names] of cases) {
     const found = await trained(net(how), `${cases.findIndex((c) => c[0] === how)}.safetensors`);

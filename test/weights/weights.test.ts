@@ -72,8 +72,9 @@ weights(
         fits++;
         assert.is(showType(found.outputs[0]!), showType(plain.outputs[0]!), name);
         const { whole } = made.def;
+        const factors = whole?.scaled(made.args) ? askedBy(use).length : 0;
         const free = wanted.reduce<number>((n, w) => n + w!, 0);
-        assert.is(found.params, whole ? whole.size(made.args) : others + free, `params of ${name}`);
+        assert.is(found.params, whole ? whole.size(made.args) + factors : others + free, `params of ${name}`);
         assert.equal([found.macs, found.flops], [plain.macs, plain.flops], `costs of ${name}`);
       }
     }
