@@ -1,6 +1,6 @@
 // Convolution, with bias and activation where fused, and its gradient with respect to the input. Channels last.
 #include "gen/attrs.h"
-#include "ops/conv_blocks.h"
+#include "ops/conv_through.h"
 #include "ops/depthwise.h"
 #include "ops/planar.h"
 #include "ops/winograd_panels.h"
@@ -145,8 +145,8 @@ Way way_of(const ConvShape& c, const Sweep& s) {
   return m == 4 ? Way::kWinograd4 : m == 2 ? Way::kWinograd2 : Way::kSweep;
 }
 
-uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
-  switch (way_of(c, s)) {
+uint64_t way_scratch(Way way, const Sweep& s, int threads) {
+  switch (way) {
     case Way::kSweep:
       return sweep_scratch(plan_sweep(s, threads), threads);
     case Way::kDepthwise:
@@ -161,9 +161,11 @@ uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
   return 0;
 }
 
+uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) { return way_scratch(way_of(c, s), s, threads); }
+
 template <typename Weights>
-void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
-  switch (way_of(c, s)) {
+void run_way(const Runtime& rt, Way way, const Sweep& s, const Weights& weights) {
+  switch (way) {
     case Way::kSweep:
       return sweep(rt, rt.scratch, s, weights);
     case Way::kDepthwise:
@@ -175,6 +177,11 @@ void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weig
     case Way::kWinograd2:
       return winograd<2>(rt, rt.scratch, s, weights);
   }
+}
+
+template <typename Weights>
+void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
+  run_way(rt, way_of(c, s), s, weights);
 }
 
 GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }
@@ -227,6 +234,47 @@ void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, con
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
     run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis, change});
   });
+}
+
+// ---- between two narrow products
+
+namespace {
+
+// Of one tap, all positions as those of one line.
+ConvShape in_line(ConvShape c) {
+  if (!c.pointwise()) return c;
+  c.size[2] = c.result[2] = c.images * c.positions();
+  c.images = c.size[0] = c.size[1] = c.result[0] = c.result[1] = 1;
+  return c;
+}
+int64_t unit_of(Way way) { return way == Way::kWinograd4 ? 4 : way == Way::kWinograd2 ? 2 : 1; }
+
+ThroughPlan through_plan(const Sweep& s, Way way, bool keeps) {
+  return plan_through(s, unit_of(way), keeps, [&](const Sweep& own) { return way_scratch(way, own, 1); });
+}
+
+}  // namespace
+
+bool conv_through_suits(const ConvShape& shape, bool keeps, int threads) {
+  const ConvShape c = in_line(shape);
+  const Sweep s = forward_sweep(c, nullptr, nullptr);
+  return !shape.pointwise() && suits_through(s, through_plan(s, way_of(c, s), keeps), threads);
+}
+
+uint64_t conv_through_scratch(const ConvShape& shape, bool keeps, int threads) {
+  const ConvShape c = in_line(shape);
+  const Sweep s = forward_sweep(c, nullptr, nullptr);
+  return static_cast<uint64_t>(threads) * through_plan(s, way_of(c, s), keeps).own_bytes();
+}
+
+void conv_through(const Runtime& rt, const ConvShape& shape, const float* w, const Through& t) {
+  const ConvShape c = in_line(shape);
+  const Sweep s = forward_sweep(c, nullptr, nullptr);
+  const Way way = way_of(c, s);
+  const WeightChange none;
+  const ForwardWeights weights{w, c, none};
+  through(rt, s, through_plan(s, way, t.kept_into != nullptr), t,
+          [&](const Runtime& own, const Sweep& tight) { run_way(own, way, tight, weights); });
 }
 
 // ---- weights made a panel at a time

@@ -35,6 +35,22 @@ uint64_t conv_input_grad_scratch(const ConvShape& c, int threads);
 void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx,
                      const WeightChange& change = {});
 
+// A convolution of one group whose channels are few between those of x and y: y = (conv of x * narrow) * widen + bias,
+// without what lies between in memory, unless it is to be kept. narrow and widen are packed.
+struct Through {
+  Thin narrow, widen;
+  const float* x = nullptr;
+  float* y = nullptr;
+  float *kept_into = nullptr, *kept_out = nullptr;  // [pixels, c.in], [positions, c.out]
+  const float* bias = nullptr;
+  bool more = false;  // y is added to
+  uint32_t activation = 0;
+};
+// Whether it pays; bits are those of the three products one after the other.
+bool conv_through_suits(const ConvShape& c, bool keeps, int threads);
+uint64_t conv_through_scratch(const ConvShape& c, bool keeps, int threads);
+void conv_through(const Runtime& rt, const ConvShape& c, const float* w, const Through& t);
+
 // A weight of one group that is made on the way, some channels at a time, on one thread: for the convolution rows
 // [end - begin, taps, in], for the gradient of x columns [out, taps, end - begin].
 struct MadeWeight {

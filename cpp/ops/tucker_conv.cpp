@@ -56,6 +56,10 @@ InnerStep base_input_grad(const Step& s, const Tucker& t, const View& dx) {
 }
 ConvShape base_shape(const Step& s, const Tucker& t) { return conv_shape(ConvAttrs::read(s.attrs), t.x, t.base, t.y); }
 
+ConvShape small_shape(const Step& s, const Tucker& t) {
+  return conv_shape(ConvAttrs::read(s.attrs), t.into, t.core, t.out);
+}
+
 // One way through the factors: from `from` channels into a rank, the core, out of a rank to `to` channels.
 struct Way {
   int64_t from = 0, rank_from = 0, rank_to = 0, to = 0, positions = 0;  // those of `to`
@@ -161,8 +165,25 @@ Status check(const Step& s) {
 uint64_t scratch(const Step& s, int threads) {
   const Tucker t = forward_of(s);
   const uint64_t small = small_conv(s, t).scratch(conv_kernel, threads);
-  const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads) : 0;
+  const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads)
+                                       : conv_through_scratch(small_shape(s, t), true, threads);
   return forward_layout(s, t).rest + (small > base ? small : base);
+}
+
+// All three stages block by block.
+void run_through(const Step& s, const Runtime& rt, const Tucker& t, const ForwardLayout& f) {
+  const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
+  Through through;
+  through.narrow = {t.channels(), rank_in, floats_at(rt, f.narrow)};
+  through.widen = {rank_out, t.outputs(), floats_at(rt, f.widen)};
+  through.narrow.pack({{f32(t.u_in), rank_in, 1}});
+  through.widen.pack({{f32(t.u_out), 1, rank_out}});
+  through.x = f32(t.x);
+  through.y = f32(t.y);
+  through.kept_into = f32(t.into);
+  through.kept_out = f32(t.out);
+  through.bias = t.bias.present ? f32(t.bias) : nullptr;
+  conv_through(at_rest(rt, f.rest), small_shape(s, t), f32(t.core), through);
 }
 
 Status run(const Step& s, const Runtime& rt) {
@@ -172,6 +193,10 @@ Status run(const Step& s, const Runtime& rt) {
   t.into.data = s.out[1].data;
   t.out.data = s.out[2].data;
   scale_core(t, floats_at(rt, f.core));
+  if (!t.base.present && conv_through_suits(small_shape(s, t), true, rt.threads)) {
+    run_through(s, rt, t, f);
+    return {};
+  }
   thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
                f32(t.x), f32(t.into), false, nullptr);
   Status status = small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
