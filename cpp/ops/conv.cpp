@@ -145,43 +145,39 @@ Way way_of(const ConvShape& c, const Sweep& s) {
   return m == 4 ? Way::kWinograd4 : m == 2 ? Way::kWinograd2 : Way::kSweep;
 }
 
-uint64_t way_scratch(Way way, const Sweep& s, int threads) {
+// body<Run>() with what makes a sweep that way.
+template <typename Weights, typename Body>
+auto with_way(Way way, const Body& body) {
   switch (way) {
-    case Way::kSweep:
-      return sweep_scratch(plan_sweep(s, threads), threads);
     case Way::kDepthwise:
-      return sweep_scratch(plan_depthwise(s, threads), threads);
+      return body.template operator()<DepthwiseRun<Weights>>();
     case Way::kPlanar:
-      return sweep_scratch(plan_planar(s, threads), threads);
+      return body.template operator()<PlanarRun<Weights>>();
     case Way::kWinograd4:
-      return winograd_scratch(plan_winograd<4>(s, threads), threads);
+      return body.template operator()<WinogradRun<4, Weights>>();
     case Way::kWinograd2:
-      return winograd_scratch(plan_winograd<2>(s, threads), threads);
+      return body.template operator()<WinogradRun<2, Weights>>();
+    case Way::kSweep:
+      break;
   }
-  return 0;
+  return body.template operator()<SweepRun<Weights>>();
 }
 
-uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) { return way_scratch(way_of(c, s), s, threads); }
-
-template <typename Weights>
-void run_way(const Runtime& rt, Way way, const Sweep& s, const Weights& weights) {
-  switch (way) {
-    case Way::kSweep:
-      return sweep(rt, rt.scratch, s, weights);
-    case Way::kDepthwise:
-      return depthwise(rt, rt.scratch, s, weights);
-    case Way::kPlanar:
-      return planar(rt, rt.scratch, s, weights);
-    case Way::kWinograd4:
-      return winograd<4>(rt, rt.scratch, s, weights);
-    case Way::kWinograd2:
-      return winograd<2>(rt, rt.scratch, s, weights);
-  }
+uint64_t scratch_of(const ConvShape& c, const Sweep& s, int threads) {
+  return with_way<ForwardWeights>(way_of(c, s), [&]<typename Run>() {
+    const auto p = Run::plan(s, threads);
+    return p.weight_bytes + Run::rest_bytes(p, threads);
+  });
 }
 
 template <typename Weights>
 void run_sweep(const Runtime& rt, const ConvShape& c, const Sweep& s, const Weights& weights) {
-  run_way(rt, way_of(c, s), s, weights);
+  with_way<Weights>(way_of(c, s), [&]<typename Run>() {
+    const auto p = Run::plan(s, rt.threads);
+    const Run run{s, p, weights, reinterpret_cast<float*>(rt.scratch), rt.scratch + p.weight_bytes};
+    run.pack(rt);
+    run.make(rt);
+  });
 }
 
 GemmShape pointwise_forward(const ConvShape& c) { return {c.images * c.positions(), c.out, c.in}; }
@@ -240,41 +236,32 @@ void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, con
 
 namespace {
 
-// Of one tap, all positions as those of one line.
-ConvShape in_line(ConvShape c) {
-  if (!c.pointwise()) return c;
-  c.size[2] = c.result[2] = c.images * c.positions();
-  c.images = c.size[0] = c.size[1] = c.result[0] = c.result[1] = 1;
-  return c;
-}
 int64_t unit_of(Way way) { return way == Way::kWinograd4 ? 4 : way == Way::kWinograd2 ? 2 : 1; }
 
+template <typename Run>
 ThroughPlan through_plan(const Sweep& s, Way way, bool keeps) {
-  return plan_through(s, unit_of(way), keeps, [&](const Sweep& own) { return way_scratch(way, own, 1); });
+  return plan_through<Run>(s, unit_of(way), keeps);
 }
 
 }  // namespace
 
-bool conv_through_suits(const ConvShape& shape, bool keeps, int threads) {
-  const ConvShape c = in_line(shape);
+ThroughNeeds conv_through_needs(const ConvShape& c, bool keeps) {
   const Sweep s = forward_sweep(c, nullptr, nullptr);
-  return !shape.pointwise() && suits_through(s, through_plan(s, way_of(c, s), keeps), threads);
+  const Way way = way_of(c, s);
+  return with_way<ForwardWeights>(way, [&]<typename Run>() {
+    const ThroughPlan p = through_plan<Run>(s, way, keeps);
+    if (c.pointwise() || !suits_through(s, p)) return ThroughNeeds{};
+    return ThroughNeeds{p.blocks(), p.weight_bytes, p.own_bytes()};
+  });
 }
 
-uint64_t conv_through_scratch(const ConvShape& shape, bool keeps, int threads) {
-  const ConvShape c = in_line(shape);
-  const Sweep s = forward_sweep(c, nullptr, nullptr);
-  return static_cast<uint64_t>(threads) * through_plan(s, way_of(c, s), keeps).own_bytes();
-}
-
-void conv_through(const Runtime& rt, const ConvShape& shape, const float* w, const Through& t) {
-  const ConvShape c = in_line(shape);
+void conv_through(const Runtime& rt, const ConvShape& c, const float* w, const Through& t) {
   const Sweep s = forward_sweep(c, nullptr, nullptr);
   const Way way = way_of(c, s);
   const WeightChange none;
-  const ForwardWeights weights{w, c, none};
-  through(rt, s, through_plan(s, way, t.kept_into != nullptr), t,
-          [&](const Runtime& own, const Sweep& tight) { run_way(own, way, tight, weights); });
+  with_way<ForwardWeights>(way, [&]<typename Run>() {
+    through<Run>(rt, s, through_plan<Run>(s, way, t.kept_into != nullptr), ForwardWeights{w, c, none}, t);
+  });
 }
 
 // ---- weights made a panel at a time

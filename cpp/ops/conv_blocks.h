@@ -46,9 +46,15 @@ struct Through {
   bool more = false;  // y is added to
   uint32_t activation = 0;
 };
-// Whether it pays; bits are those of the three products one after the other.
-bool conv_through_suits(const ConvShape& c, bool keeps, int threads);
-uint64_t conv_through_scratch(const ConvShape& c, bool keeps, int threads);
+// How the shape is cut; no blocks where that gains nothing. Bits are those of the three products one after the other,
+// so that the number of threads may have a part in the choice.
+struct ThroughNeeds {
+  int64_t blocks = 0;
+  uint64_t shared_bytes = 0, own_bytes = 0;
+  bool suits(int threads) const { return blocks >= (threads == 1 ? 1 : int64_t{4} * threads); }
+  uint64_t scratch(int threads) const { return shared_bytes + static_cast<uint64_t>(threads) * own_bytes; }
+};
+ThroughNeeds conv_through_needs(const ConvShape& c, bool keeps);
 void conv_through(const Runtime& rt, const ConvShape& c, const float* w, const Through& t);
 
 // A weight of one group that is made on the way, some channels at a time, on one thread: for the convolution rows

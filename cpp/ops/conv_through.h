@@ -9,6 +9,7 @@ namespace tenon::TENON_ISA {
 
 constexpr int64_t kThroughBytes = int64_t{448} << 10;  // of a block, between the products
 constexpr int64_t kThroughBlocks = 16;                 // at least, of many images
+constexpr int64_t kLastBytes = int64_t{16} << 20;      // more than that hardly stays in the last cache
 
 // Positions [from, to) of an axis, in images the first of four.
 struct Stretch {
@@ -45,6 +46,7 @@ TENON_INLINE void for_runs(const int64_t (&size)[4], const Box& box, const Body&
 struct ThroughPlan {
   int64_t images = 1, groups = 0;      // of a block; such blocks of the images
   int64_t cut[3] = {}, count[3] = {};  // positions of a block along an axis; such blocks of an image
+  uint64_t weight_bytes = 0;           // of the convolution, packed once
   uint64_t into_bytes = 0, out_bytes = 0, core_bytes = 0;
   int64_t blocks() const { return groups * count[0] * count[1] * count[2]; }
   bool whole() const { return count[0] * count[1] * count[2] == 1; }
@@ -123,9 +125,9 @@ TENON_INLINE void for_kinds_of_block(const Sweep& s, const ThroughPlan& p, bool 
       }
 }
 
-// unit: positions along the last two axes that a block has a multiple of.
-template <typename CoreScratch>
-TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit, bool all, const CoreScratch& core_scratch) {
+// unit: positions along the last two axes that a block has a multiple of. Run: what makes the convolution of a block.
+template <typename Run>
+TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit, bool all) {
   ThroughPlan p;
   for (int i = 0; i < 3; i++) p.cut[i] = s.axis[i].out;
   if (s.images <= 0 || p.cut[0] <= 0 || p.cut[1] <= 0 || p.cut[2] <= 0) return p;
@@ -152,21 +154,34 @@ TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit, bool all, co
     };
     need(p.into_bytes, round64((volume(b.in) * s.in + kTileCols) * 4));
     need(p.out_bytes, round64((volume(b.out) * s.out + kTileCols) * 4));
-    need(p.core_bytes, core_scratch(own));
+    const auto core = Run::plan(own, 1);
+    need(p.weight_bytes, core.weight_bytes);
+    need(p.core_bytes, Run::rest_bytes(core, 1));
   });
   return p;
 }
 
-// Whether there are blocks enough for the threads, and not much is read by more than one of them.
-TENON_INLINE bool suits_through(const Sweep& s, const ThroughPlan& p, int threads) {
+// The source read by all blocks along each axis, over the source.
+TENON_INLINE double read_again(const Sweep& s, const ThroughPlan& p) {
   double again = 1;
   for (int i = 0; i < 3; i++) {
-    const int64_t blocks = most(1, p.count[i]) - 1;
-    if (s.axis[i].size > 0)
-      again += static_cast<double>(blocks * most(0, rows_read(s.axis[i], 1) - s.axis[i].step)) /
-               static_cast<double>(s.axis[i].size);
+    const int64_t borders = most(1, p.count[i]) - 1, width = most(0, rows_read(s.axis[i], 1) - s.axis[i].step);
+    again += static_cast<double>(borders * width) / static_cast<double>(most(1, s.axis[i].size));
   }
-  return p.blocks() >= (threads == 1 ? 1 : 4 * threads) && again < 1.15;
+  return again;
+}
+
+// Whether blocks gain: what lies between does not stay in the second cache anyway. Of cut images borders are made twice
+// and what is kept is copied, which pays where it does not stay in the last cache either.
+TENON_INLINE bool suits_through(const Sweep& s, const ThroughPlan& p) {
+  if (p.blocks() == 0) return false;
+  double sources = static_cast<double>(s.in * s.images), results = static_cast<double>(s.out * s.images);
+  for (int i = 0; i < 3; i++) {
+    sources *= static_cast<double>(s.axis[i].size);
+    results *= static_cast<double>(s.axis[i].out);
+  }
+  const double between = 4 * (sources + results);
+  return p.whole() ? between > kThroughBytes : between > kLastBytes && read_again(s, p) < 1.08;
 }
 
 // All on the thread that it is called on.
@@ -210,7 +225,7 @@ struct ThroughRun {
   bool streams() const {
     const int64_t bytes = results[0] * results[1] * results[2] * results[3] * t.widen.cols * 4;
     return !t.more && t.activation <= kRelu && t.widen.cols % kTileCols == 0 && t.widen.inner <= kDepth &&
-           bytes > int64_t{16} << 20 && reinterpret_cast<uintptr_t>(t.y) % (4 * kLanes) == 0;
+           bytes > kLastBytes && reinterpret_cast<uintptr_t>(t.y) % (4 * kLanes) == 0;
   }
   void widen_rows(float* y, const float* x, int64_t n, float* tiles, Carried& carried) const {
     const bool streaming = streams();
@@ -262,6 +277,7 @@ struct ThroughRun {
           copy_run(t.kept_into + line(source, box, i, d, h) * s.in, into + line(own, tight, i, d, h) * s.in, run);
   }
 
+  // core(runtime, sweep) makes the convolution of a block.
   template <typename Core>
   void block(int64_t number, uint8_t* own, const Core& core) const {
     const ThroughBlock b = through_block(s, p, number, t.kept_into != nullptr);
@@ -288,12 +304,21 @@ struct ThroughRun {
   }
 };
 
-// core(runtime, sweep) makes the convolution of a block.
-template <typename Core>
-TENON_INLINE void through(const Runtime& rt, const Sweep& s, const ThroughPlan& p, const Through& t, const Core& core) {
+template <typename Run, typename Weights>
+TENON_INLINE void through(const Runtime& rt, const Sweep& s, const ThroughPlan& p, const Weights& weights,
+                          const Through& t) {
+  if (p.blocks() == 0) return;
+  float* packed = reinterpret_cast<float*>(rt.scratch);
+  uint8_t* owns = rt.scratch + p.weight_bytes;
+  const Sweep first = block_sweep(s, through_block(s, p, 0, t.kept_into != nullptr));
+  const Run packer{first, Run::plan(first, 1), weights, packed, owns + p.into_bytes + p.out_bytes};
+  packer.pack(alone(owns));
   const ThroughRun run(s, p, t);
-  parallel_for(rt, static_cast<uint32_t>(p.blocks()),
-               [&](uint32_t block, uint32_t worker) { run.block(block, rt.scratch + worker * p.own_bytes(), core); });
+  parallel_for(rt, static_cast<uint32_t>(p.blocks()), [&](uint32_t block, uint32_t worker) {
+    run.block(block, owns + worker * p.own_bytes(), [&](const Runtime& own, const Sweep& tight) {
+      Run{tight, Run::plan(tight, 1), weights, packed, own.scratch}.make(own);
+    });
+  });
 }
 
 }  // namespace tenon::TENON_ISA

@@ -6,15 +6,28 @@
 
 namespace tenon::TENON_ISA {
 
-struct DepthwiseRun {
-  Sweep s;  // its taps ascending
-  SweepPlan p;
-  uint8_t* scratch;
+TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
+  SweepPlan p = plan_sweep(s, threads);
+  p.col_groups = 1;
+  p.weight_bytes = round64(p.taps * s.groups * 4);
+  p.index_bytes = p.band_bytes = 0;
+  plan_pooling(s, p, s.axis[1].dst);
+  return p;
+}
 
-  float* weights() const { return reinterpret_cast<float*>(scratch); }
-  float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.weight_bytes + worker * p.band_bytes);
-  }
+// Weights: `tap(to, t)` writes the weights of tap t for every channel.
+template <typename Weights>
+struct DepthwiseRun {
+  Sweep s;
+  SweepPlan p;
+  Weights weights;
+  float* packed;
+  uint8_t* rest;
+
+  static SweepPlan plan(const Sweep& s, int threads) { return plan_depthwise(s, threads); }
+  static uint64_t rest_bytes(const SweepPlan& p, int threads) { return sweep_rest(p, threads); }
+
+  float* own(uint32_t worker) const { return reinterpret_cast<float*>(rest + worker * p.band_bytes); }
 
   // Positions whose taps along the row all lie inside, or a single one, of `here` channels.
   struct Positions {
@@ -72,7 +85,7 @@ struct DepthwiseRun {
                     const int64_t all = s.groups, first = kTaps > 0 ? 0 : block.inside.from;
                     const Positions run{r,
                                         s.src + r.src + source_of(wide, at, first) * all,
-                                        weights() + r.tap + first * all,
+                                        packed + r.tap + first * all,
                                         s.bias,
                                         dst + (at - x) * wide.dst,
                                         all,
@@ -94,28 +107,19 @@ struct DepthwiseRun {
   void band(const Band& b, float* dst) const {
     for (int64_t y = 0; y < b.rows; y++) line(tap_rows(s, b.image, b.d, b.h + y), b.w, b.cols, dst + y * s.axis[1].dst);
   }
+
+  void pack(const Runtime&) const {
+    for (int64_t t = 0; t < p.taps; t++) weights.tap(packed + tap_place(s, t) * s.groups, t);
+  }
+  void make(const Runtime& rt) const {
+    if (p.panels == 0 || s.groups == 0) return;
+    DepthwiseRun run = *this;
+    run.s = ascending(s);
+    for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+      make_results(s, p, b, s.src, own(worker), 0, s.groups,
+                   [&](const Band& some, const float*, float* dst) { run.band(some, dst); });
+    });
+  }
 };
-
-TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
-  SweepPlan p = plan_sweep(s, threads);
-  p.col_groups = 1;
-  p.weight_bytes = round64(p.taps * s.groups * 4);
-  p.index_bytes = p.band_bytes = 0;
-  plan_pooling(s, p, s.axis[1].dst);
-  return p;
-}
-
-// weights: `tap(to, t)` writes the weights of tap t for every channel.
-template <typename Weights>
-TENON_INLINE void depthwise(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
-  const SweepPlan p = plan_depthwise(s, rt.threads);
-  if (p.panels == 0 || s.groups == 0) return;
-  const DepthwiseRun run{ascending(s), p, scratch};
-  for (int64_t t = 0; t < p.taps; t++) weights.tap(run.weights() + tap_place(s, t) * s.groups, t);
-  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    make_results(s, p, b, s.src, run.own(worker), 0, s.groups,
-                 [&](const Band& some, const float*, float* dst) { run.band(some, dst); });
-  });
-}
 
 }  // namespace tenon::TENON_ISA

@@ -118,21 +118,23 @@ struct PlanarRun {
   const Sweep& s;
   SweepPlan p;
   Weights weights;
-  uint8_t* scratch;
+  float* packed;
+  uint8_t* rest;
 
-  float* panel_at(int64_t group) const { return reinterpret_cast<float*>(scratch) + group * p.inner * kTileCols; }
+  static SweepPlan plan(const Sweep& s, int threads) { return plan_planar(s, threads); }
+  static uint64_t rest_bytes(const SweepPlan& p, int threads) { return sweep_rest(p, threads); }
+
+  float* panel_at(int64_t group) const { return packed + group * p.inner * kTileCols; }
   // A packed panel's rows, moved together: they are read one by one, and must lie in the first cache.
-  void pack(int64_t group) const {
+  void pack_group(int64_t group) const {
     float* panel = panel_at(group);
     weights.pack(panel, group, 0, static_cast<int>(s.out));
     const int64_t width = panel_width(s.out);
     for (int64_t k = 0; k < p.inner; k++)
       for (int64_t o = 0; o < s.out; o++) panel[k * s.out + o] = panel[k * width + o];
   }
-  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.weight_bytes); }
-  float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.weight_bytes + p.index_bytes + worker * p.band_bytes);
-  }
+  int64_t* index() const { return reinterpret_cast<int64_t*>(rest); }
+  float* own(uint32_t worker) const { return reinterpret_cast<float*>(rest + p.index_bytes + worker * p.band_bytes); }
   int64_t plane() const { return p.slice * slices_read(s.axis[0]); }
 
   void make_index() const {
@@ -248,20 +250,21 @@ struct PlanarRun {
       }
     }
   }
-};
 
-template <typename Weights>
-TENON_INLINE void planar(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
-  const SweepPlan p = plan_planar(s, rt.threads);
-  if (p.taps == 0) return sweep(rt, scratch, s, weights);
-  const PlanarRun<Weights> run{s, p, weights, scratch};
-  run.make_index();
-  for (int64_t g = 0; g < s.groups; g++) run.pack(g);
-  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    float* own = run.own(worker);
-    run.copy(own, b);
-    run.band(b, own, own);
-  });
-}
+  SweepRun<Weights> of_no_taps() const { return {s, p, weights, packed, rest}; }
+  void pack(const Runtime& rt) const {
+    if (p.taps == 0) return of_no_taps().pack(rt);
+    for (int64_t g = 0; g < s.groups; g++) pack_group(g);
+  }
+  void make(const Runtime& rt) const {
+    if (p.taps == 0) return of_no_taps().make(rt);
+    make_index();
+    for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+      float* room = own(worker);
+      copy(room, b);
+      band(b, room, room);
+    });
+  }
+};
 
 }  // namespace tenon::TENON_ISA

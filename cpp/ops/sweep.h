@@ -117,8 +117,9 @@ TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
   return p;
 }
 
-TENON_INLINE uint64_t sweep_scratch(const SweepPlan& p, int threads) {
-  return p.weight_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
+// Beside the packed weights.
+TENON_INLINE uint64_t sweep_rest(const SweepPlan& p, int threads) {
+  return p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
 }
 
 // Short runs by whole vectors: a call costs more.
@@ -251,21 +252,24 @@ TENON_INLINE void for_bands(const Runtime& rt, const Sweep& s, const SweepPlan& 
   });
 }
 
-// Weights: `pack(to, group, col, cols)` writes all of k of a panel, taps in order, then channels.
+// Weights: `pack(to, group, col, cols)` writes all of k of a panel, taps in order, then channels. Once packed, they
+// serve sweeps of other sizes as well.
 template <typename Weights>
 struct SweepRun {
   const Sweep& s;
   SweepPlan p;
   Weights weights;
-  uint8_t* scratch;
+  float* packed;
+  uint8_t* rest;
+
+  static SweepPlan plan(const Sweep& s, int threads) { return plan_sweep(s, threads); }
+  static uint64_t rest_bytes(const SweepPlan& p, int threads) { return sweep_rest(p, threads); }
 
   float* panel_at(int64_t group, int64_t panel) const {
-    return reinterpret_cast<float*>(scratch) + (group * p.panels + panel) * p.inner * kTileCols;
+    return packed + (group * p.panels + panel) * p.inner * kTileCols;
   }
-  int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.weight_bytes); }
-  float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.weight_bytes + p.index_bytes + worker * p.band_bytes);
-  }
+  int64_t* index() const { return reinterpret_cast<int64_t*>(rest); }
+  float* own(uint32_t worker) const { return reinterpret_cast<float*>(rest + p.index_bytes + worker * p.band_bytes); }
   int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, s.out - panel * kTileCols)); }
 
   void make_index() const {
@@ -330,27 +334,29 @@ struct SweepRun {
       if (last && s.activation > kRelu) activate_rows(s.activation, call.c, call.c_row, rows, call.cols);
     }
   }
-};
 
-template <typename Weights>
-TENON_INLINE void sweep(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
-  const SweepPlan p = plan_sweep(s, rt.threads);
-  if (p.panels == 0 || s.groups == 0) return;
-  const SweepRun<Weights> run{s, p, weights, scratch};
-  const int64_t all = s.groups * p.panels;
-  const uint32_t packers = static_cast<uint32_t>(least(all, most(1, p.inner * all * kTileCols / 16384)));
-  run.make_index();
-  parallel_for(rt, packers, [&](uint32_t task, uint32_t) {
-    for (int64_t u = part(all, task, packers); u < part(all, task + 1, packers); u++)
-      weights.pack(run.panel_at(u / p.panels, u % p.panels), u / p.panels, u % p.panels * kTileCols,
-                   run.cols_of(u % p.panels));
-  });
-  for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-    const int64_t from = part(all, b.group, p.col_groups), to = part(all, b.group + 1, p.col_groups);
-    float* own = run.own(worker);
-    make_results(s, p, b, open_band(s, p, b, own), own, run.first_col(from), run.first_col(to) - run.first_col(from),
-                 [&](const Band& some, const float* src, float* dst) { run.band(some, src, dst, from, to); });
-  });
-}
+  void pack(const Runtime& rt) const {
+    const int64_t all = s.groups * p.panels;
+    if (all == 0) return;
+    const uint32_t packers = static_cast<uint32_t>(least(all, most(1, p.inner * all * kTileCols / 16384)));
+    parallel_for(rt, packers, [&](uint32_t task, uint32_t) {
+      for (int64_t u = part(all, task, packers); u < part(all, task + 1, packers); u++)
+        weights.pack(panel_at(u / p.panels, u % p.panels), u / p.panels, u % p.panels * kTileCols,
+                     cols_of(u % p.panels));
+    });
+  }
+
+  void make(const Runtime& rt) const {
+    const int64_t all = s.groups * p.panels;
+    if (all == 0) return;
+    make_index();
+    for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
+      const int64_t from = part(all, b.group, p.col_groups), to = part(all, b.group + 1, p.col_groups);
+      float* room = own(worker);
+      make_results(s, p, b, open_band(s, p, b, room), room, first_col(from), first_col(to) - first_col(from),
+                   [&](const Band& some, const float* src, float* dst) { band(some, src, dst, from, to); });
+    });
+  }
+};
 
 }  // namespace tenon::TENON_ISA

@@ -166,7 +166,7 @@ uint64_t scratch(const Step& s, int threads) {
   const Tucker t = forward_of(s);
   const uint64_t small = small_conv(s, t).scratch(conv_kernel, threads);
   const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads)
-                                       : conv_through_scratch(small_shape(s, t), true, threads);
+                                       : conv_through_needs(small_shape(s, t), true).scratch(threads);
   return forward_layout(s, t).rest + (small > base ? small : base);
 }
 
@@ -193,7 +193,7 @@ Status run(const Step& s, const Runtime& rt) {
   t.into.data = s.out[1].data;
   t.out.data = s.out[2].data;
   scale_core(t, floats_at(rt, f.core));
-  if (!t.base.present && conv_through_suits(small_shape(s, t), true, rt.threads)) {
+  if (!t.base.present && conv_through_needs(small_shape(s, t), true).suits(rt.threads)) {
     run_through(s, rt, t, f);
     return {};
   }

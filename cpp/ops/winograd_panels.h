@@ -57,7 +57,7 @@ TENON_INLINE void winograd_panels(const Runtime& rt, uint8_t* scratch, const Swe
   for (int64_t block = 0; block < p.blocks; block++) {
     const int64_t first = part(p.tiles, block, p.blocks), tiles = part(p.tiles, block + 1, p.blocks) - first;
     const int64_t bunches = ceil_div(tiles, kTilesAtOnce);
-    const WinogradRun<m, Packs> opener{s, p, weights(nullptr), nullptr};
+    const WinogradRun<m, Packs> opener{s, p, weights(nullptr), nullptr, nullptr};
     parallel_for(rt, static_cast<uint32_t>(bunches), [&](uint32_t task, uint32_t) {
       for (int64_t t = part(tiles, task, bunches); t < part(tiles, task + 1, bunches); t++)
         opener.open(winograd_grid<m>(s).place(first + t), zeros, chunk + t * p.width);
@@ -67,8 +67,8 @@ TENON_INLINE void winograd_panels(const Runtime& rt, uint8_t* scratch, const Swe
       float *room = reinterpret_cast<float*>(own + q.panel_bytes),
             *rows = reinterpret_cast<float*>(own + q.panel_bytes + q.room_bytes);
       const int64_t panel = task / q.splits, split = task % q.splits;
-      const WinogradRun<m, Packs> run{s, p, weights(rows), own, panel};
-      run.pack(panel, room);
+      const WinogradRun<m, Packs> run{s, p, weights(rows), reinterpret_cast<float*>(own), nullptr, panel};
+      run.pack_panel(panel, room);
       const int64_t end = part(tiles, split + 1, q.splits);
       for (int64_t t = part(tiles, split, q.splits); t < end; t += q.piece)
         run.results_of(first + t, least(q.piece, end - t), chunk + t * p.width, room, panel, panel + 1);

@@ -61,10 +61,6 @@ TENON_INLINE WinogradPlan plan_winograd(const Sweep& s, int threads) {
   return p;
 }
 
-TENON_INLINE uint64_t winograd_scratch(const WinogradPlan& p, int threads) {
-  return p.weight_bytes + static_cast<uint64_t>(threads) * p.own_bytes;
-}
-
 template <int m, typename Weights>
 struct WinogradRun {
   static constexpr int n = Winograd<m>::n, points = n * n;
@@ -72,19 +68,21 @@ struct WinogradRun {
   const Sweep& s;
   WinogradPlan p;
   Weights weights;
-  uint8_t* scratch;
-  int64_t first_panel = 0;  // of those in scratch
+  float* packed;
+  uint8_t* rest;
+  int64_t first_panel = 0;  // of those that are packed
+
+  static WinogradPlan plan(const Sweep& s, int threads) { return plan_winograd<m>(s, threads); }
+  static uint64_t rest_bytes(const WinogradPlan& p, int threads) {
+    return static_cast<uint64_t>(threads) * p.own_bytes;
+  }
 
   // [panels, points, in, columns of the panel]
-  float* panel_at(int64_t panel) const {
-    return reinterpret_cast<float*>(scratch) + (panel - first_panel) * points * s.in * kTileCols;
-  }
-  float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.weight_bytes + worker * p.own_bytes);
-  }
+  float* panel_at(int64_t panel) const { return packed + (panel - first_panel) * points * s.in * kTileCols; }
+  float* own(uint32_t worker) const { return reinterpret_cast<float*>(rest + worker * p.own_bytes); }
   int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, s.out - panel * kTileCols)); }
 
-  void pack(int64_t panel, float* taps) const {
+  void pack_panel(int64_t panel, float* taps) const {
     const int64_t width = panel_width(cols_of(panel)), step = s.in * width;
     const bool turned = s.axis[1].delta < 0;
     weights.pack(taps, 0, panel * kTileCols, cols_of(panel));
@@ -184,18 +182,17 @@ struct WinogradRun {
     for (int64_t panel = 0; panel < p.panels; panel += p.group)
       results_of(first, tiles, source, sums, panel, least(panel + p.group, p.panels));
   }
-};
 
-template <int m, typename Weights>
-TENON_INLINE void winograd(const Runtime& rt, uint8_t* scratch, const Sweep& s, const Weights& weights) {
-  const WinogradPlan p = plan_winograd<m>(s, rt.threads);
-  const WinogradRun<m, Weights> run{s, p, weights, scratch};
-  parallel_for(rt, static_cast<uint32_t>(p.panels),
-               [&](uint32_t task, uint32_t worker) { run.pack(task, run.own(worker)); });
-  parallel_for(rt, static_cast<uint32_t>(p.blocks), [&](uint32_t task, uint32_t worker) {
-    const int64_t first = part(p.tiles, task, p.blocks);
-    run.block(first, part(p.tiles, task + 1, p.blocks) - first, run.own(worker));
-  });
-}
+  void pack(const Runtime& rt) const {
+    parallel_for(rt, static_cast<uint32_t>(p.panels),
+                 [&](uint32_t task, uint32_t worker) { pack_panel(task, own(worker)); });
+  }
+  void make(const Runtime& rt) const {
+    parallel_for(rt, static_cast<uint32_t>(p.blocks), [&](uint32_t task, uint32_t worker) {
+      const int64_t first = part(p.tiles, task, p.blocks);
+      block(first, part(p.tiles, task + 1, p.blocks) - first, own(worker));
+    });
+  }
+};
 
 }  // namespace tenon::TENON_ISA

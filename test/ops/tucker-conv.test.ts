@@ -1,0 +1,159 @@
+// Tucker convolutions block by block against the three products one after the other, which so many threads that blocks
+// are too few for them take: the same bits.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { f32 } from '../../src/base/tensor-type.ts';
+import { Random } from '../../src/base/philox.ts';
+import type { Attrs } from '../../src/ir/op.ts';
+import { info } from '../../src/native/native.ts';
+import { tuckerConv } from '../../src/ops/tucker-conv.ts';
+import { draw } from '../layers/run.ts';
+import { prepareOp } from '../support/run-op.ts';
+import type { NativeArray } from '../support/run-op.ts';
+
+type Three = readonly [number, number, number];
+interface Case {
+  readonly name: string;
+  readonly images: number;
+  readonly size: Three;
+  readonly ranks: readonly [number, number];
+  readonly kernel: Three;
+  readonly channels?: number;
+  readonly out?: number;
+  readonly stride?: Three;
+  readonly dilation?: Three;
+  readonly padBefore?: Three;
+  readonly padAfter?: Three;
+  readonly bias?: boolean;
+  readonly scale?: number;
+}
+
+const ONES: Three = [1, 1, 1];
+const NONE: Three = [0, 0, 0];
+/** More than any case has blocks for. */
+const MANY = 64;
+const TAKEN = [1, 2, 3, 5];
+
+const same = (a: NativeArray, b: NativeArray): boolean =>
+  a.length === b.length && a.every((v, i) => Object.is(v, b[i]));
+
+function check(c: Case): void {
+  const { images, size, ranks, kernel, channels = 3, out = 5 } = c;
+  const [rankIn, rankOut] = ranks;
+  const attrs: Attrs = {
+    stride: c.stride ?? ONES,
+    padBefore: c.padBefore ?? NONE,
+    padAfter: c.padAfter ?? c.padBefore ?? NONE,
+    dilation: c.dilation ?? ONES,
+    ...{ groups: 1, winograd: 'on', scale: c.scale ?? 1 },
+  };
+  const given = [f32(images, ...size, channels), f32(channels, rankIn), f32(rankOut, ...kernel, rankIn)];
+  const types = [...given, f32(out, rankOut), null, c.bias ? f32(out) : null];
+  const random = new Random('test', 'tucker-conv', c.name);
+  const inputs = types.map((type) => type && draw(type, random));
+  for (const isa of info().isas) {
+    // Staged: outputs lie at whole lines, as those that are streamed have to.
+    const op = prepareOp(tuckerConv, types, attrs, { isa, staged: true });
+    try {
+      const passes = op.run(inputs, { threads: MANY });
+      for (const threads of TAKEN) {
+        op.run(inputs, { threads }).forEach((found, i) => {
+          assert.ok(same(found, passes[i]!), `${c.name}: output ${i} on ${threads} threads, ${isa}`);
+        });
+      }
+      passes.forEach((data, i) => assert.not.ok(data.some(Number.isNaN), `${c.name}: output ${i} has NaN, ${isa}`));
+    } finally {
+      op.close();
+    }
+  }
+}
+
+const three: Three = [1, 3, 3];
+const pad: Three = [0, 1, 1];
+
+/** Blocks of whole images. */
+const WHOLE: readonly Case[] = [
+  { name: 'one image a block', images: 24, size: [1, 45, 45], ranks: [16, 16], kernel: three, padBefore: pad },
+  { name: 'past the caches', images: 22, size: [1, 61, 57], ranks: [9, 17], kernel: three, out: 64, bias: true },
+  {
+    name: 'few channels out',
+    images: 24,
+    size: [1, 51, 47],
+    ranks: [17, 7],
+    kernel: three,
+    padBefore: pad,
+    scale: 0.5,
+  },
+  { name: 'a stride', images: 24, size: [1, 63, 61], ranks: [12, 20], kernel: three, stride: [1, 2, 3], bias: true },
+  { name: 'between taps', images: 20, size: [1, 47, 53], ranks: [16, 15], kernel: three, dilation: [1, 2, 3] },
+  {
+    name: 'an even window, padding on one side',
+    ...{ images: 21, size: [1, 40, 50], ranks: [16, 16], kernel: [1, 2, 4] },
+    ...{ padBefore: [0, 0, 3], padAfter: [0, 2, 0] },
+  },
+  {
+    name: 'pixels that nothing reads',
+    images: 20,
+    size: [1, 70, 71],
+    ranks: [20, 11],
+    kernel: [1, 2, 1],
+    stride: [1, 3, 2],
+  },
+  { name: 'tiny images', images: 1003, size: [1, 5, 3], ranks: [33, 34], kernel: three, padBefore: pad },
+  { name: 'tiles of two', images: 1500, size: [1, 2, 2], ranks: [40, 48], kernel: three, padBefore: pad },
+  { name: 'one axis', images: 23, size: [1, 1, 1999], ranks: [18, 16], kernel: [1, 1, 5], padBefore: [0, 0, 2] },
+  { name: 'three axes', images: 20, size: [7, 15, 17], ranks: [16, 16], kernel: [3, 3, 3], padBefore: ONES },
+  { name: 'two images', images: 2, size: [1, 45, 71], ranks: [16, 13], kernel: three, padBefore: pad },
+];
+
+/** Blocks of parts of an image: what lies between fills a last cache. */
+const CUT: readonly Case[] = [
+  { name: 'rows', images: 1, size: [1, 1203, 223], ranks: [8, 8], kernel: three, padBefore: pad, out: 32, bias: true },
+  { name: 'rows of tiles', images: 2, size: [1, 1001, 73], ranks: [16, 16], kernel: three, padBefore: pad, scale: 2 },
+  {
+    name: 'rows, a stride',
+    images: 1,
+    size: [1, 1401, 205],
+    ranks: [14, 11],
+    kernel: three,
+    stride: [1, 2, 2],
+    padBefore: pad,
+  },
+  {
+    name: 'rows that nothing reads',
+    images: 1,
+    size: [1, 1400, 200],
+    ranks: [16, 12],
+    kernel: [1, 2, 2],
+    stride: [1, 3, 3],
+  },
+  {
+    name: 'rows, between taps',
+    images: 1,
+    size: [1, 3001, 91],
+    ranks: [8, 9],
+    kernel: three,
+    dilation: [1, 3, 2],
+    padBefore: [0, 3, 2],
+  },
+  { name: 'columns', images: 1, size: [1, 1, 300_001], ranks: [7, 9], kernel: [1, 1, 9], padBefore: [0, 0, 4] },
+  { name: 'depth', images: 1, size: [1003, 16, 17], ranks: [8, 8], kernel: [3, 3, 3], padBefore: ONES },
+];
+
+const blocks = suite('ops: Tucker convolutions by blocks');
+for (const c of WHOLE) blocks(`whole images: ${c.name}`, () => check(c));
+for (const c of CUT) blocks(`parts of images: ${c.name}`, () => check(c));
+for (const images of [0, 1]) {
+  blocks(`${images} images`, () =>
+    check({
+      name: `${images} images`,
+      images,
+      size: [1, 9, 6],
+      ranks: [3, 4],
+      kernel: three,
+      padBefore: pad,
+      bias: true,
+    }),
+  );
+}
+blocks.run();
