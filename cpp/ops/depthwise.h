@@ -113,7 +113,7 @@ struct DepthwiseRun {
   }
   void make(const Runtime& rt) const {
     if (p.panels == 0 || s.groups == 0) return;
-    DepthwiseRun run = *this;
+    DepthwiseRun run = *this;  // taps ascending
     run.s = ascending(s);
     for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
       make_results(s, p, b, s.src, own(worker), 0, s.groups,
