@@ -19,6 +19,7 @@ struct View {
   DType dtype = DType::kF32;
   uint8_t rank = 0;
   bool present = false;
+  bool made = false;  // a step of the plan writes this memory
 };
 
 TENON_INLINE uint64_t numel(const View& v) {

@@ -126,12 +126,13 @@ Fault kernel_fault(const Plan& plan, size_t step, uint32_t s, const Status& stat
 constexpr uint64_t kTaskWork = 16384;  // of a segment's tasks at least, in elements copied
 constexpr uint64_t kTasksEach = 8;  // of a thread at most: rows may be cut anywhere, and long runs of them stream best
 
-// One run of a segment's chains. Tasks are equal shares of the work of all chains, one after the other.
+// One run of a segment's chains. Tasks are equal shares of each chain, so that from one segment to the next, and from
+// step to step, a thread meets the same rows.
 struct Shares {
   const Plan& plan;
   const Bound& bound;
   const Segment& segment;
-  uint64_t share;
+  uint64_t tasks;
   std::atomic<uint64_t> failed{0};  // a bit a step; what the lowest said counts
 };
 
@@ -150,17 +151,15 @@ void run_rows(Shares& run, const Chain& chain, uint64_t begin, uint64_t end) {
 
 void run_share(void* arg, uint32_t task, uint32_t) {
   Shares& run = *static_cast<Shares*>(arg);
-  const auto units_before = [](uint64_t work, const Chain& c) {
-    return std::min(work / c.unit_work + (work % c.unit_work != 0), c.units);
-  };
-  uint64_t from = task * run.share, to = from + run.share;  // within what is left from the chain on
-  for (uint32_t i = 0; i < run.segment.chains && to > 0; i++) {
+  for (uint32_t i = 0; i < run.segment.chains; i++) {
     const Chain& c = run.plan.chains[run.segment.first_chain + i];
-    const uint64_t end = units_before(to, c), work = c.units * c.unit_work;
-    for (uint64_t unit = units_before(from, c); unit < end; unit += c.tile)
+    // Chains of fewer units than tasks fall to tasks in turn.
+    const auto start = [&](uint64_t t) {
+      return c.units / run.tasks * t + (c.units % run.tasks * t + i % run.tasks) / run.tasks;
+    };
+    const uint64_t end = start(task + 1);
+    for (uint64_t unit = start(task); unit < end; unit += c.tile)
       run_rows(run, c, unit * c.grain, std::min(std::min(unit + c.tile, end) * c.grain, c.rows));
-    from -= std::min(from, work);
-    to -= std::min(to, work);
   }
 }
 
@@ -173,7 +172,7 @@ Status run_segment(const Plan& plan, const Bound& bound, const Runtime& rt, cons
   }
   const uint64_t most = rt.threads > 1 ? kTasksEach * static_cast<uint64_t>(rt.threads) : 1;
   const uint64_t tasks = std::clamp<uint64_t>(segment.work / kTaskWork, 1, most);
-  Shares run{plan, bound, segment, segment.work / tasks + (segment.work % tasks != 0)};
+  Shares run{plan, bound, segment, tasks};
   rt.parallel(rt, static_cast<uint32_t>(tasks), run_share, &run);
   const uint64_t failed = run.failed.load(std::memory_order_relaxed);
   if (failed == 0) return Status();

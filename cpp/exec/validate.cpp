@@ -39,6 +39,9 @@ Fault collect_buffers(Plan* plan) {
   }
   for (size_t i = 0; i < seen.size(); i++)
     if (!seen[i]) return bad("externals[" + number(i) + "]", "no view refers to it");
+  for (PlanView& v : plan->views)
+    v.shape.made =
+        v.place == Place::kArena || (v.place == Place::kExternal ? plan->externals[v.ref] : plan->store[v.ref]).written;
   return Fault();
 }
 

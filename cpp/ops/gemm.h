@@ -44,9 +44,17 @@ TENON_INLINE TileFn tile_of(const Right& right, Walk walk, int rows, int cols) {
     return tile_function(walk, rows, cols);
 }
 
+// Panels [first, end) of a task; they start at column `col` and end before `col_end`.
+struct Panels {
+  int64_t first = 0, end = 0, col = 0, col_end = 0;
+  int64_t col_of(int64_t panel) const { return col + (panel - first) * kTileCols; }
+  int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, col_end - col_of(panel))); }
+};
+
 // One block of k of one task.
 struct Slice {
-  int64_t tile0 = 0, tile1 = 0, panel0 = 0, panel1 = 0, shared_first = 0;
+  int64_t tile0 = 0, tile1 = 0, shared_first = 0;
+  Panels panels;
   int64_t k0 = 0, k = 0;
   bool first = true, last = true;  // block of its piece
   float *packed_left = nullptr, *packed_right = nullptr;
@@ -79,22 +87,34 @@ struct GemmRun {
     const Right b = right.of(0);
     for (int64_t k = 0; k < inner; k += deep)
       for (int64_t panel = from; panel < to; panel++) {
-        const int cols = cols_of(panel);
+        const int cols = static_cast<int>(least(kTileCols, p.shape.cols - panel * kTileCols));
         b.pack(shared() + (panel - first) * inner * kTileCols + k * panel_width(cols), k, least(deep, inner - k),
                panel * kTileCols, cols);
       }
   }
 
-  // The rows of group r by the panels [panel0, panel1) of one piece (a product, or a split of it).
-  void block(int64_t piece, int64_t r, int64_t panel0, int64_t panel1, int64_t shared_first, uint32_t worker) const {
+  // Group g of the columns: of `here` panels from `first` on where they are packed beforehand, else of all columns, cut
+  // between vectors, so that groups are about of a width.
+  Panels panels_of(int64_t g, int64_t first, int64_t here) const {
+    const int64_t n = p.col_groups, cols = p.shape.cols;
+    if (p.right == RightMode::kShared) {
+      const int64_t from = first + part(here, g, n), to = first + part(here, g + 1, n);
+      return {from, to, from * kTileCols, least(to * kTileCols, cols)};
+    }
+    const int64_t grains = ceil_div(cols, p.col_grain), from = part(grains, g, n) * p.col_grain,
+                  to = least(part(grains, g + 1, n) * p.col_grain, cols);
+    return {0, ceil_div(to - from, int64_t{kTileCols}), from, to};
+  }
+
+  // The rows of group r by some panels of one piece (a product, or a split of it).
+  void block(int64_t piece, int64_t r, const Panels& panels, int64_t shared_first, uint32_t worker) const {
     const int64_t product = piece / p.splits, split = piece % p.splits;
     const Left a = left.of(product);
     const Right b = right.of(product);
     Slice s;
     s.tile0 = part(p.tiles, r, p.row_groups);
     s.tile1 = part(p.tiles, r + 1, p.row_groups);
-    s.panel0 = panel0;
-    s.panel1 = panel1;
+    s.panels = panels;
     s.shared_first = shared_first;
     s.packed_left = reinterpret_cast<float*>(own(worker));
     s.packed_right = reinterpret_cast<float*>(own(worker) + p.left_bytes);
@@ -119,7 +139,6 @@ struct GemmRun {
   }
 
   int64_t row_of(int64_t tile) const { return part(p.shape.rows, tile, p.tiles); }
-  int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, p.shape.cols - panel * kTileCols)); }
 
   // The panels that a slice's row tiles pass by together.
   struct Pass {
@@ -137,18 +156,18 @@ struct GemmRun {
   // One block of k of it.
   void slice(const Left& a, const Right& b, const Slice& s) const {
     // Tiles stay in the second cache, panels pass by; where few panels need no packing, rather the other way around.
-    const int64_t panels = s.panel1 - s.panel0, tiles = s.tile1 - s.tile0;
+    const int64_t panels = s.panels.end - s.panels.first, tiles = s.tile1 - s.tile0;
     const bool ready = p.right == RightMode::kShared ||
                        (b.direct() && panels > 0 && panels * 2 < tiles && reads_in_place(b, s, kTileCols) &&
-                        reads_in_place(b, s, cols_of(s.panel1 - 1)));
+                        reads_in_place(b, s, s.panels.cols_of(s.panels.end - 1)));
     Pass pass;
     pass.panels = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
     pass.near_ends = pass.panels * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
     pass.share = share_of(s);
-    for (pass.panel = s.panel0; pass.panel < s.panel1; pass.panel += pass.panels, pass.packed = pass.packs) {
+    for (pass.panel = s.panels.first; pass.panel < s.panels.end; pass.panel += pass.panels, pass.packed = pass.packs) {
       pass.packs = packs_next(b, s, pass.panel);
       if (p.right == RightMode::kByTask && !b.direct())
-        b.pack(packed_panel(s, pass.panel), s.k0, s.k, pass.panel * kTileCols, cols_of(pass.panel));
+        b.pack(packed_panel(s, pass.panel), s.k0, s.k, s.panels.col_of(pass.panel), s.panels.cols_of(pass.panel));
       const int64_t end = pass.panel + pass.panels;
       int64_t next = row_of(s.tile0), after_next = row_of(s.tile0 + 1);
       for (int64_t t = s.tile0; t < s.tile1; t++) {
@@ -156,9 +175,10 @@ struct GemmRun {
         next = after_next;
         after_next = t + 1 < s.tile1 ? row_of(t + 2) : next;
         const TileRows tile{t, row, next - row, after_next - next};
-        if (p.left != LeftMode::kDirect && pass.panel == s.panel0) bring_left(a, b, s, tile);
+        if (p.left != LeftMode::kDirect && pass.panel == s.panels.first) bring_left(a, b, s, tile);
         for (int64_t panel = pass.panel; panel < end; panel++) cell(a, b, s, pass, tile, panel);
-        if (s.last && p.splits == 1) finish(s, tile, pass.panel * kTileCols, least(end * kTileCols, p.shape.cols));
+        if (s.last && p.splits == 1)
+          finish(s, tile, s.panels.col_of(pass.panel), least(s.panels.col_of(end), s.panels.col_end));
       }
     }
   }
@@ -178,7 +198,7 @@ struct GemmRun {
     const int64_t i = panel - pass.panel, n = pass.panels, next = t.row + t.rows;
     Region wishes[4];
     int count = 0;
-    if (pass.panel == s.panel0 && t.next > 0 && p.left != LeftMode::kPacked) {
+    if (pass.panel == s.panels.first && t.next > 0 && p.left != LeftMode::kPacked) {
       const Matrix m = a.at(next, s.k0);
       if (m.col == 1 && m.row == s.k) wishes[count++] = {m.data, t.next * s.k};
     }
@@ -200,11 +220,11 @@ struct GemmRun {
   // Rows of a tile that the one before it copies in the first pass: whole vectors, as far as there are steps of k
   // beside those of the right side's errand.
   Errand left_errand(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t row, int64_t rows) const {
-    const bool packs = packs_on_the_way(b, s, cols_of(s.panel0));
+    const bool packs = packs_on_the_way(b, s, s.panels.cols_of(s.panels.first));
     if (p.left != LeftMode::kCopied || s.k < kLanes || tile <= s.tile0 + packs || tile >= s.tile1) return {};
     const Matrix m = a.at(row, s.k0);
     if (!m.data) return {};
-    const int64_t others = packs_next(b, s, s.panel0) ? share_of(s) * (kTileVecs + 1) : 0;
+    const int64_t others = packs_next(b, s, s.panels.first) ? share_of(s) * (kTileVecs + 1) : 0;
     Errand e;
     e.from = m.data;
     e.to = left_tile(s, tile);
@@ -234,13 +254,13 @@ struct GemmRun {
   // Whether the tiles that pass by a panel pack the next one, all but the first an equal share of its rows. Otherwise
   // the next one's first tile packs it.
   bool packs_next(const Right& b, const Slice& s, int64_t panel) const {
-    return panel + 1 < s.panel1 && cols_of(panel + 1) == kTileCols && share_of(s) * (kTileVecs + 1) <= s.k &&
-           packs_on_the_way(b, s, kTileCols);
+    return panel + 1 < s.panels.end && s.panels.cols_of(panel + 1) == kTileCols &&
+           share_of(s) * (kTileVecs + 1) <= s.k && packs_on_the_way(b, s, kTileCols);
   }
   int64_t share_of(const Slice& s) const { return ceil_div(s.k, most(1, s.tile1 - s.tile0 - 1)); }
   Errand right_errand(const Right& b, const Slice& s, const Pass& pass, int64_t tile) const {
     const int64_t k = (tile - s.tile0 - 1) * pass.share, panel = pass.panel + 1;
-    const Matrix m = b.at(s.k0 + k, panel * kTileCols);
+    const Matrix m = b.at(s.k0 + k, s.panels.col_of(panel));
     Errand e;
     e.from = m.data;
     e.to = packed_panel(s, panel) + k * kTileCols;
@@ -265,9 +285,9 @@ struct GemmRun {
     const Region wish = wish_of(a, s, pass, t, panel);
     call.ahead = wish.at;
     call.ahead_step = wish.count > 0 ? wish.count * 4 / most(1, s.k) : 0;
-    const int64_t col = panel * kTileCols;
+    const int64_t col = s.panels.col_of(panel);
     call.k = s.k;
-    call.cols = cols_of(panel);
+    call.cols = s.panels.cols_of(panel);
     if (p.left == LeftMode::kDirect) {
       const Matrix m = a.at(t.row, s.k0);
       call.a = m.data;
@@ -305,7 +325,7 @@ struct GemmRun {
   bool send(const Left& a, const Right& b, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel,
             Errand (&errands)[2]) const {
     if (pass.packs && t.tile > s.tile0) errands[0] = right_errand(b, s, pass, t.tile);
-    if (panel == s.panel0) errands[1] = left_errand(a, b, s, t.tile + 1, t.row + t.rows, t.next);
+    if (panel == s.panels.first) errands[1] = left_errand(a, b, s, t.tile + 1, t.row + t.rows, t.next);
     return errands[0].runs > 0 || errands[1].runs > 0;
   }
 
@@ -353,9 +373,9 @@ TENON_INLINE void gemm(const Runtime& rt, uint8_t* scratch, const GemmPlan& p, c
     parallel_for(rt, static_cast<uint32_t>(bunches * grid), [&](uint32_t task, uint32_t worker) {
       const int64_t bunch = task / grid, cell = task % grid;
       const int64_t r = cell / p.col_groups, g = cell % p.col_groups;
-      const int64_t panel0 = first + part(here, g, p.col_groups), panel1 = first + part(here, g + 1, p.col_groups);
+      const Panels panels = run.panels_of(g, first, here);
       for (int64_t piece = part(pieces, bunch, bunches); piece < part(pieces, bunch + 1, bunches); piece++)
-        run.block(piece, r, panel0, panel1, first, worker);
+        run.block(piece, r, panels, first, worker);
     });
   }
   if (p.splits > 1) {

@@ -12,7 +12,8 @@ constexpr int64_t kPanelsNear = 8;           // so many shared panels of a block
 
 struct GemmShape {
   int64_t rows = 0, cols = 0, inner = 0;
-  int64_t count = 1;  // products of this shape
+  int64_t count = 1;                         // products of this shape
+  bool left_made = true, right_made = true;  // a side is written time and again, a part of it by each thread
 };
 
 // The left side is read where it lies, from rows copied closer together, or from packed tiles; the last two are a
@@ -24,10 +25,11 @@ enum class RightMode : uint8_t { kByTask, kShared };
 struct GemmPlan {
   GemmShape shape;
   int64_t tiles = 0, panels = 0;
-  int64_t splits = 1;         // of k, each with sums of its own
-  int64_t depth_max = 0;      // deepest block of k
-  int64_t shared_panels = 0;  // panels packed before their tasks start
-  int64_t right_panels = 1;   // panels packed that a worker keeps
+  int64_t splits = 1;          // of k, each with sums of its own
+  int64_t depth_max = 0;       // deepest block of k
+  int64_t shared_panels = 0;   // panels packed before their tasks start
+  int64_t right_panels = 1;    // panels packed that a worker keeps
+  int64_t col_grain = kLanes;  // groups of columns start at multiples of it
   uint32_t row_groups = 1, col_groups = 1;
   LeftMode left = LeftMode::kDirect;
   RightMode right = RightMode::kByTask;
@@ -58,6 +60,7 @@ TENON_INLINE int64_t copied_row(int64_t k) { return (ceil_div(k, 16) | 1) * 16; 
 struct GemmCosts {
   double left = 0, right = 0;  // to bring an element of either side, copied or packed or not
   double shared = 0;           // to bring one of a panel that another thread has packed
+  double cross = 0.5;          // or of a side that another thread wrote: caches hand over 25 to 68 GB/s
   double tile = 1;             // to load b for a tile, as so many rows
   double task = 500;           // to start a task
   double phase = 8000;         // to let tasks wait for one another
@@ -68,6 +71,16 @@ struct GemmCut {
   bool shared = false;
   double cost = 0;
 };
+
+// Rows of the left side and columns of the right that a thread reads and others wrote, where sides are written in equal
+// parts. Groups of rows are shared out first.
+TENON_INLINE double met_of_others(const GemmShape& s, int threads, const GemmCut& c) {
+  const double by_rows = static_cast<double>(least(c.rows, threads)),
+               by_cols = static_cast<double>(least(c.cols, ceil_div(threads, least(c.rows, threads))));
+  const double rows = static_cast<double>(s.rows) / by_rows * (1 - 1 / by_cols),
+               cols = static_cast<double>(s.cols) / by_cols * (1 - 1 / by_rows);
+  return (s.left_made ? rows : 0) + (s.right_made ? cols : 0);
+}
 
 // What the slowest thread has to do.
 TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int threads, const GemmCut& c) {
@@ -80,15 +93,17 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
     return inner * (busy * static_cast<double>(wide) + rows * costs.left + static_cast<double>(wide) * right) +
            costs.task;
   };
-  const int64_t wide = least(vecs, ceil_div(p.panels, c.cols) * kTileVecs);
+  const int64_t grain = c.shared ? kTileCols : p.col_grain;
+  const int64_t wide = least(vecs, ceil_div(ceil_div(p.shape.cols, grain), c.cols) * (grain / kLanes));
   const int64_t pieces = p.shape.count * p.splits, tasks = c.rows * c.cols * pieces;
   const double task = task_of(wide);
   double all = task * static_cast<double>(ceil_div(tasks, threads));
   // The group with the last panel is narrower, which counts where it is a round of its own.
   const int64_t whole = c.rows * (c.cols - 1) * pieces;
-  if (p.panels % c.cols == 0 && whole % threads == 0)
+  if (c.shared && p.panels % c.cols == 0 && whole % threads == 0)
     all = task * static_cast<double>(whole / threads) +
           task_of(vecs - wide * (c.cols - 1)) * static_cast<double>(ceil_div(c.rows * pieces, threads));
+  all += inner * costs.cross * met_of_others(p.shape, threads, c);
   if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
   return all + (threads > 1 ? task / 100 : 0);  // threads do not start at once
 }
@@ -124,8 +139,9 @@ TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int thr
 // left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
 // be packed as a whole; left_direct: whether left may be read where it lies.
 TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
-                                bool right_shared = true, bool left_direct = true) {
+                                bool right_shared = true, bool left_direct = true, int64_t col_grain = kLanes) {
   GemmPlan p;
+  p.col_grain = col_grain;
   p.shape = s;
   p.tiles = ceil_div(s.rows, kTileRows);
   p.panels = ceil_div(s.cols, kTileCols);

@@ -83,7 +83,7 @@ Product forward_of(const Step& s) {
   const View &x = s.in[0], &w = s.in[1];
   const int64_t in = static_cast<int64_t>(x.dims[1]);
   Product p;
-  p.shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(w.dims[0]), in};
+  p.shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(w.dims[0]), in, 1, x.made, w.made};
   p.left = {{f32(x), in, 1}};
   p.right = {{f32(w), 1, in}};
   p.precision = Attrs::read(s.attrs).precision;
@@ -94,7 +94,7 @@ Product backward_of(const Step& s) {
   const View &dy = s.in[0], &w = s.in[1];
   const int64_t out = static_cast<int64_t>(dy.dims[1]), width = static_cast<int64_t>(w.dims[1]);
   Product p;
-  p.shape = {static_cast<int64_t>(dy.dims[0]), width, out};
+  p.shape = {static_cast<int64_t>(dy.dims[0]), width, out, 1, dy.made, w.made};
   p.left = {{f32(dy), out, 1}};
   p.right = {{f32(w), width, 1}};
   p.precision = LinearInputGradAttrs::read(s.attrs).precision;
@@ -123,12 +123,13 @@ struct PanelProduct {
 
   explicit PanelProduct(const Step& s) {
     const int64_t in = static_cast<int64_t>(s.in[0].dims[1]);
-    shape = {static_cast<int64_t>(s.in[0].dims[0]), static_cast<int64_t>(s.out[0].dims[1]), in};
+    const View &x = s.in[0], &panels = s.in[1];
+    shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(s.out[0].dims[1]), in, 1, x.made, panels.made};
     left = {{f32(s.in[0]), in, 1}};
     right = {f32(s.in[1]), in};
   }
   GemmPlan plan(int threads) const {
-    GemmPlan p = plan_gemm(shape, threads, left.m, true, false);
+    GemmPlan p = plan_gemm(shape, threads, left.m, true, false, true, kTileCols);
     p.right_bytes = 0;
     return p;
   }

@@ -28,12 +28,16 @@ struct Problem {
         dweight(f32(s.out[0])),
         dbias(f32(s.out[1])) {}
 
-  int64_t tiles() const { return ceil_div(outs, int64_t{kTileRows}); }
+  int64_t tiles(int threads) const {
+    const int64_t n = groups(threads);
+    return n * ceil_div(ceil_div(outs, n), int64_t{kTileRows});
+  }
   int64_t panels() const { return ceil_div(width, int64_t{kTileCols}); }
   int64_t size() const { return outs * width; }
   int64_t parts() const { return most(1, least(kMostParts, rows / kPartRows)); }
   int64_t groups(int threads) const {
-    return least(most(1, tiles()), most(ceil_div(tiles(), kGroupTiles), ceil_div(int64_t{threads}, parts())));
+    const int64_t tiles = ceil_div(outs, int64_t{kTileRows});
+    return least(most(1, tiles), most(ceil_div(tiles, kGroupTiles), ceil_div(int64_t{threads}, parts())));
   }
   int64_t part_start(int64_t i) const { return part(rows, i, parts(), kBlock); }
 };
@@ -45,7 +49,7 @@ struct Room {
   Room(const Problem& p, int threads)
       : sums(p.parts() > 1 ? p.size() : 0),
         bias(p.outs),
-        packed(ceil_div(p.tiles(), p.groups(threads)) * kBlock * kPackRows),
+        packed(ceil_div(p.tiles(threads), p.groups(threads)) * kBlock * kPackRows),
         panel(kBlock * kTileCols),
         parts(p.parts()) {}
   uint64_t bias_at() const { return round64(parts * sums * 4); }
@@ -62,11 +66,11 @@ uint64_t scratch(const Step& s, int threads) {
 // Some tiles of outputs over the rows of one part.
 struct Group {
   const Problem& p;
-  int64_t tile0, tile1;
+  int64_t tiles, tile0, tile1;
   float *c, *packed, *panel;
   double* bias;  // of all outputs
 
-  int64_t row_of(int64_t tile) const { return part(p.outs, tile, p.tiles()); }
+  int64_t row_of(int64_t tile) const { return part(p.outs, tile, tiles); }
   float* packed_tile(int64_t tile) const { return packed + (tile - tile0) * kBlock * kPackRows; }
 
   // Rows [from, from + k) of dy, some at a time across all tiles, so that memory is read along its rows.
@@ -165,13 +169,14 @@ Status run(const Step& s, const Runtime& rt) {
   const Room room(p, rt.threads);
   float* sums = reinterpret_cast<float*>(rt.scratch);
   double* bias = reinterpret_cast<double*>(rt.scratch + room.bias_at());
-  const int64_t groups = p.groups(rt.threads);
+  const int64_t groups = p.groups(rt.threads), tiles = p.tiles(rt.threads);
   parallel_for(rt, static_cast<uint32_t>(room.parts * groups), [&](uint32_t task, uint32_t worker) {
     const int64_t i = task / groups, g = task % groups;
     float* own = reinterpret_cast<float*>(rt.scratch + room.own_at() + worker * room.own());
     const Group group{p,
-                      part(p.tiles(), g, groups),
-                      part(p.tiles(), g + 1, groups),
+                      tiles,
+                      part(tiles, g, groups),
+                      part(tiles, g + 1, groups),
                       room.parts > 1 ? sums + i * p.size() : p.dweight,
                       own,
                       own + room.packed,

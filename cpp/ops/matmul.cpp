@@ -12,7 +12,7 @@ Product product_of(const Step& s) {
   const int64_t rows = static_cast<int64_t>(y.dims[d]), cols = static_cast<int64_t>(y.dims[d + 1]);
   const int64_t inner = static_cast<int64_t>(a.dims[at.trans_a ? d : d + 1]);
   Product p;
-  p.shape = {rows, cols, inner, d ? static_cast<int64_t>(a.dims[0]) : 1};
+  p.shape = {rows, cols, inner, d ? static_cast<int64_t>(a.dims[0]) : 1, a.made, b.made};
   p.left = {at.trans_a ? Matrix{f32(a), 1, rows} : Matrix{f32(a), inner, 1}, rows * inner};
   p.right = {at.trans_b ? Matrix{f32(b), 1, inner} : Matrix{f32(b), cols, 1}, inner * cols};
   p.precision = at.precision;

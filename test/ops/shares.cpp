@@ -1,6 +1,6 @@
-// Reads lines `rows cols inner count transposed threads`, makes each product by so many pretended threads, and writes
-// for each: results made by the busiest thread, by all, and how many differ from those of one thread. A task goes to
-// the thread that is free first.
+// Reads lines `rows cols inner count transposed made threads`, makes each product by so many pretended threads, and
+// writes for each: results made by the busiest thread, by all, and how many differ from those of one thread. A task
+// goes to the thread that is free first.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -39,14 +39,14 @@ struct CountAfter {
 
 struct Product {
   int64_t rows, cols, inner, count;
-  bool transposed;
+  bool transposed, made;
 };
 
 Pretended make(const Product& s, int threads, const float* a, const float* b, float* c) {
   Pretended p;
   const LeftMatrix left{{a, s.inner, 1}, s.rows * s.inner};
   const RightMatrix right{s.transposed ? Matrix{b, 1, s.inner} : Matrix{b, s.cols, 1}, s.inner * s.cols};
-  const GemmPlan plan = plan_gemm({s.rows, s.cols, s.inner, s.count}, threads, left.m, right.direct());
+  const GemmPlan plan = plan_gemm({s.rows, s.cols, s.inner, s.count, s.made, s.made}, threads, left.m, right.direct());
   std::vector<float> scratch(gemm_scratch(plan, threads) / 4 + 16);
   void* at = scratch.data();
   size_t space = scratch.size() * 4;
@@ -63,9 +63,9 @@ Pretended make(const Product& s, int threads, const float* a, const float* b, fl
 }  // namespace
 
 int main() {
-  long rows, cols, inner, count, transposed, threads;
-  while (std::scanf("%ld %ld %ld %ld %ld %ld", &rows, &cols, &inner, &count, &transposed, &threads) == 6) {
-    const Product s{rows, cols, inner, count, transposed != 0};
+  long rows, cols, inner, count, transposed, made, threads;
+  while (std::scanf("%ld %ld %ld %ld %ld %ld %ld", &rows, &cols, &inner, &count, &transposed, &made, &threads) == 7) {
+    const Product s{rows, cols, inner, count, transposed != 0, made != 0};
     std::vector<float> a(rows * inner * count), b(inner * cols * count), one(rows * cols * count), many(one.size());
     uint32_t seed = 1;
     const auto number = [&] {

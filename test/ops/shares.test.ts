@@ -24,6 +24,7 @@ interface Product {
   readonly inner: number;
   readonly count: number;
   readonly transposed: number;
+  readonly made: number;
   readonly threads: number;
 }
 interface Made {
@@ -41,7 +42,7 @@ function randomProducts(n: number): Product[] {
   const found: Product[] = [];
   while (found.length < n) {
     const p = { rows: one(SIZES), cols: one(SIZES), inner: one([3, 16, 64, 300, 700]), count: one([1, 1, 1, 4, 33]) };
-    const shared = { ...p, transposed: random.below(2), threads: 2 + random.below(63) };
+    const shared = { ...p, transposed: random.below(2), made: random.below(2), threads: 2 + random.below(63) };
     if (work(shared) <= MOST_WORK) found.push(shared);
   }
   return found;
