@@ -3,7 +3,7 @@
 // added in order.
 #include "gen/attrs.h"
 #include "ops/conv_blocks.h"
-#include "ops/conv_dots.h"
+#include "ops/conv_taps.h"
 #include "ops/depthwise_weight.h"
 #include "ops/winograd_weight.h"
 
@@ -27,12 +27,8 @@ struct Plan {
   int64_t units = 0, chunks = 1;  // bands in all; sums kept apart
   int64_t run = 0, runs = 0;      // neighbouring columns of dw of one group; such runs
   int64_t panels = 0, col_groups = 1;
-  bool tight = false;  // runs so short that a block of x is unfolded first, width columns a position
-  int64_t width = 0;
-  bool dots = false;  // and few output channels: see conv_dots.h
-  DotPlan dot;
   int64_t positions = 0;  // of a block, at most
-  uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0, panel_bytes = 0;
+  uint64_t sum_bytes = 0, index_bytes = 0, band_bytes = 0;
 };
 
 Problem problem_of(const Step& s) {
@@ -71,12 +67,9 @@ Plan plan_of(const Problem& q, int threads) {
   const int64_t weights = c.groups * c.out * c.inner();
   if (c.images * c.positions() == 0 || weights == 0) return p;
   const Sweep s = source_of(q);
-  const bool joined = c.groups == 1 && c.dilation[2] == 1;  // taps along the width are neighbours in x and in dw
+  const bool joined = joins_taps(c);
   p.run = joined ? c.kernel[2] * c.in : c.in;
   p.runs = c.kernel[0] * c.kernel[1] * (joined ? 1 : c.kernel[2]);
-  p.dots = suits_dots(c);
-  p.tight = !p.dots && c.groups == 1 && p.run * 8 < kLanes * 5 && c.inner() <= 8 * kLanes && p.runs > 1;
-  p.width = ceil_div(c.inner(), kLanes) * kLanes;
   p.panels = ceil_div(p.run, kTileCols);
   p.copies = needs_padding(s) || p.run % kLanes != 0;
   p.span = span_positions(s, 1);
@@ -90,17 +83,11 @@ Plan plan_of(const Problem& q, int threads) {
   p.units = c.images * c.result[0] * p.bands * p.spans;
   const int64_t positions = c.images * c.positions();
   p.chunks = most(1, least(least(p.units, 32), least(positions / 512, (int64_t{4} << 20) / weights)));
-  if (p.chunks < 4 * threads && threads > 1 && !p.dots && !p.tight)
+  if (p.chunks < 4 * threads && threads > 1)
     p.col_groups = least(p.panels * p.runs * c.groups, ceil_div(4 * threads, p.chunks));
   if (p.chunks > 1) p.sum_bytes = round64(p.chunks * weights * 4);
   p.index_bytes = round64(p.positions * 8);
-  if (p.tight) p.panel_bytes = round64((p.positions * p.width + kLanes) * 4);
-  if (p.dots) {
-    p.dot = plan_dots(c, s, p.band, p.span);
-    p.band_bytes = p.dot.bytes();
-  } else if (p.copies) {
-    p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
-  }
+  if (p.copies) p.band_bytes = round64((p.slice * slices_read(s.axis[0]) + kTileCols) * 4);
   return p;
 }
 
@@ -117,9 +104,8 @@ struct Run {
   }
   int64_t* index() const { return reinterpret_cast<int64_t*>(scratch + p.sum_bytes); }
   float* own(uint32_t worker) const {
-    return reinterpret_cast<float*>(scratch + p.sum_bytes + p.index_bytes + worker * (p.band_bytes + p.panel_bytes));
+    return reinterpret_cast<float*>(scratch + p.sum_bytes + p.index_bytes + worker * p.band_bytes);
   }
-  float* panel(uint32_t worker) const { return own(worker) + p.band_bytes / 4; }
   int64_t channels() const { return c().in * c().groups; }
 
   void make_index() const {
@@ -173,40 +159,6 @@ struct Run {
     }
   }
 
-  // All of dw over one block, x unfolded into [positions, width]. Whole vectors are copied: what lies past a run is
-  // overwritten by the next one, or is never read.
-  void tight_tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, float* panel) const {
-    int64_t offset[8 * kLanes];
-    const int64_t joined = c().taps() / p.runs;
-    for (int64_t r = 0; r < p.runs; r++) {
-      const int64_t t = r * joined;
-      offset[r] = tap(t / c().kernel[2] / c().kernel[1], t / c().kernel[2] % c().kernel[1], t % c().kernel[2]);
-    }
-    for (int64_t i = 0; i < positions; i++) {
-      const float* at = reinterpret_cast<const float*>(reinterpret_cast<const char*>(x) + index()[i]);
-      for (int64_t r = 0; r < p.runs; r++) store(panel + i * p.width + r * p.run, load(at + offset[r]));
-    }
-    const int64_t row_tiles = ceil_div(c().out, kTileRows);
-    TileCall call;
-    call.a_row = 1;
-    call.a_step = c().y_row;
-    call.b_step = p.width;
-    call.k = positions;
-    call.c_row = c().inner();
-    for (int64_t i = 0; i < row_tiles; i++) {
-      const int64_t o = part(c().out, i, row_tiles), rows = part(c().out, i + 1, row_tiles) - o;
-      for (int64_t col = 0; col < c().inner(); col += kTileCols) {
-        call.cols = static_cast<int>(least(kTileCols, c().inner() - col));
-        call.a = dy + o;
-        call.b = panel + col;
-        call.c = dw + o * c().inner() + col;
-        call.init = first ? kTileZeros : call.c;
-        call.init_row = first ? 0 : call.c_row;
-        tile_function(kStep, static_cast<int>(rows), call.cols)(call);
-      }
-    }
-  }
-
   // Panels [from, to) of dw's columns, every row of them, over one block of positions.
   void tiles(float* dw, const float* x, const float* dy, int64_t positions, bool first, int64_t from,
              int64_t to) const {
@@ -241,17 +193,8 @@ struct Run {
     const int64_t all = p.panels * p.runs * c().groups;
     const int64_t from = part(all, g, p.col_groups), to = part(all, g + 1, p.col_groups);
     const int64_t unit0 = part(p.units, i, p.chunks), unit1 = part(p.units, i + 1, p.chunks);
-    if (p.dots) {
-      const DotRun dots{c(), source, q.dy, p.dot, own(worker)};
-      dots.begin();
-      for (int64_t unit = unit0; unit < unit1; unit++) dots.band(band_of(unit));
-      return dots.end(sums(i));
-    }
     blocks(unit0, unit1, worker, [&](const float* x, const float* dy, int64_t positions, bool first) {
-      if (p.tight)
-        tight_tiles(sums(i), x, dy, positions, first, panel(worker));
-      else
-        tiles(sums(i), x, dy, positions, first, from, to);
+      tiles(sums(i), x, dy, positions, first, from, to);
     });
   }
 
@@ -289,8 +232,9 @@ uint64_t conv_weight_grad_scratch(const ConvShape& shape, int threads) {
   if (const int m = winograd_size(q.c); m != 0)
     return m == 4 ? plan_winograd_weight<4>(q.c).bytes() : plan_winograd_weight<2>(q.c).bytes();
   if (shape.depthwise()) return plan_depthwise_weight(shape, threads).bytes();
+  if (suits_taps(shape)) return taps_scratch(plan_taps(shape, source_of(q)), threads);
   const Plan p = plan_of(q, threads);
-  return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * (p.band_bytes + p.panel_bytes);
+  return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;
 }
 
 void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, const float* dy, float* dw) {
@@ -309,6 +253,7 @@ void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, con
     return;
   }
   if (c.depthwise()) return depthwise_weight(rt, c, source_of(q), dy, dw);
+  if (suits_taps(c)) return taps_weight(rt, c, source_of(q), dy, dw);
   const Plan p = plan_of(q, rt.threads);
   const int64_t size = c.groups * c.out * c.inner();
   if (p.units == 0) {
@@ -317,7 +262,7 @@ void conv_weight_grad(const Runtime& rt, const ConvShape& c, const float* x, con
   }
   const Run run{q, p, source_of(q), rt.scratch};
   run.make_index();
-  if (p.copies && !p.dots)
+  if (p.copies)
     for (int i = 0; i < rt.threads; i++)
       fill_zeros(run.own(static_cast<uint32_t>(i)) + p.slice * slices_read(run.source.axis[0]), kTileCols);
   parallel_for(rt, static_cast<uint32_t>(p.chunks * p.col_groups),

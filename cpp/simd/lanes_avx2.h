@@ -24,6 +24,9 @@ TENON_INLINE float hsum(vf v) {
   return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
+// Lane i is lane at[i] of v, whose number is below kLanes.
+TENON_INLINE vf permute(vf v, vi at) { return (vf)_mm256_permutevar8x32_ps((__m256)v, (__m256i)at); }
+
 // Rows become columns: r[i][j] and r[j][i] change places.
 TENON_INLINE void transpose(vf (&r)[kLanes]) {
   __m256 t[8], u[8];

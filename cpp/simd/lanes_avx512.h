@@ -36,6 +36,9 @@ TENON_INLINE float hsum(vf v) {
   return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
+// Lane i is lane at[i] of v, whose number is below kLanes.
+TENON_INLINE vf permute(vf v, vi at) { return (vf)_mm512_permutexvar_ps((__m512i)at, (__m512)v); }
+
 // Rows become columns: r[i][j] and r[j][i] change places.
 TENON_INLINE void transpose(vf (&r)[kLanes]) {
   __m512 t[16], u[16];

@@ -175,6 +175,22 @@ const LARGE_CONVS: readonly (readonly [Axes, number, readonly [number, number, n
   [{ ...plain([1, 32, 32], [1, 8, 8], 0), stride: [1, 8, 8] }, 2, [1, 3, 10]],
 ];
 
+// Gradients of weights with few channels in: output channels that fill vectors, that leave lanes over, or so few that positions share
+// one; rows of the kernel above and below the image; images without padding, read up to their end; spans and bands.
+const FEW_CHANNELS: readonly (readonly [Axes, images: number, inner: number, out: number])[] = [
+  ...[1, 2, 3, 5, 8, 11, 16, 17, 40].map((out) => [plain([1, 19, 21], [1, 5, 5], 2), 3, 1, out] as const),
+  ...[1, 4, 6, 33].map((out) => [plain([1, 11, 14], [1, 3, 3], 0), 2, 3, out] as const),
+  ...[3, 7, 32].map((out) => [{ ...plain([1, 23, 30], [1, 7, 7], 3), stride: [1, 2, 2] }, 2, 3, out] as const),
+  [{ ...plain([1, 40, 36], [1, 4, 4], 0), stride: [1, 4, 4] }, 2, 3, 48],
+  [{ ...plain([1, 40, 36], [1, 4, 4], 0), stride: [1, 4, 4] }, 2, 4, 2],
+  [{ ...plain([1, 12, 17], [1, 3, 3], 3), dilation: [1, 3, 1] }, 2, 2, 16],
+  [{ ...plain([1, 12, 17], [1, 3, 3], 3), dilation: [1, 2, 2] }, 2, 2, 16],
+  [{ ...plain([1, 3, 2], [1, 7, 7], 6), stride: [1, 3, 1] }, 2, 1, 10],
+  [plain([4, 7, 9], [3, 3, 3], 1), 2, 1, 16],
+  [plain([1, 1, 20000], [1, 1, 5], 2), 1, 1, 20],
+  [plain([1, 300, 200], [1, 3, 3], 1), 1, 1, 18],
+];
+
 // Windows larger than the image, rows of one position, steps past the window, each number of taps that has a block of its own.
 const EDGES: readonly Axes[] = [
   plain([1, 2, 1], [1, 5, 5], 2),
@@ -236,6 +252,14 @@ products('convolutions that take another way', () => {
   const random = new Random('test', 'conv', 2);
   for (const [axes, batch, channels] of LARGE_CONVS)
     for (const one of convCases(axes, batch, channels)) check(one, random);
+});
+products('gradients of weights with few channels in', () => {
+  const random = new Random('test', 'conv', 5);
+  for (const [axes, images, inner, out] of FEW_CHANNELS) check(convCases(axes, images, [1, inner, out])[3]!, random);
+  for (let i = 0; i < 60; i++) {
+    const channels = [1, between(random, 1, 4), between(random, 1, 40)] as const;
+    check(convCases(randomAxes(random, 7, 7), between(random, 1, 4), channels)[3]!, random);
+  }
 });
 products('convolutions of one channel a group, at their edges', () => {
   const random = new Random('test', 'conv', 3);
