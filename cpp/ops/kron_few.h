@@ -75,13 +75,8 @@ TENON_INLINE void forward_few(const Runtime& rt, const KronRows& q, const float*
   make_z(rt, q, z);
   const LeftMatrix left{{z, q.k.in(), 1}};
   uint8_t* rest = rt.scratch + round64(z_size(q) * 4);
-  const FactorsRight right{q.f, q.k};
-  if (q.k.n == 1)  // as linear does it, for the same bits
-    gemm(rt, rest, few_plan(q, rt.threads), left, right, GemmOut{y, q.k.outs, 0, bias, floor_of(activation)},
-         ActivationAfter{activation});
-  else
-    gemm(rt, rest, few_plan(q, rt.threads), left, right, GemmOut{y, q.k.outs},
-         RowBiasAfter{bias, q.k.n, q.k.outs, activation});
+  gemm(rt, rest, few_plan(q, rt.threads), left, FactorsRight{q.f, q.k}, GemmOut{y, q.k.outs},
+       RowBiasAfter{bias, q.k.n, q.k.outs, activation});
 }
 
 // u[t, p, i] = f_iᵀ dy[t, p]: n products beside each other.

@@ -2,6 +2,7 @@
 // a panel of dW is reduced to its parts of da and df while it lies in the second cache.
 #pragma once
 #include "ops/kron_rows.h"
+#include "ops/row_parts.h"
 
 namespace tenon::TENON_ISA {
 TENON_INLINE KronRight forward_right(const KronRows& q, const float* turned) {
@@ -43,14 +44,15 @@ TENON_INLINE void forward_many(const Runtime& rt, const KronRows& q, const float
 // dW is made in slabs: for some rows o of the factors and a panel of their columns c, all (p, q). A slab becomes df of
 // its o and c, and a part of da.
 constexpr int64_t kSlabRows = 18 * kTileRows;  // rows (p, o)
-constexpr int64_t kSlabDepth = 256;            // rows of x and dy at once
 
 struct SlabPlan {
   int64_t o_each = 0, o_parts = 0, panels = 0, depth = 0;
   int64_t tiles = 0;  // of one p, of at most kTileRows rows
+  int64_t parts = 1;  // of the rows, each with sums of its own
   uint64_t slab_bytes = 0, left_bytes = 0, right_bytes = 0, sum_bytes = 0;
   int64_t tasks() const { return o_parts * panels; }
-  uint64_t own_bytes() const { return slab_bytes + left_bytes + right_bytes; }
+  uint64_t slabs_bytes() const { return slab_bytes * (parts > 1 ? 2 : 1); }
+  uint64_t own_bytes() const { return slabs_bytes() + left_bytes + right_bytes; }
 };
 
 TENON_INLINE SlabPlan plan_slabs(const KronRows& q) {
@@ -60,7 +62,8 @@ TENON_INLINE SlabPlan plan_slabs(const KronRows& q) {
   p.o_parts = ceil_div(k.outs, whole);
   p.o_each = ceil_div(k.outs, most(1, p.o_parts));
   p.panels = ceil_div(k.ins, int64_t{kTileCols});
-  p.depth = least(kSlabDepth, q.rows);
+  p.depth = least(kPassRows, q.rows);
+  p.parts = row_parts(q.rows);
   p.tiles = ceil_div(p.o_each, int64_t{kTileRows});
   p.slab_bytes = round64(k.n * k.n * p.o_each * kTileCols * 4);
   p.left_bytes = round64(k.n * p.tiles * p.depth * kPackRows * 4);
@@ -85,14 +88,25 @@ struct SlabRun {
     const int cols = static_cast<int>(least(kTileCols, k.ins - c0));
     uint8_t* own = scratch + p.sum_bytes + worker * p.own_bytes();
     float* slab = reinterpret_cast<float*>(own);
-    for (int64_t t = 0; t < q.rows; t += p.depth)
-      products(slab, reinterpret_cast<float*>(own + p.slab_bytes), t, least(p.depth, q.rows - t), o0, o1 - o0, c0,
-               cols);
+    float* left = reinterpret_cast<float*>(own + p.slabs_bytes());
+    for (int64_t i = 0; i < p.parts; i++) {
+      float* to = i == 0 ? slab : reinterpret_cast<float*>(own + p.slab_bytes);
+      const int64_t first = row_part(q.rows, i), last = row_part(q.rows, i + 1);
+      for (int64_t t = first; t < last; t += p.depth)
+        products(to, left, t, least(p.depth, last - t), t == first, o0, o1 - o0, c0, cols);
+      if (i > 0) add_slab(slab, to, k.n * k.n * (o1 - o0), cols);
+    }
     reduce(slab, sums(task), o0, o1 - o0, c0, cols);
   }
 
-  // slab [p, q, o, kTileCols] of dW gets the products of `depth` rows from t on.
-  void products(float* slab, float* left, int64_t t, int64_t depth, int64_t o0, int64_t outs, int64_t c0,
+  static void add_slab(float* slab, const float* more, int64_t rows, int cols) {
+    for (int64_t r = 0; r < rows; r++)
+      for (int c = 0; c < cols; c += kLanes)
+        store(slab + r * kTileCols + c, load(slab + r * kTileCols + c) + load(more + r * kTileCols + c));
+  }
+
+  // slab [p, q, o, kTileCols] of dW gets the products of `depth` rows from t on, the `first` ones or more.
+  void products(float* slab, float* left, int64_t t, int64_t depth, bool first, int64_t o0, int64_t outs, int64_t c0,
                 int cols) const {
     const KronShape& k = q.k;
     float* right = left + p.left_bytes / 4;
@@ -116,8 +130,8 @@ struct SlabRun {
         const int64_t o = part(outs, j % tiles, tiles);
         call.a = left + j * depth * kPackRows;
         call.c = slab + ((j / tiles * k.n + qq) * outs + o) * kTileCols;
-        call.init = t == 0 ? kTileZeros : call.c;
-        call.init_row = t == 0 ? 0 : kTileCols;
+        call.init = first ? kTileZeros : call.c;
+        call.init_row = first ? 0 : kTileCols;
         tile_function(kStep, static_cast<int>(part(outs, j % tiles + 1, tiles) - o), cols)(call);
       }
     }

@@ -4,14 +4,12 @@
 #include "gen/attrs.h"
 #include "ops/columns.h"
 #include "ops/gemm.h"
+#include "ops/row_parts.h"
 
 namespace tenon::TENON_ISA {
 namespace {
 
-constexpr int64_t kBlock = 128;        // rows of a block
 constexpr int64_t kGroupTiles = 40;    // tiles of outputs whose packed block leaves room in the second cache
-constexpr int64_t kPartRows = 1024;    // at least, and
-constexpr int64_t kMostParts = 8;      // at most
 constexpr int64_t kPackTogether = 16;  // rows of dy packed at once
 
 struct Problem {
@@ -34,12 +32,12 @@ struct Problem {
   }
   int64_t panels() const { return ceil_div(width, int64_t{kTileCols}); }
   int64_t size() const { return outs * width; }
-  int64_t parts() const { return most(1, least(kMostParts, rows / kPartRows)); }
+  int64_t parts() const { return row_parts(rows); }
   int64_t groups(int threads) const {
     const int64_t tiles = ceil_div(outs, int64_t{kTileRows});
     return least(most(1, tiles), most(ceil_div(tiles, kGroupTiles), ceil_div(int64_t{threads}, parts())));
   }
-  int64_t part_start(int64_t i) const { return part(rows, i, parts(), kBlock); }
+  int64_t part_start(int64_t i) const { return row_part(rows, i); }
 };
 
 // Scratch: sums of the parts where there are several, then what each worker has of its own.
@@ -49,8 +47,8 @@ struct Room {
   Room(const Problem& p, int threads)
       : sums(p.parts() > 1 ? p.size() : 0),
         bias(p.outs),
-        packed(ceil_div(p.tiles(threads), p.groups(threads)) * kBlock * kPackRows),
-        panel(kBlock * kTileCols),
+        packed(ceil_div(p.tiles(threads), p.groups(threads)) * kPassRows * kPackRows),
+        panel(kPassRows * kTileCols),
         parts(p.parts()) {}
   uint64_t bias_at() const { return round64(parts * sums * 4); }
   uint64_t own_at() const { return bias_at() + round64(parts * bias * 8); }
@@ -71,7 +69,7 @@ struct Group {
   double* bias;  // of all outputs
 
   int64_t row_of(int64_t tile) const { return part(p.outs, tile, tiles); }
-  float* packed_tile(int64_t tile) const { return packed + (tile - tile0) * kBlock * kPackRows; }
+  float* packed_tile(int64_t tile) const { return packed + (tile - tile0) * kPassRows * kPackRows; }
 
   // Rows [from, from + k) of dy, some at a time across all tiles, so that memory is read along its rows.
   void pack(int64_t from, int64_t k) const {
@@ -121,7 +119,7 @@ struct Group {
 
   // Part i of n of the block from row `next` on, of dy and then of x.
   void fetch(TileCall& call, int64_t next, int64_t i, int64_t n) const {
-    const int64_t k = least(kBlock, p.rows - next), dys = k * p.outs, all = k * (p.outs + p.width);
+    const int64_t k = least(kPassRows, p.rows - next), dys = k * p.outs, all = k * (p.outs + p.width);
     const int64_t from = part(all, i, n), to = part(all, i + 1, n);
     call.ahead = from < dys ? p.dy + next * p.outs + from : p.x + next * p.width + (from - dys);
     call.ahead_step = (to - from) * 4 / call.k;
@@ -130,8 +128,8 @@ struct Group {
   void run(int64_t from, int64_t to) const {
     for (int64_t t = row_of(tile0); t < row_of(tile1); t++) bias[t] = 0;
     const int64_t start = from;
-    for (; from < to; from += kBlock) {
-      const int64_t k = least(kBlock, to - from);
+    for (; from < to; from += kPassRows) {
+      const int64_t k = least(kPassRows, to - from);
       pack(from, k);
       for (int64_t j = 0; j < p.panels(); j++) multiply(from, k, j, from == start);
     }
