@@ -209,8 +209,46 @@ void conv_forward(const Runtime& rt, const ConvShape& c, const float* x, const f
   run_sweep(rt, c, s, ForwardWeights{w, c, change});
 }
 
+namespace {
+
+// Of one channel a group: the classes of a stride are made together.
+struct DepthwiseClasses {
+  static constexpr int64_t kMost = 16;
+  using Run = DepthwiseRun<BackwardWeights>;
+
+  static bool suit(const ConvShape& c) {
+    int64_t all = 1;
+    for (int i = 0; i < 3; i++) all *= least(kMost + 1, least(c.stride[i], c.size[i]));
+    return c.depthwise() && c.images > 0 && all > 1 && all <= kMost;
+  }
+  static uint64_t bytes(const ConvShape& c, int threads) {
+    uint64_t all = 0;
+    for_classes(c, [&](const ClassAxis(&axis)[3]) {
+      all += Run::plan(class_sweep(c, axis, nullptr, nullptr), threads).weight_bytes;
+    });
+    return all;
+  }
+  static void make(const Runtime& rt, const ConvShape& c, const float* dy, const float* w, float* dx,
+                   const WeightChange& change) {
+    DepthwiseRun<NoWeights> runs[kMost];
+    float* packed = reinterpret_cast<float*>(rt.scratch);
+    int64_t count = 0;
+    for_classes(c, [&](const ClassAxis(&axis)[3]) {
+      const Sweep s = class_sweep(c, axis, dy, dx);
+      const SweepPlan p = Run::plan(s, rt.threads);
+      Run{s, p, BackwardWeights{w, c, axis, change}, packed, nullptr}.pack(rt);
+      runs[count++] = {ascending(s), p, {}, packed, nullptr};
+      packed += p.weight_bytes / 4;
+    });
+    make_between(rt, runs, count);
+  }
+};
+
+}  // namespace
+
 uint64_t conv_input_grad_scratch(const ConvShape& c, int threads) {
   if (c.pointwise()) return gemm_scratch(plan_gemm(pointwise_backward(c), threads, {nullptr, c.out, 1}, true), threads);
+  if (DepthwiseClasses::suit(c)) return DepthwiseClasses::bytes(c, threads);
   uint64_t bytes = 0;
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
     const uint64_t here = scratch_of(c, class_sweep(c, axis, nullptr, nullptr), threads);
@@ -227,6 +265,7 @@ void conv_input_grad(const Runtime& rt, const ConvShape& c, const float* dy, con
          GemmOut{dx, c.x_row}, NoAfter{});
     return;
   }
+  if (DepthwiseClasses::suit(c)) return DepthwiseClasses::make(rt, c, dy, w, dx, change);
   for_classes(c, [&](const ClassAxis(&axis)[3]) {
     run_sweep(rt, c, class_sweep(c, axis, dy, dx), BackwardWeights{w, c, axis, change});
   });

@@ -15,6 +15,8 @@ TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
   return p;
 }
 
+constexpr int64_t kLeaveFrom = int64_t{12} << 20;  // bytes: the last cache would not keep more for what reads them
+
 // Weights: `tap(to, t)` writes the weights of tap t for every channel.
 template <typename Weights>
 struct DepthwiseRun {
@@ -27,6 +29,12 @@ struct DepthwiseRun {
   static SweepPlan plan(const Sweep& s, int threads) { return plan_depthwise(s, threads); }
   static uint64_t rest_bytes(const SweepPlan& p, int threads) { return sweep_rest(p, threads); }
 
+  // Whether results, so many that no cache keeps them, are written past the caches, a line at a time.
+  bool leaves() const {
+    return kLanes * 4 == 64 && s.groups % kLanes == 0 && !s.pooling && s.activation <= kRelu &&
+           s.images * s.dst_image * 4 >= kLeaveFrom && reinterpret_cast<uintptr_t>(s.dst) % 64 == 0;
+  }
+
   float* own(uint32_t worker) const { return reinterpret_cast<float*>(rest + worker * p.band_bytes); }
 
   // Positions whose taps along the row all lie inside, or a single one, of `here` channels.
@@ -36,6 +44,7 @@ struct DepthwiseRun {
     float* dst;
     int64_t channels, src_step, tap_step, dst_step, rows_step;
     float floor;
+    bool past;  // the caches
 
     template <int n, int kTaps, int kStep, bool whole>
     __attribute__((always_inline)) void make(int64_t c, int here, TapRange in) const {
@@ -69,7 +78,9 @@ struct DepthwiseRun {
         }
       for (int i = 0; i < n; i++) {
         const vf v = max(splat(floor), y[i]);
-        if (whole)
+        if (whole && past)
+          stream(dst + i * dst_step + c, v);
+        else if (whole)
           store(dst + i * dst_step + c, v);
         else
           store_first(dst + i * dst_step + c, v, here);
@@ -93,7 +104,8 @@ struct DepthwiseRun {
                                         wide.delta * all,
                                         wide.dst,
                                         rows_ahead(s.axis[1]),
-                                        floor_of(s.activation)};
+                                        floor_of(s.activation),
+                                        leaves()};
                     int64_t c = 0;
                     for (; c + kLanes <= all; c += kLanes)
                       run.template make<kCount, kTaps, kStep, true>(c, kLanes, block.inside);
@@ -118,8 +130,32 @@ struct DepthwiseRun {
     for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
       make_results(s, p, b, s.src, own(worker), 0, s.groups,
                    [&](const Band& some, const float*, float* dst) { run.band(some, dst); });
+      if (run.leaves()) stream_fence();
     });
   }
 };
+
+// Packed beforehand.
+struct NoWeights {};
+
+// Runs over one source whose results lie between one another's, the first with the most of them along each axis, and
+// taps ascending: row by row, so that the source is read and results are written once.
+TENON_INLINE void make_between(const Runtime& rt, const DepthwiseRun<NoWeights>* runs, int64_t count) {
+  SweepPlan all = runs[0].p;
+  all.inner = 0;
+  for (int64_t i = 0; i < count; i++) all.inner += runs[i].p.inner;
+  for_bands(rt, runs[0].s, all, [&](const Band& b, uint32_t) {
+    for (int64_t y = 0; y < b.rows; y++)
+      for (int64_t i = 0; i < count; i++) {
+        const Axis(&axis)[3] = runs[i].s.axis;
+        Band row = b;
+        row.h += y;
+        row.rows = 1;
+        row.cols = least(b.cols, axis[2].out - b.w);
+        if (b.d < axis[0].out && row.h < axis[1].out && row.cols > 0) runs[i].band(row, result_of(runs[i].s, row));
+      }
+    if (runs[0].leaves()) stream_fence();
+  });
+}
 
 }  // namespace tenon::TENON_ISA

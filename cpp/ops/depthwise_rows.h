@@ -143,6 +143,7 @@ TENON_INLINE void for_positions(const Axis& w, int64_t x, int64_t n, const Body&
   const auto by = [&]<int kTaps, int kStep>(Positioned<1, kTaps, kStep>) {
     neighbours<kMostPositions, kTaps, kStep>(w, x, end, body);
   };
+  if (w.taps == 1 && w.step == 1) return by(Positioned<1, 1, 1>{});
   if (w.delta == 1 && w.step == 1) {
     if (w.taps == 2) return by(Positioned<1, 2, 1>{});
     if (w.taps == 3) return by(Positioned<1, 3, 1>{});

@@ -273,4 +273,12 @@ products('convolutions of one channel a group, of random shapes', () => {
     for (const one of convCases(randomAxes(random, 7, 7), between(random, 0, 3), [groups, 1, 1])) check(one, random);
   }
 });
+products('convolutions of one channel a group whose results leave past the caches', () => {
+  const random = new Random('test', 'conv', 6);
+  const axes = plain([1, 112, 113], [1, 3, 3], 1);
+  const [forward, , inputGrad] = convCases(axes, 4, [64, 1, 1]);
+  check(forward!, random);
+  check(inputGrad!, random);
+  for (const stride of [2, 3]) check(convCases({ ...axes, stride: [1, stride, stride] }, 4, [64, 1, 1])[2]!, random);
+});
 products.run();
