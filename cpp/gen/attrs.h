@@ -758,6 +758,15 @@ struct ReshapeAttrs {
   }
 };
 
+struct S4dResponseAttrs {
+  uint32_t length;
+  __attribute__((always_inline)) static inline S4dResponseAttrs read(const uint64_t* words) {
+    S4dResponseAttrs a;
+    a.length = static_cast<uint32_t>(words[0]);
+    return a;
+  }
+};
+
 struct ScatterRowsAttrs {
   uint32_t rows;
   __attribute__((always_inline)) static inline ScatterRowsAttrs read(const uint64_t* words) {

@@ -27,6 +27,7 @@ extern const Kernel conv_maxpool_kernel;
 extern const Kernel conv_pool_kernel;
 extern const Kernel conv_weight_grad_kernel;
 extern const Kernel correct_kernel;
+extern const Kernel cos_kernel;
 extern const Kernel cross_entropy_kernel;
 extern const Kernel cross_entropy_grad_kernel;
 extern const Kernel div_kernel;
@@ -86,6 +87,10 @@ extern const Kernel relu_grad_kernel;
 extern const Kernel repeat_affine_kernel;
 extern const Kernel repeat_dot_kernel;
 extern const Kernel rsqrt_kernel;
+extern const Kernel s4d_kernel;
+extern const Kernel s4d_grad_kernel;
+extern const Kernel s4d_response_kernel;
+extern const Kernel s4d_response_grad_kernel;
 extern const Kernel scatter_rows_kernel;
 extern const Kernel sgd_kernel;
 extern const Kernel sigmoid_kernel;
@@ -93,6 +98,7 @@ extern const Kernel sigmoid_grad_kernel;
 extern const Kernel sign_kernel;
 extern const Kernel silu_kernel;
 extern const Kernel silu_grad_kernel;
+extern const Kernel sin_kernel;
 extern const Kernel slice_kernel;
 extern const Kernel softmax_kernel;
 extern const Kernel softmax_grad_kernel;
@@ -135,6 +141,7 @@ static const Kernel* const kKernels[] = {
     &conv_pool_kernel,  // conv_pool
     &conv_weight_grad_kernel,  // conv_weight_grad
     &correct_kernel,  // correct
+    &cos_kernel,  // cos
     &cross_entropy_kernel,  // cross_entropy
     &cross_entropy_grad_kernel,  // cross_entropy_grad
     &div_kernel,  // div
@@ -195,6 +202,10 @@ static const Kernel* const kKernels[] = {
     &repeat_dot_kernel,  // repeat_dot
     nullptr,  // reshape
     &rsqrt_kernel,  // rsqrt
+    &s4d_kernel,  // s4d
+    &s4d_grad_kernel,  // s4d_grad
+    &s4d_response_kernel,  // s4d_response
+    &s4d_response_grad_kernel,  // s4d_response_grad
     &scatter_rows_kernel,  // scatter_rows
     &sgd_kernel,  // sgd
     &sigmoid_kernel,  // sigmoid
@@ -202,6 +213,7 @@ static const Kernel* const kKernels[] = {
     &sign_kernel,  // sign
     &silu_kernel,  // silu
     &silu_grad_kernel,  // silu_grad
+    &sin_kernel,  // sin
     &slice_kernel,  // slice
     &softmax_kernel,  // softmax
     &softmax_grad_kernel,  // softmax_grad

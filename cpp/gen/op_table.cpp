@@ -295,6 +295,13 @@ const ArgSpec k_correct_out[] = {
     {"hit", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
 };
 
+const ArgSpec k_cos_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_cos_out[] = {
+    {"y", DType::kF32, false, false, false, 0, 0, {}},
+};
+
 const ArgSpec k_cross_entropy_in[] = {
     {"logits", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
     {"labels", DType::kI32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
@@ -973,6 +980,57 @@ const ArgSpec k_rsqrt_out[] = {
     {"y", DType::kF32, false, false, false, 0, 0, {}},
 };
 
+const ArgSpec k_s4d_in[] = {
+    {"u", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"d", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+};
+const ArgSpec k_s4d_out[] = {
+    {"y", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+};
+
+const ArgSpec k_s4d_grad_in[] = {
+    {"u", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"d", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+    {"dy", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+};
+const ArgSpec k_s4d_grad_out[] = {
+    {"du", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}}},
+    {"d_log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+    {"d_a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"d_c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 2}, {kSymbol, 3}, {2, 0}}},
+    {"d_d", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 2}}},
+};
+
+const ArgSpec k_s4d_response_in[] = {
+    {"log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+    {"c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+};
+const ArgSpec k_s4d_response_out[] = {
+    {"k", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+};
+const AttrSpec k_s4d_response_attrs[] = {
+    {"length", AttrKind::kU32, 1},
+};
+
+const ArgSpec k_s4d_response_grad_in[] = {
+    {"log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+    {"c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+    {"dk", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 2}}},
+};
+const ArgSpec k_s4d_response_grad_out[] = {
+    {"d_log_dt", DType::kF32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
+    {"d_a", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+    {"d_c", DType::kF32, false, false, false, kNoLead, 3, {{kSymbol, 0}, {kSymbol, 1}, {2, 0}}},
+};
+
 const ArgSpec k_scatter_rows_in[] = {
     {"dy", DType::kF32, false, false, false, kNoLead, 2, {{kSymbol, 0}, {kSymbol, 1}}},
     {"index", DType::kI32, false, false, false, kNoLead, 1, {{kSymbol, 0}}},
@@ -1035,6 +1093,13 @@ const ArgSpec k_silu_grad_in[] = {
 };
 const ArgSpec k_silu_grad_out[] = {
     {"dx", DType::kF32, false, false, false, 0, 0, {}},
+};
+
+const ArgSpec k_sin_in[] = {
+    {"x", DType::kF32, false, false, false, 0, 0, {}},
+};
+const ArgSpec k_sin_out[] = {
+    {"y", DType::kF32, false, false, false, 0, 0, {}},
 };
 
 const ArgSpec k_slice_in[] = {
@@ -1295,6 +1360,7 @@ const OpInfo kOps[] = {
     {"conv_pool", k_conv_pool_in, 3, k_conv_pool_out, 1, k_conv_pool_attrs, 9, 18, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"conv_weight_grad", k_conv_weight_grad_in, 2, k_conv_weight_grad_out, 1, k_conv_weight_grad_attrs, 7, 17, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"correct", k_correct_in, 2, k_correct_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
+    {"cos", k_cos_in, 1, k_cos_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"cross_entropy", k_cross_entropy_in, 2, k_cross_entropy_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"cross_entropy_grad", k_cross_entropy_grad_in, 3, k_cross_entropy_grad_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"div", k_div_in, 2, k_div_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, true, RowsKind::kBroadcast},
@@ -1355,6 +1421,10 @@ const OpInfo kOps[] = {
     {"repeat_dot", k_repeat_dot_in, 1, k_repeat_dot_out, 1, k_repeat_dot_attrs, 3, 3, {0, -1, -1, -1}, false, false, RowsKind::kNone},
     {"reshape", k_reshape_in, 1, k_reshape_out, 1, k_reshape_attrs, 1, 9, {-1, -1, -1, -1}, true, true, RowsKind::kNone},
     {"rsqrt", k_rsqrt_in, 1, k_rsqrt_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
+    {"s4d", k_s4d_in, 5, k_s4d_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"s4d_grad", k_s4d_grad_in, 6, k_s4d_grad_out, 5, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"s4d_response", k_s4d_response_in, 3, k_s4d_response_out, 1, k_s4d_response_attrs, 1, 1, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
+    {"s4d_response_grad", k_s4d_response_grad_in, 4, k_s4d_response_grad_out, 3, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kNone},
     {"scatter_rows", k_scatter_rows_in, 2, k_scatter_rows_out, 1, k_scatter_rows_attrs, 1, 1, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"sgd", k_sgd_in, 4, k_sgd_out, 2, k_sgd_attrs, 3, 3, {0, 2, -1, -1}, false, false, RowsKind::kLeading},
     {"sigmoid", k_sigmoid_in, 1, k_sigmoid_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
@@ -1362,6 +1432,7 @@ const OpInfo kOps[] = {
     {"sign", k_sign_in, 1, k_sign_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"silu", k_silu_in, 1, k_silu_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"silu_grad", k_silu_grad_in, 2, k_silu_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false, RowsKind::kLeading},
+    {"sin", k_sin_in, 1, k_sin_out, 1, nullptr, 0, 0, {0, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"slice", k_slice_in, 1, k_slice_out, 1, k_slice_attrs, 3, 3, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"softmax", k_softmax_in, 1, k_softmax_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"softmax_grad", k_softmax_grad_in, 2, k_softmax_grad_out, 1, nullptr, 0, 0, {-1, -1, -1, -1}, false, false, RowsKind::kLeading},
@@ -1383,8 +1454,8 @@ const OpInfo kOps[] = {
     {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
-const uint32_t kOpCount = 107;
-const uint64_t kOpTableHash = 0x282bad0e10534f6cu;
+const uint32_t kOpCount = 113;
+const uint64_t kOpTableHash = 0x199123382ca1bff0u;
 // clang-format on
 
 }  // namespace tenon

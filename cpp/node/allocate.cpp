@@ -111,9 +111,13 @@ Napi::Value allocate(const Napi::CallbackInfo& call) {
   const napi_status status =
       napi_create_external_arraybuffer(env, hold->block->data(), bytes, finalize, hold.get(), &buffer);
   if (status == napi_no_external_buffers_allowed) return Napi::ArrayBuffer::New(env, bytes);  // runs will copy
-  if (status != napi_ok) throw Napi::Error::New(env);
-  hold->counted = static_cast<int64_t>(hold->block->capacity());
-  Napi::MemoryManagement::AdjustExternalMemory(env, hold.release()->counted);
+  Hold* held = hold.release();  // finalize deletes it, also where node has refused the size of the buffer
+  if (status != napi_ok) {
+    Napi::Error::New(env);  // takes the exception that is pending
+    throw fault_error(env, no_memory("bytes", bytes));
+  }
+  held->counted = static_cast<int64_t>(held->block->capacity());
+  Napi::MemoryManagement::AdjustExternalMemory(env, held->counted);
   return Napi::Value(env, buffer);
 }
 

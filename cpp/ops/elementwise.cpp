@@ -3,6 +3,7 @@
 #include "ops/activation.h"
 #include "ops/rows.h"
 #include "ops/walk.h"
+#include "simd/sincos.h"
 
 namespace tenon::TENON_ISA {
 namespace {
@@ -17,6 +18,8 @@ vf op_tanh(vf x) { return tanh(x); }
 vf op_sigmoid(vf x) { return sigmoid(x); }
 vf op_exp(vf x) { return exp(x); }
 vf op_log(vf x) { return log(x); }
+vf op_sin(vf x) { return sin(x); }
+vf op_cos(vf x) { return cos(x); }
 vf op_sqrt(vf x) { return sqrt(x); }
 vf op_rsqrt(vf x) { return 1.0f / sqrt(x); }
 vf op_neg(vf x) { return -x; }
@@ -150,6 +153,8 @@ extern const Kernel neg_kernel = unary<op_neg>;
 extern const Kernel square_kernel = unary<op_square>;
 extern const Kernel reciprocal_kernel = unary<op_reciprocal>;
 extern const Kernel erf_kernel = unary<op_erf, kExpWeight>;
+extern const Kernel sin_kernel = unary<op_sin, kExpWeight>;
+extern const Kernel cos_kernel = unary<op_cos, kExpWeight>;
 extern const Kernel step_kernel = unary<op_step>;
 extern const Kernel sign_kernel = unary<op_sign>;
 extern const Kernel abs_kernel = unary<op_abs>;

@@ -9,6 +9,10 @@ typedef double vd __attribute__((vector_size(TENON_VBYTES)));
 typedef int64_t vq __attribute__((vector_size(TENON_VBYTES)));
 typedef uint64_t vuq __attribute__((vector_size(TENON_VBYTES)));
 
+typedef double vd_mem __attribute__((vector_size(TENON_VBYTES), aligned(8), may_alias));
+
+TENON_INLINE vd load(const double* p) { return (vd) * reinterpret_cast<const vd_mem*>(p); }
+TENON_INLINE void store(double* p, vd v) { *reinterpret_cast<vd_mem*>(p) = (vd_mem)v; }
 TENON_INLINE vd splat_d(double x) { return x - vd{}; }
 
 // kWideLanes floats from memory of any alignment. (__builtin_convertvector makes two quarters of it in GCC 12.)

@@ -4,6 +4,7 @@ export { hadamard, hadamardSync } from './hadamard.ts';
 export { kronecker } from './kronecker.ts';
 export { moe } from './moe.ts';
 export { philox, philoxSync } from './philox.ts';
+export { s4d } from './s4d.ts';
 export { johnsonLindenstrauss, subspace } from './subspace.ts';
 export { sparseProjection } from './sparse-projection.ts';
 export { release, tensor } from './tensor.ts';

@@ -104,6 +104,18 @@ export const erf = unary('erf', {
   },
   flops: EXP,
 });
+export const sin = unary('sin', {
+  doc: 'Sine of x, in radians.',
+  of: Math.sin,
+  slope: (g, dy) => g.builder.one(mul, [dy, g.builder.one(cos, [g.input(0)])]),
+  flops: EXP,
+});
+export const cos = unary('cos', {
+  doc: 'Cosine of x, in radians.',
+  of: Math.cos,
+  slope: (g, dy) => g.builder.one(neg, [g.builder.one(mul, [dy, g.builder.one(sin, [g.input(0)])])]),
+  flops: EXP,
+});
 export const step = unary('step', {
   doc: '1 where x > 0, else 0. Its gradient is 0.',
   of: (x) => (x > 0 ? 1 : 0),

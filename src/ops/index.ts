@@ -7,6 +7,7 @@ import {
   abs,
   add,
   affine,
+  cos,
   div,
   equal,
   erf,
@@ -29,6 +30,7 @@ import {
   sign,
   silu,
   siluGrad,
+  sin,
   sqrt,
   square,
   step,
@@ -55,6 +57,7 @@ import { avgpool, avgpoolGrad, maxpool, maxpoolGather, maxpoolGrad } from './poo
 import { dropout, fill, randomNormal } from './random.ts';
 import { broadcastTo, sum } from './reduce.ts';
 import { repeatAffine, repeatDot } from './repeat.ts';
+import { s4d, s4dGrad, s4dResponse, s4dResponseGrad } from './s4d.ts';
 import { concat, pad, reshape, slice, transpose } from './shape.ts';
 import { correct, crossEntropy, crossEntropyGrad, softmax, softmaxGrad } from './softmax.ts';
 import { sparseProject, sparseProjectCsr } from './sparse-project.ts';
@@ -85,6 +88,7 @@ export const OPS: readonly OpDef[] = [
   convPool,
   convWeightGrad,
   correct,
+  cos,
   crossEntropy,
   crossEntropyGrad,
   div,
@@ -145,6 +149,10 @@ export const OPS: readonly OpDef[] = [
   repeatDot,
   reshape,
   rsqrt,
+  s4d,
+  s4dGrad,
+  s4dResponse,
+  s4dResponseGrad,
   scatterRows,
   sgd,
   sigmoid,
@@ -152,6 +160,7 @@ export const OPS: readonly OpDef[] = [
   sign,
   silu,
   siluGrad,
+  sin,
   slice,
   softmax,
   softmaxGrad,

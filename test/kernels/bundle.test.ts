@@ -16,7 +16,7 @@ const bundle = suite('kernels: the bundle');
 type Api = typeof sources;
 
 // Numbers of a forward and a backward pass of each family.
-function numbersOf({ tensor, moe, subspace, kronecker, tucker, sparseProjection, hadamardSync }: Api): unknown {
+function numbersOf({ tensor, moe, subspace, kronecker, tucker, sparseProjection, s4d, hadamardSync }: Api): unknown {
   const made = (...shape: number[]): sources.Tensor => {
     const length = shape.reduce((a, b) => a * b, 1);
     return tensor(
@@ -28,6 +28,8 @@ function numbersOf({ tensor, moe, subspace, kronecker, tucker, sparseProjection,
   const window = { x: made(2, 6, 6, 4), padding: 1 };
   const phc = kronecker.convSync({ ...window, A: kronecker.algebra('complex'), F: made(2, 4, 3, 3, 2) });
   const flora = tucker.convSync({ ...window, core: made(2, 3, 3, 2), uOut: made(8, 2), uK: [null, null], uIn: made(4, 2) }); // prettier-ignore
+  const space = { logDt: made(3), A: s4d.modes({ init: 'lin', modes: 4, channels: 3 }), C: made(3, 4, 2) };
+  const states = s4d.forwardSync({ u: made(2, 40, 3), ...space });
   const moved = (['fastfood', 'sparse', 'rademacher', 'gaussian'] as const).map((kind) => {
     const { theta, ctx } = subspace.projectSync({ v: made(5), D: 100, kind });
     return [theta, subspace.backwardSync(ctx, { dTheta: theta })];
@@ -36,6 +38,7 @@ function numbersOf({ tensor, moe, subspace, kronecker, tucker, sparseProjection,
     [routed.y, moe.backwardSync(routed.ctx, { dy: routed.y, dAux: 1 })],
     [phc.y, kronecker.backwardSync(phc.ctx, { dy: phc.y })],
     [flora.y, tucker.backwardSync(flora.ctx, { dy: flora.y })],
+    [states.y, s4d.backwardSync(states.ctx, { dy: states.y })],
     moved,
     sparseProjection.denseSync({ x: made(3, 20), k: 4 }),
     hadamardSync({ x: made(8) }),

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { OpDef } from '../../src/ir/op.ts';
 import { info } from '../../src/native/native.ts';
-import { erf, exp, gelu, log, sigmoid, tanh } from '../../src/ops/elementwise.ts';
+import { cos, erf, exp, gelu, log, sigmoid, sin, tanh } from '../../src/ops/elementwise.ts';
 import { erf as erfOf, normalCdf, sigmoid as sigmoidOf } from '../../src/ops/lib/special.ts';
 import { runOp } from '../support/run-op.ts';
 
@@ -24,6 +24,8 @@ const unitAt = (x: number): number => 2 ** (Math.floor(Math.log2(Math.abs(x))) -
 const CASES: readonly (readonly [op: OpDef, of: (x: number) => number, at: Float64Array, bound: number])[] = [
   [exp, Math.exp, Float64Array.of(...around(1e-7, 87), ...numbersBetween(87, 88.72, 2000)), 1],
   [log, Math.log, Float64Array.of(...numbersBetween(1.2e-38, 3.4e38, COUNT), ...numbersBetween(0.5, 2, COUNT)), 1],
+  [sin, Math.sin, around(1e-30, 3.4e38), 0.51],
+  [cos, Math.cos, around(1e-30, 3.4e38), 0.51],
   [tanh, Math.tanh, around(1e-30, 20), 1.2],
   [erf, erfOf, around(1e-30, 5), 1],
   [sigmoid, sigmoidOf, around(1e-7, 80), 2],

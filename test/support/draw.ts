@@ -5,10 +5,12 @@ import type { NdArray, OpDef, Sample } from '../../src/ir/op.ts';
 import { attention, attentionGrad } from '../../src/ops/attention.ts';
 import { batchnorm, batchnormGrad, layernorm, layernormGrad } from '../../src/ops/norm.ts';
 import { maxpool, maxpoolGather, maxpoolGrad } from '../../src/ops/pool.ts';
+import { s4d, s4dGrad, s4dResponse, s4dResponseGrad } from '../../src/ops/s4d.ts';
 import { softmax, softmaxGrad } from '../../src/ops/softmax.ts';
 
 type Fill = NonNullable<Sample['fill']>[number] | undefined;
 type Arrays = readonly (NdArray | null)[];
+type Fit = (drawn: Arrays, sample: Sample, random: Random) => Arrays;
 
 /** Numbers of a type's dtype, drawn as a sample says. f32 values are exact in f32, so that kernels and references see the same. */
 export function drawArray(type: TensorType, fill: Fill, random: Random): NdArray {
@@ -33,11 +35,18 @@ function drawer(type: TensorType, fill: Fill, random: Random): () => number {
 export function drawInputs(op: OpDef, sample: Sample, seed: number): Arrays {
   const random = new Random('test', op.name, seed);
   const drawn = sample.inputs.map((type, i) => type && drawArray(type, sample.fill?.[i], random));
-  return FROM_FORWARD.get(op)?.(drawn, sample, random) ?? drawn;
+  return FITTING.get(op)?.(drawn, sample, random) ?? drawn;
 }
 
+/** States that fade: Δ of about 1/7, modes [h, n, 2] with Re A < 0. */
+const fading = ([logDt, a, ...rest]: Arrays): Arrays => [
+  { ...logDt!, data: logDt!.data.map((x) => Math.fround(x - 2)) },
+  { ...a!, data: a!.data.map((x, i) => (i % 2 === 0 ? -Math.abs(x) : x)) },
+  ...rest,
+];
+
 /** Gradient ops read what a forward op gave: indices of a pool, statistics, probabilities. Anything else would mean nothing there. */
-const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: Random) => Arrays> = new Map([
+const FITTING: ReadonlyMap<OpDef, Fit> = new Map<OpDef, Fit>([
   [maxpoolGrad, ([dy], sample, random) => [dy!, pooled(planeOf(sample), sample, random)[1]!]],
   [maxpoolGather, ([x], sample, random) => [x!, pooled(sample.inputs[0]!, sample, random)[1]!]],
   [softmaxGrad, ([x, dy]) => [forward(softmax, [x!])[0]!, dy!]],
@@ -63,6 +72,10 @@ const FROM_FORWARD: ReadonlyMap<OpDef, (drawn: Arrays, sample: Sample, random: R
       return [x!, scale!, mean!, variance!, dy!];
     },
   ],
+  [s4dResponse, fading],
+  [s4dResponseGrad, fading],
+  [s4d, ([u, ...rest]) => [u!, ...fading(rest)]],
+  [s4dGrad, ([u, ...rest]) => [u!, ...fading(rest)]],
 ]);
 
 /** What the reference gives, rounded to f32. */
