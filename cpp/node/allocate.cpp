@@ -114,7 +114,8 @@ Napi::Value allocate(const Napi::CallbackInfo& call) {
   Hold* held = hold.release();  // finalize deletes it, also where node has refused the size of the buffer
   if (status != napi_ok) {
     Napi::Error::New(env);  // takes the exception that is pending
-    throw fault_error(env, no_memory("bytes", bytes));
+    throw fault_error(env, fault(Code::kNoMemory, "bytes", "node makes no buffer as large",
+                                 "a size that node takes (up to 4 GiB before Node 22)", std::to_string(bytes)));
   }
   held->counted = static_cast<int64_t>(held->block->capacity());
   Napi::MemoryManagement::AdjustExternalMemory(env, held->counted);
