@@ -1,7 +1,9 @@
 // With p = e^(q kᵀ scale - lse), δ = Σ dy·y - dlse and ds = p (dy vᵀ - δ) scale: dv = pᵀ dy, dq = ds k, dk = dsᵀ q. A
-// task makes a head; blocks of keys are the outer loop, and every sum runs upwards.
+// task makes a head, or where these are few and long a share of its keys; blocks of keys are the outer loop, and every
+// sum runs upwards.
 #include "gen/attrs.h"
 #include "ops/attention.h"
+#include "ops/parts.h"
 #include "simd/math.h"
 
 namespace tenon::TENON_ISA {
@@ -30,19 +32,43 @@ struct Room {
   }
 };
 
+constexpr int64_t kManyTasks = 16;   // so many heads are not cut, and
+constexpr int64_t kMostShares = 4;   // of one head: each but the first has a dq of its own
+constexpr int64_t kLeastBlocks = 2;  // blocks of keys of a share
+
+// How the keys of a head are cut, by the shape alone. Blocks are dealt forth and back, so that shares of a causal head
+// are as long as each other.
+struct Shares {
+  int64_t count, heads, queries, width;
+
+  explicit Shares(const AttentionShape& a) : count(1), heads(a.batch * a.heads), queries(a.queries), width(a.width) {
+    if (heads > 0 && heads < kManyTasks)
+      count = most(1, least(least(kMostShares, a.key_blocks() / kLeastBlocks), ceil_div(kManyTasks, heads)));
+  }
+  bool has(int64_t share, int64_t block) const {
+    const int64_t at = block % count;
+    return share == (block / count % 2 == 0 ? at : count - 1 - at);
+  }
+  uint64_t bytes() const { return round64(static_cast<uint64_t>((count - 1) * heads * queries * width) * 4); }
+  // dq of share i > 0 of a head.
+  HeadRows own(float* all, int64_t head, int64_t i) const {
+    return {all + ((i - 1) * heads + head) * queries * width, width};
+  }
+};
+
 uint64_t scratch(const Step& s, int threads) {
   const AttentionShape a = shape_of(s);
   const bool works = a.batch > 0 && a.queries > 0 && a.keys > 0;
-  return works ? static_cast<uint64_t>(threads) * Room(a).bytes() : 0;
+  return works ? Shares(a).bytes() + static_cast<uint64_t>(threads) * Room(a).bytes() : 0;
 }
 
 // Where a head lies.
 struct Place {
   HeadRows q, k, v, y, dy, dq, dk, dv;
 
-  Place(const Step& s, const AttentionShape& a, int64_t task) {
+  Place(const Step& s, const AttentionShape& a, int64_t head) {
     const auto rows = [&](const View& view, int64_t n) {
-      return head_rows(view, n, a.heads, task / a.heads, task % a.heads);
+      return head_rows(view, n, a.heads, head / a.heads, head % a.heads);
     };
     q = rows(s.in[0], a.width);
     k = rows(s.in[1], a.width);
@@ -68,9 +94,11 @@ struct Place {
   }
 };
 
-// One head, and the one that this thread is likely to make next.
+// A share of one head, and the head that this thread is likely to make next.
 struct Head : Place {
   const AttentionShape& a;
+  const Shares& shares;
+  int64_t share;
   Later later;
   const float *lse, *dlse;  // dlse may be null
   int64_t length;
@@ -140,14 +168,15 @@ struct Head : Place {
 
   void run() {
     clear(dq, a.queries, a.width);
-    clear(dk, a.keys, a.width);
-    clear(dv, a.keys, a.depth);
-    if (a.queries == 0 || a.keys == 0) return;
-    make_deltas();
-    const int64_t all = a.seen(a.queries - 1, length), blocks = a.key_blocks(), parts = a.query_blocks();
+    if (a.queries > 0 && a.keys > 0) make_deltas();
+    const int64_t blocks = a.key_blocks(), parts = a.query_blocks();
+    const int64_t all = parts > 0 ? a.seen(a.queries - 1, length) : 0;
     for (int64_t b = 0; b < blocks; b++) {
-      const int64_t from = part(a.keys, b, blocks), to = least(all, part(a.keys, b + 1, blocks));
-      if (to <= from) return;
+      if (!shares.has(share, b)) continue;
+      const int64_t from = part(a.keys, b, blocks), end = part(a.keys, b + 1, blocks), to = least(all, end);
+      clear({dk.at(from), dk.row}, end - from, a.width);
+      clear({dv.at(from), dv.row}, end - from, a.depth);
+      if (to <= from) continue;
       pack_keys(keys, k, from, to - from, a.width);
       pack_keys(values, v, from, to - from, a.depth);
       const RightRows right = right_rows(k, from, to - from, a.width, key_rows);
@@ -157,27 +186,49 @@ struct Head : Place {
   }
 };
 
+// dq is the sum over the shares, in their order.
+void add_shares(const Step& s, const AttentionShape& a, const Shares& shares, float* dqs, const Runtime& rt) {
+  const uint64_t rows = static_cast<uint64_t>(shares.heads * a.queries);
+  for_parts(rt, parts_of(rows, static_cast<uint64_t>(a.width)), [&](uint64_t begin, uint64_t end, uint32_t) {
+    for (int64_t r = static_cast<int64_t>(begin); r < static_cast<int64_t>(end); r++) {
+      const int64_t head = r / a.queries, row = r % a.queries;
+      float* to = Place(s, a, head).dq.at(row);
+      for_lanes(static_cast<uint64_t>(a.width), [&](uint64_t j, int count) {
+        vf sum = load_part(to + j, count);
+        for (int64_t i = 1; i < shares.count; i++) sum += load_part(shares.own(dqs, head, i).at(row) + j, count);
+        store_part(to + j, sum, count);
+      });
+    }
+  });
+}
+
 Status run(const Step& s, const Runtime& rt) {
   const AttentionShape a = shape_of(s);
   if (Status bad = check_lengths(a); !bad.ok()) return bad;
   if (numel(s.out[0]) + numel(s.out[1]) + numel(s.out[2]) == 0) return {};
   const Room room(a);
   const bool slopes = s.inputs > 6 && s.in[6].present;
-  const int64_t heads = a.batch * a.heads;
-  parallel_for(rt, static_cast<uint32_t>(heads), [&](uint32_t task, uint32_t worker) {
-    const int64_t next = task + rt.threads;
-    float* own = a.queries > 0 && a.keys > 0 ? reinterpret_cast<float*>(rt.scratch + worker * room.bytes()) : nullptr;
+  const Shares shares(a);
+  float* dqs = reinterpret_cast<float*>(rt.scratch);
+  parallel_for(rt, static_cast<uint32_t>(shares.heads * shares.count), [&](uint32_t task, uint32_t worker) {
+    const int64_t head = task / shares.count, share = task % shares.count;
+    const int64_t next = (task + rt.threads) / shares.count;
+    float* own = a.queries > 0 && a.keys > 0
+                     ? reinterpret_cast<float*>(rt.scratch + shares.bytes() + worker * room.bytes())
+                     : nullptr;
     const auto take = [&](int64_t floats) {
       float* at = own;
       if (own) own += floats;
       return at;
     };
-    Head h{{s, a, task},
+    Head h{{s, a, head},
            a,
-           next < heads ? Place(s, a, next).later(a) : Later(),
-           f32(s.in[4]) + task * a.queries,
-           slopes ? f32(s.in[6]) + task * a.queries : nullptr,
-           a.length(task / a.heads),
+           shares,
+           share,
+           next > head && next < shares.heads ? Place(s, a, next).later(a) : Later(),
+           f32(s.in[4]) + head * a.queries,
+           slopes ? f32(s.in[6]) + head * a.queries : nullptr,
+           a.length(head / a.heads),
            take(room.keys),
            take(room.values),
            take(room.key_rows),
@@ -186,8 +237,10 @@ Status run(const Step& s, const Runtime& rt) {
            take(room.deltas),
            take(kQueryBlock * kScoreRow),
            take(kQueryBlock * kScoreRow)};
+    if (share > 0) h.dq = shares.own(dqs, head, share);
     h.run();
   });
+  if (shares.count > 1) add_shares(s, a, shares, dqs, rt);
   return {};
 }
 

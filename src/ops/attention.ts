@@ -182,6 +182,10 @@ const CASES: readonly Case[] = [
   [1, 1, 70, 300, 64, 48, 0, true],
   [1, 2, 257, 129, 9, 16, 1, true],
   [5, 4, 33, 33, 32, 32, 0, true],
+  // Keys of a head in shares.
+  [1, 1, 520, 530, 5, 3, 1, false],
+  [2, 1, 19, 1030, 7, 16, 0, true],
+  [1, 3, 1025, 1025, 1, 2, 1, false],
 ];
 
 const toSample = (

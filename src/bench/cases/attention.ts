@@ -8,7 +8,11 @@ import { forwardAndBackward } from '../runner.ts';
 /** BATCH TOKENS HEADS WIDTH CAUSAL, WIDTH of a head: two products a pair of tokens that see each other forward, five backward. */
 export const attention: CaseKind = {
   kind: 'attention',
-  lines: ['attention/b64_T64_h4_d32_causal 64 64 4 32 1', 'attention/b2_T1024_h8_d64 2 1024 8 64 0'],
+  lines: [
+    'attention/b64_T64_h4_d32_causal 64 64 4 32 1',
+    'attention/b2_T1024_h8_d64 2 1024 8 64 0',
+    'attention/b1_T2048_h1_d64_causal 1 2048 1 64 1',
+  ],
   cases: ({ name, words }, threads) => {
     const [batch, tokens, heads, width, causal] = words.map(Number) as [number, number, number, number, number];
     const type = f32(batch, tokens, heads * width);
