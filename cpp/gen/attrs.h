@@ -940,6 +940,7 @@ struct TuckerConvAttrs {
   uint32_t groups;
   uint32_t winograd;  // 0 on, 1 off
   float scale;
+  uint32_t keep;
   __attribute__((always_inline)) static inline TuckerConvAttrs read(const uint64_t* words) {
     TuckerConvAttrs a;
     for (int i = 0; i < 3; i++) a.stride[i] = static_cast<uint32_t>(words[0 + i]);
@@ -951,6 +952,7 @@ struct TuckerConvAttrs {
     double scale_word;
     __builtin_memcpy(&scale_word, words + 14, sizeof scale_word);
     a.scale = static_cast<float>(scale_word);
+    a.keep = static_cast<uint32_t>(words[15]);
     return a;
   }
 };

@@ -1286,8 +1286,8 @@ const ArgSpec k_tucker_conv_in[] = {
 };
 const ArgSpec k_tucker_conv_out[] = {
     {"y", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 10}}},
-    {"into", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 5}}},
-    {"small", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 0}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 6}}},
+    {"into", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 14}, {kSymbol, 1}, {kSymbol, 2}, {kSymbol, 3}, {kSymbol, 5}}},
+    {"small", DType::kF32, false, false, false, kNoLead, 5, {{kSymbol, 14}, {kSymbol, 11}, {kSymbol, 12}, {kSymbol, 13}, {kSymbol, 6}}},
 };
 const AttrSpec k_tucker_conv_attrs[] = {
     {"stride", AttrKind::kU32, 3},
@@ -1297,6 +1297,7 @@ const AttrSpec k_tucker_conv_attrs[] = {
     {"groups", AttrKind::kU32, 1},
     {"winograd", AttrKind::kChoice, 2},
     {"scale", AttrKind::kF32, 1},
+    {"keep", AttrKind::kU32, 1},
 };
 
 const ArgSpec k_tucker_conv_grad_in[] = {
@@ -1450,12 +1451,12 @@ const OpInfo kOps[] = {
     {"tanh_grad", k_tanh_grad_in, 2, k_tanh_grad_out, 1, nullptr, 0, 0, {1, -1, -1, -1}, false, false, RowsKind::kLeading},
     {"transpose", k_transpose_in, 1, k_transpose_out, 1, k_transpose_attrs, 1, 8, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tril", k_tril_in, 1, k_tril_out, 1, k_tril_attrs, 1, 1, {0, -1, -1, -1}, false, false, RowsKind::kNone},
-    {"tucker_conv", k_tucker_conv_in, 6, k_tucker_conv_out, 3, k_tucker_conv_attrs, 7, 15, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
+    {"tucker_conv", k_tucker_conv_in, 6, k_tucker_conv_out, 3, k_tucker_conv_attrs, 8, 16, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tucker_conv_grad", k_tucker_conv_grad_in, 8, k_tucker_conv_grad_out, 4, k_tucker_conv_grad_attrs, 7, 15, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
     {"tucker_weight", k_tucker_weight_in, 2, k_tucker_weight_out, 1, k_tucker_weight_attrs, 2, 10, {-1, -1, -1, -1}, false, true, RowsKind::kNone},
 };
 const uint32_t kOpCount = 113;
-const uint64_t kOpTableHash = 0x199123382ca1bff0u;
+const uint64_t kOpTableHash = 0xd63ea0a6c5aeab0fu;
 // clang-format on
 
 }  // namespace tenon

@@ -277,19 +277,14 @@ namespace {
 
 int64_t unit_of(Way way) { return way == Way::kWinograd4 ? 4 : way == Way::kWinograd2 ? 2 : 1; }
 
-template <typename Run>
-ThroughPlan through_plan(const Sweep& s, Way way, bool keeps) {
-  return plan_through<Run>(s, unit_of(way), keeps);
-}
-
 }  // namespace
 
 ThroughNeeds conv_through_needs(const ConvShape& c, bool keeps) {
   const Sweep s = forward_sweep(c, nullptr, nullptr);
   const Way way = way_of(c, s);
   return with_way<ForwardWeights>(way, [&]<typename Run>() {
-    const ThroughPlan p = through_plan<Run>(s, way, keeps);
-    if (c.pointwise() || !suits_through(s, p)) return ThroughNeeds{};
+    const ThroughPlan p = plan_through<Run>(s, unit_of(way));
+    if (c.pointwise() || !suits_through(s, p, keeps)) return ThroughNeeds{};
     return ThroughNeeds{p.blocks(), p.weight_bytes, p.own_bytes()};
   });
 }
@@ -299,7 +294,7 @@ void conv_through(const Runtime& rt, const ConvShape& c, const float* w, const T
   const Way way = way_of(c, s);
   const WeightChange none;
   with_way<ForwardWeights>(way, [&]<typename Run>() {
-    through<Run>(rt, s, through_plan<Run>(s, way, t.kept_into != nullptr), ForwardWeights{w, c, none}, t);
+    through<Run>(rt, s, plan_through<Run>(s, unit_of(way)), ForwardWeights{w, c, none}, t);
   });
 }
 

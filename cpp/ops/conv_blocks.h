@@ -41,10 +41,8 @@ struct Through {
   Thin narrow, widen;
   const float* x = nullptr;
   float* y = nullptr;
-  float *kept_into = nullptr, *kept_out = nullptr;  // [pixels, c.in], [positions, c.out]
+  float *kept_into = nullptr, *kept_out = nullptr;  // [pixels, c.in], [positions, c.out]: both or none
   const float* bias = nullptr;
-  bool more = false;  // y is added to
-  uint32_t activation = 0;
 };
 // How the shape is cut; no blocks where that gains nothing. Bits are those of the three products one after the other,
 // so that the number of threads may have a part in the choice.

@@ -4,12 +4,13 @@
 #pragma once
 #include "ops/conv_blocks.h"
 #include "ops/sweep.h"
+#include "ops/thin_wide.h"
 
 namespace tenon::TENON_ISA {
 
 constexpr int64_t kThroughBytes = int64_t{448} << 10;  // of a block, between the products
 constexpr int64_t kThroughBlocks = 16;                 // at least, of many images
-constexpr int64_t kLastBytes = int64_t{16} << 20;      // more than that hardly stays in the last cache
+constexpr int64_t kSecondBytes = int64_t{1} << 20;     // hardly stays in the second cache
 
 // Positions [from, to) of an axis, in images the first of four.
 struct Stretch {
@@ -53,32 +54,24 @@ struct ThroughPlan {
   uint64_t own_bytes() const { return into_bytes + out_bytes + core_bytes; }
 };
 
-// The part of the source that positions [from, to) read; where all of it is asked for, also what no position reads.
-TENON_INLINE Stretch read_by(const Axis& a, const Stretch& out, bool all) {
+// The part of the source that positions [from, to) read; all of it is also what no position reads.
+TENON_INLINE Stretch read_by(const Axis& a, const Stretch& out) {
+  if (out.count() == a.out) return {0, a.size};
   const auto inside = [&](int64_t i) { return i < 0 ? 0 : least(i, a.size); };
-  Stretch in{inside(out.from * a.step - a.pad), inside(out.from * a.step - a.pad + rows_read(a, out.count()))};
-  if (!all) return in;
-  const int64_t before = out.from == 0 ? 0 : inside((out.from - 1) * a.step - a.pad + rows_read(a, 1));
-  return {least(in.from, before), out.to == a.out ? a.size : in.to};
-}
-// Of that, what blocks before it have not read.
-TENON_INLINE Stretch first_read_by(const Axis& a, const Stretch& out) {
-  const Stretch in = read_by(a, out, true);
-  if (out.from == 0) return in;
-  const int64_t before = read_by(a, {out.from - 1, out.from}, true).to;
-  return {most(in.from, least(before, in.to)), in.to};
+  const int64_t from = out.from * a.step - a.pad;
+  return {inside(from), inside(from + rows_read(a, out.count()))};
 }
 
 struct ThroughBlock {
   Box out, in;
 };
-TENON_INLINE ThroughBlock through_block(const Sweep& s, const ThroughPlan& p, int64_t block, bool all) {
+TENON_INLINE ThroughBlock through_block(const Sweep& s, const ThroughPlan& p, int64_t block) {
   ThroughBlock b;
   for (int i = 2; i >= 0; i--) {
     const int64_t at = block % p.count[i] * p.cut[i];
     block /= p.count[i];
     b.out[1 + i] = {at, least(at + p.cut[i], s.axis[i].out)};
-    b.in[1 + i] = read_by(s.axis[i], b.out[1 + i], all);
+    b.in[1 + i] = read_by(s.axis[i], b.out[1 + i]);
   }
   b.out[0] = b.in[0] = {part(s.images, block, p.groups), part(s.images, block + 1, p.groups)};
   return b;
@@ -110,14 +103,14 @@ TENON_INLINE Sweep block_sweep(const Sweep& s, const ThroughBlock& b) {
 
 // Calls body(sweep) for the sweeps of all sizes that blocks have.
 template <typename Body>
-TENON_INLINE void for_kinds_of_block(const Sweep& s, const ThroughPlan& p, bool all, const Body& body) {
+TENON_INLINE void for_kinds_of_block(const Sweep& s, const ThroughPlan& p, const Body& body) {
   const auto kinds = [](int64_t n) { return least(n, int64_t{3}); };
   const auto at = [](int64_t n, int64_t kind) { return kind < 2 ? kind : n - 1; };
   for (int64_t d = 0; d < kinds(p.count[0]); d++)
     for (int64_t h = 0; h < kinds(p.count[1]); h++)
       for (int64_t w = 0; w < kinds(p.count[2]); w++) {
-        ThroughBlock b = through_block(
-            s, p, (at(p.count[0], d) * p.count[1] + at(p.count[1], h)) * p.count[2] + at(p.count[2], w), all);
+        ThroughBlock b =
+            through_block(s, p, (at(p.count[0], d) * p.count[1] + at(p.count[1], h)) * p.count[2] + at(p.count[2], w));
         for (int64_t images = p.images; images >= most(1, p.images - 1); images--) {
           b.out[0] = b.in[0] = {0, images};
           body(b, block_sweep(s, b));
@@ -125,9 +118,24 @@ TENON_INLINE void for_kinds_of_block(const Sweep& s, const ThroughPlan& p, bool 
       }
 }
 
+// The largest number from 1 to `end` that fits, where what is larger than one that does not fit does not either; at
+// least 1.
+template <typename Fits>
+TENON_INLINE int64_t most_that(int64_t end, const Fits& fits) {
+  int64_t low = 1;
+  for (int64_t high = end; low < high;) {
+    const int64_t middle = high - (high - low) / 2;
+    if (fits(middle))
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
 // unit: positions along the last two axes that a block has a multiple of. Run: what makes the convolution of a block.
 template <typename Run>
-TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit, bool all) {
+TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit) {
   ThroughPlan p;
   for (int i = 0; i < 3; i++) p.cut[i] = s.axis[i].out;
   if (s.images <= 0 || p.cut[0] <= 0 || p.cut[1] <= 0 || p.cut[2] <= 0) return p;
@@ -140,15 +148,20 @@ TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit, bool all) {
     return in + out;
   };
   for (int i = 0; i < 3; i++) {
-    const int64_t whole = i == 0 ? 1 : unit, pieces = ceil_div(s.axis[i].out, whole);
-    for (int64_t n = 2; bytes() > kThroughBytes && p.cut[i] > whole; n++)
-      p.cut[i] = ceil_div(pieces, least(n, pieces)) * whole;
+    if (bytes() > kThroughBytes) {
+      const int64_t step = i == 0 ? 1 : unit, steps = ceil_div(s.axis[i].out, step);
+      const int64_t fit = most_that(steps, [&](int64_t n) {
+        p.cut[i] = n * step;
+        return bytes() <= kThroughBytes;
+      });
+      p.cut[i] = ceil_div(steps, ceil_div(steps, fit)) * step;
+    }
     p.count[i] = ceil_div(s.axis[i].out, p.cut[i]);
   }
   p.images = p.whole() ? most(1, least(kThroughBytes / most(1, bytes()), s.images / kThroughBlocks)) : 1;
   p.groups = ceil_div(s.images, p.images);
   p.images = ceil_div(s.images, p.groups);
-  for_kinds_of_block(s, p, all, [&](const ThroughBlock& b, const Sweep& own) {
+  for_kinds_of_block(s, p, [&](const ThroughBlock& b, const Sweep& own) {
     const auto need = [](uint64_t& most_bytes, uint64_t bytes) {
       most_bytes = bytes > most_bytes ? bytes : most_bytes;
     };
@@ -171,9 +184,9 @@ TENON_INLINE double read_again(const Sweep& s, const ThroughPlan& p) {
   return again;
 }
 
-// Whether blocks gain: what lies between does not stay in the second cache anyway. Of cut images borders are made twice
-// and what is kept is copied, which pays where it does not stay in the last cache either.
-TENON_INLINE bool suits_through(const Sweep& s, const ThroughPlan& p) {
+// Whether blocks gain: what lies between does not stay in the second cache anyway. Of cut images borders are made
+// twice, and what is kept would be copied.
+TENON_INLINE bool suits_through(const Sweep& s, const ThroughPlan& p, bool keeps) {
   if (p.blocks() == 0) return false;
   double sources = static_cast<double>(s.in * s.images), results = static_cast<double>(s.out * s.images);
   for (int i = 0; i < 3; i++) {
@@ -181,7 +194,8 @@ TENON_INLINE bool suits_through(const Sweep& s, const ThroughPlan& p) {
     results *= static_cast<double>(s.axis[i].out);
   }
   const double between = 4 * (sources + results);
-  return p.whole() ? between > kThroughBytes : between > kLastBytes && read_again(s, p) < 1.08;
+  if (p.whole()) return between > kThroughBytes;
+  return !keeps && between > kSecondBytes && read_again(s, p) < 1.1;
 }
 
 // All on the thread that it is called on.
@@ -208,109 +222,40 @@ struct ThroughRun {
     }
   }
 
-  // c = start + x * thin, some rows at a time, for all columns of them.
-  static void rows(const Thin& thin, float* c, const float* x, int64_t n, const float* bias, bool more,
-                   uint32_t activation) {
-    for (int64_t i = 0; i < n; i += kThinRows) {
-      const int64_t here = least(kThinRows, n - i);
-      float* to = c + i * thin.cols;
-      thin.rows(to, thin.cols, x + i * thin.inner, thin.inner, here, more ? to : bias, more ? thin.cols : 0,
-                !more && !bias);
-      activate_rows(activation, to, thin.cols, here, thin.cols);
-    }
-  }
-
-  // The same past the caches, of results of which the last one holds but a part. A tile leaves while the next one is
-  // made. out: room for two tiles.
-  bool streams() const {
-    const int64_t bytes = results[0] * results[1] * results[2] * results[3] * t.widen.cols * 4;
-    return !t.more && t.activation <= kRelu && t.widen.cols % kTileCols == 0 && t.widen.inner <= kDepth &&
-           bytes > kLastBytes && reinterpret_cast<uintptr_t>(t.y) % (4 * kLanes) == 0;
-  }
-  void widen_rows(float* y, const float* x, int64_t n, float* tiles, Carried& carried) const {
-    const bool streaming = streams();
-    TileCall call;
-    call.a_row = call.k = t.widen.inner;
-    call.a_step = 1;
-    call.floor = floor_of(t.activation);
-    const int64_t row_tiles = ceil_div(n, kTileRows);
-    for (int64_t i = 0; i < row_tiles; i++) {
-      const int64_t row = part(n, i, row_tiles), count = part(n, i + 1, row_tiles) - row;
-      call.a = x + row * call.a_row;
-      for (int64_t col = 0; col < t.widen.cols; col += kTileCols) {
-        call.cols = static_cast<int>(least(kTileCols, t.widen.cols - col));
-        call.b = t.widen.packed + col * call.k;
-        call.b_step = panel_width(call.cols);
-        float* to = y + row * t.widen.cols + col;
-        if (!streaming) {
-          call.c = to;
-          call.c_row = t.widen.cols;
-          call.init = t.more ? to : t.bias ? t.bias + col : kTileZeros;
-          call.init_row = t.more ? call.c_row : 0;
-          tile_function(kStep, static_cast<int>(count), call.cols)(call);
-          continue;
-        }
-        call.init = t.bias ? t.bias + col : kTileZeros;
-        call.c = carried.from == tiles ? tiles + kTileRows * kTileCols : tiles;
-        call.c_row = kTileCols;
-        carrying_tile_function(static_cast<int>(count))(call, carried);
-        carried = {to, t.widen.cols, call.c, count};
-      }
-    }
-  }
-
-  // What this block is the first to read goes to where it is kept.
-  void keep_into(const ThroughBlock& b, const float* into) const {
-    Box box, tight;
-    for (int i = 0; i < 4; i++) {
-      box[i] = i == 0 ? b.in[0] : first_read_by(s.axis[i - 1], b.out[i]);
-      tight[i] = {box[i].from - b.in[i].from, box[i].to - b.in[i].from};
-    }
-    const int64_t run = box[3].count() * s.in;
-    const auto line = [](const int64_t(&size)[4], const Box& at, int64_t i, int64_t d, int64_t h) {
-      return (((at[0].from + i) * size[1] + at[1].from + d) * size[2] + at[2].from + h) * size[3] + at[3].from;
-    };
-    const int64_t own[4] = {b.in[0].count(), b.in[1].count(), b.in[2].count(), b.in[3].count()};
-    for (int64_t i = 0; i < box[0].count(); i++)
-      for (int64_t d = 0; d < box[1].count(); d++)
-        for (int64_t h = 0; h < box[2].count(); h++)
-          copy_run(t.kept_into + line(source, box, i, d, h) * s.in, into + line(own, tight, i, d, h) * s.in, run);
+  void narrow_rows(float* c, const float* x, int64_t n) const {
+    const Thin& thin = t.narrow;
+    for (int64_t i = 0; i < n; i += kThinRows)
+      thin.rows(c + i * thin.cols, thin.cols, x + i * thin.inner, thin.inner, least(kThinRows, n - i), nullptr, 0,
+                true);
   }
 
   // core(runtime, sweep) makes the convolution of a block.
   template <typename Core>
   void block(int64_t number, uint8_t* own, const Core& core) const {
-    const ThroughBlock b = through_block(s, p, number, t.kept_into != nullptr);
+    const ThroughBlock b = through_block(s, p, number);
     Sweep tight = block_sweep(s, b);
-    float* into = reinterpret_cast<float*>(own);
-    float* out = reinterpret_cast<float*>(own + p.into_bytes);
-    if (p.whole() && t.kept_into) into = t.kept_into + b.in[0].from * tight.src_image;
-    if (p.whole() && t.kept_out) out = t.kept_out + b.out[0].from * tight.dst_image;
+    float* into = t.kept_into ? t.kept_into + b.in[0].from * tight.src_image : reinterpret_cast<float*>(own);
+    float* out =
+        t.kept_out ? t.kept_out + b.out[0].from * tight.dst_image : reinterpret_cast<float*>(own + p.into_bytes);
     for_runs(source, b.in, [&](int64_t at, int64_t mine, int64_t n) {
-      rows(t.narrow, into + mine * s.in, t.x + at * t.narrow.inner, n, nullptr, false, kNone);
+      narrow_rows(into + mine * s.in, t.x + at * t.narrow.inner, n);
     });
-    if (!p.whole() && t.kept_into) keep_into(b, into);
     tight.src = into;
     tight.dst = out;
-    alignas(64) float tiles[2 * kTileRows * kTileCols];
-    Carried carried;
     core(alone(own + p.into_bytes + p.out_bytes), tight);
-    for_runs(results, b.out, [&](int64_t at, int64_t mine, int64_t n) {
-      if (!p.whole() && t.kept_out) copy_run(t.kept_out + at * s.out, out + mine * s.out, n * s.out);
-      widen_rows(t.y + at * t.widen.cols, out + mine * s.out, n, tiles, carried);
-    });
-    carry(carried);
-    if (streams()) stream_fence();
+    const WideRows wide{t.widen, t.bias, t.y, results[0] * results[1] * results[2] * results[3]};
+    for_runs(results, b.out, [&](int64_t at, int64_t mine, int64_t n) { wide.make(at, n, out + mine * s.out); });
   }
 };
 
+// What is kept is kept of whole images.
 template <typename Run, typename Weights>
 TENON_INLINE void through(const Runtime& rt, const Sweep& s, const ThroughPlan& p, const Weights& weights,
                           const Through& t) {
   if (p.blocks() == 0) return;
   float* packed = reinterpret_cast<float*>(rt.scratch);
   uint8_t* owns = rt.scratch + p.weight_bytes;
-  const Sweep first = block_sweep(s, through_block(s, p, 0, t.kept_into != nullptr));
+  const Sweep first = block_sweep(s, through_block(s, p, 0));
   const Run packer{first, Run::plan(first, 1), weights, packed, owns + p.into_bytes + p.out_bytes};
   packer.pack(alone(owns));
   const ThroughRun run(s, p, t);

@@ -7,6 +7,7 @@
 #include "ops/conv_steps.h"
 #include "ops/sweep.h"
 #include "ops/thin_gram.h"
+#include "ops/thin_wide.h"
 
 namespace tenon::TENON_ISA {
 
@@ -16,6 +17,7 @@ struct Tucker {
   View x, u_in, core, u_out, y, base, bias;  // y or dy
   View into, out;                            // between the products: [.., rank in], [.., rank out] with the scale
   float scale = 1;
+  bool keep = true;  // into and out are outputs
 
   uint64_t rank_in() const { return u_in.dims[1]; }
   uint64_t rank_out() const { return u_out.dims[1]; }
@@ -107,19 +109,29 @@ Merging merging_of(const Step& s, const Tucker& t, const Way& way, Layout& l) {
   return {true, turn, l.floats(way.left_floats(t.taps()))};
 }
 
-// What is kept, then what a stage needs.
+// What stays to the end, then what a stage needs.
 struct ForwardLayout {
-  uint64_t core, narrow, widen;
+  uint64_t core, narrow, widen, into, out;
   Merging merging;
+  ThroughNeeds through;
   uint64_t rest;
+  // The stages one after the other, of which the merged product of a base needs none.
+  bool apart(const Tucker& t) const { return through.blocks == 0 && (t.keep || !merging.on); }
 };
-ForwardLayout forward_layout(const Step& s, const Tucker& t) {
+ForwardLayout forward_layout(const Step& s, const Tucker& t, int threads) {
   Layout l;
   ForwardLayout f;
   f.core = l.floats(t.scale == 1.0f ? 0 : numel(t.core));
   f.narrow = l.take(Thin::bytes(t.channels(), static_cast<int64_t>(t.rank_in())));
   f.widen = l.take(Thin::bytes(static_cast<int64_t>(t.rank_out()), t.outputs()));
   f.merging = merging_of(s, t, forward_way(t), l);
+  if (!t.base.present) {
+    const ThroughNeeds needs = conv_through_needs(small_shape(s, t), t.keep);
+    if (needs.suits(threads)) f.through = needs;
+  }
+  const bool made = !t.keep && f.apart(t);
+  f.into = l.floats(made ? numel(t.into) : 0);
+  f.out = l.floats(made ? numel(t.out) : 0);
   f.rest = l.at;
   return f;
 }
@@ -149,14 +161,22 @@ void thin_product(const Runtime& rt, const Thin& thin, const RightMatrix& right,
   });
 }
 
-Tucker forward_of(const Step& s) { return tucker_of(s, TuckerConvAttrs::read(s.attrs).scale, s.out[0], 4, 5); }
+Tucker forward_of(const Step& s) {
+  const TuckerConvAttrs at = TuckerConvAttrs::read(s.attrs);
+  Tucker t = tucker_of(s, at.scale, s.out[0], 4, 5);
+  t.keep = at.keep != 0;
+  return t;
+}
 
 Status check_between(const Tucker& t, const View& into, const View& out) {
-  if (same_dims(into, t.into) && same_dims(out, t.out)) return {};
+  View kept_into = t.into, kept_out = t.out;
+  if (!t.keep) kept_into.dims[0] = kept_out.dims[0] = 0;
+  if (same_dims(into, kept_into) && same_dims(out, kept_out)) return {};
   return bad_plan("what lies between the products has another shape", "dims");
 }
 
 Status check(const Step& s) {
+  if (TuckerConvAttrs::read(s.attrs).keep > 1) return bad_plan("keep must be 0 or 1", "keep");
   const Tucker t = forward_of(s);
   const Status status = check_tucker(s, t);
   return status.ok() ? check_between(t, s.out[1], s.out[2]) : status;
@@ -164,10 +184,10 @@ Status check(const Step& s) {
 
 uint64_t scratch(const Step& s, int threads) {
   const Tucker t = forward_of(s);
-  const uint64_t small = small_conv(s, t).scratch(conv_kernel, threads);
-  const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads)
-                                       : conv_through_needs(small_shape(s, t), true).scratch(threads);
-  return forward_layout(s, t).rest + (small > base ? small : base);
+  const ForwardLayout f = forward_layout(s, t, threads);
+  const uint64_t small = f.apart(t) ? small_conv(s, t).scratch(conv_kernel, threads) : f.through.scratch(threads);
+  const uint64_t base = t.base.present ? base_conv(s, t).scratch(conv_act_kernel, threads) : 0;
+  return f.rest + (small > base ? small : base);
 }
 
 // All three stages block by block.
@@ -180,26 +200,29 @@ void run_through(const Step& s, const Runtime& rt, const Tucker& t, const Forwar
   through.widen.pack({{f32(t.u_out), 1, rank_out}});
   through.x = f32(t.x);
   through.y = f32(t.y);
-  through.kept_into = f32(t.into);
-  through.kept_out = f32(t.out);
+  through.kept_into = t.keep ? f32(t.into) : nullptr;
+  through.kept_out = t.keep ? f32(t.out) : nullptr;
   through.bias = t.bias.present ? f32(t.bias) : nullptr;
   conv_through(at_rest(rt, f.rest), small_shape(s, t), f32(t.core), through);
 }
 
 Status run(const Step& s, const Runtime& rt) {
   Tucker t = forward_of(s);
-  const ForwardLayout f = forward_layout(s, t);
+  const ForwardLayout f = forward_layout(s, t, rt.threads);
   const int64_t rank_in = static_cast<int64_t>(t.rank_in()), rank_out = static_cast<int64_t>(t.rank_out());
-  t.into.data = s.out[1].data;
-  t.out.data = s.out[2].data;
+  t.into.data = t.keep ? s.out[1].data : floats_at(rt, f.into);
+  t.out.data = t.keep ? s.out[2].data : floats_at(rt, f.out);
   scale_core(t, floats_at(rt, f.core));
-  if (!t.base.present && conv_through_needs(small_shape(s, t), true).suits(rt.threads)) {
+  if (f.through.blocks > 0) {
     run_through(s, rt, t, f);
     return {};
   }
-  thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
-               f32(t.x), f32(t.into), false, nullptr);
-  Status status = small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
+  Status status;
+  if (f.apart(t)) {
+    thin_product(rt, {t.channels(), rank_in, floats_at(rt, f.narrow)}, {{f32(t.u_in), rank_in, 1}}, t.positions_in(),
+                 f32(t.x), f32(t.into), false, nullptr);
+    status = small_conv(s, t).run(conv_kernel, rt, rt.scratch + f.rest);
+  }
   const Thin widen{rank_out, t.outputs(), floats_at(rt, f.widen)};
   const RightMatrix out{{f32(t.u_out), 1, rank_out}};
   const float* bias = t.bias.present ? f32(t.bias) : nullptr;
@@ -215,7 +238,14 @@ Status run(const Step& s, const Runtime& rt) {
   }
   if (status.ok() && t.base.present) status = base_conv(s, t).run(conv_act_kernel, rt, rt.scratch + f.rest);
   if (!status.ok()) return status;
-  thin_product(rt, widen, out, t.positions_out(), f32(t.out), f32(t.y), t.base.present, bias);
+  if (t.base.present) {
+    thin_product(rt, widen, out, t.positions_out(), f32(t.out), f32(t.y), true, bias);
+    return {};
+  }
+  widen.pack(out);
+  const WideRows wide{widen, bias, f32(t.y), t.positions_out()};
+  for_thin_rows(rt, wide.rows,
+                [&](int64_t first, int64_t count) { wide.make(first, count, f32(t.out) + first * widen.inner); });
   return {};
 }
 

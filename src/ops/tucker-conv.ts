@@ -15,10 +15,12 @@ import { products } from './lib/cost.ts';
 import { checkSpatial } from './lib/spatial.ts';
 import { dim, numelAt, shapeAt, typeAt } from './lib/types.ts';
 import { modeGram, modeProduct } from './mode-product.ts';
+import { fill } from './random.ts';
 import { sumTo } from './reduce.ts';
 import { makeTucker } from './tucker-weight.ts';
 
 const ATTRS: Readonly<Record<string, AttrKind>> = { ...CONV_ATTRS, scale: 'f32' };
+const isKept = (attrs: Attrs): boolean => numberOf(attrs, 'keep') === 1;
 const CHANNELS = 4;
 const INPUTS = {
   x: 'f32[batch, d, h, w, channels]',
@@ -71,6 +73,8 @@ const scaled = (b: Builder, x: Value, attrs: Attrs): Value => {
   const scale = numberOf(attrs, 'scale');
   return scale === 1 ? x : b.one(affine, [x], { scale, shift: 0 });
 };
+
+const gradAttrs = (attrs: Attrs): Attrs => ({ ...shared(attrs), scale: attrs['scale']! });
 
 const CASES = CONV_CASES.filter(({ attrs }) => attrs['groups'] === 1).map((c, i) => {
   const [rankIn, rankOut] = [1 + (i % 3) + (i % 5 === 4 ? 15 : 0), 1 + ((i + 1) % 4)];
@@ -125,28 +129,34 @@ const withBase = (b: Builder, dx: Value | null, dy: Value, base: Value, x: Value
 /** y = conv(x, base) + bias + scale · conv(x, core ×_out uOut ×_in uIn), the product as three small convolutions (Kim et al. 2016; FLoRA 2024). */
 export const tuckerConv = defineOp({
   name: 'tucker_conv',
-  doc: 'conv(x, base + scale · (core ×_out uOut ×_in uIn)) + bias without making that weight: 1x1 into the rank, the core, 1x1 out of it.',
+  doc: 'conv(x, base + scale · (core ×_out uOut ×_in uIn)) + bias without making that weight: 1x1 into the rank, the core, 1x1 out of it. With keep = 1, into and small hold what lies between: all that the gradient needs besides the inputs.',
   inputs: { ...INPUTS, 'base?': 'f32[out, kd, kh, kw, channels]', 'bias?': 'f32[out]' },
   outputs: {
     y: 'f32[batch, yd, yh, yw, out]',
-    into: 'f32[batch, d, h, w, rankIn]',
-    small: 'f32[batch, yd, yh, yw, rankOut]',
+    into: 'f32[kept, d, h, w, rankIn]',
+    small: 'f32[kept, yd, yh, yw, rankOut]',
   },
-  attrs: ATTRS,
+  attrs: { ...ATTRS, keep: 'u32' },
   infer: (inputs, attrs) => {
     const g = smallGeometry(inputs, attrs);
-    return [f32(...outShape(inputs, g)), f32(...intoShape(inputs)), f32(...yShape(g))];
+    const kept = ([images, ...image]: readonly number[]): TensorType => f32(isKept(attrs) ? images! : 0, ...image);
+    return [f32(...outShape(inputs, g)), kept(intoShape(inputs)), kept(yShape(g))];
   },
+  check: (_inputs, attrs) =>
+    numberOf(attrs, 'keep') > 1 ? `keep must be 0 or 1, not ${numberOf(attrs, 'keep')}` : null,
   grad: (g) => {
-    const flows = { dy: g.dOutput(0), dInto: g.dOutput(1), dSmall: g.dOutput(2) };
-    const { dy } = flows;
+    const kept = isKept(g.attrs);
+    const dy = g.dOutput(0);
+    const flows = { dy, dInto: kept ? g.dOutput(1) : null, dSmall: kept ? g.dOutput(2) : null };
     const [x, uIn, core, uOut] = [g.input(0), g.input(1), g.input(2), g.input(3)];
-    const [into, small] = [g.output(1), g.output(2)];
+    const again = (): readonly Value[] =>
+      g.builder.apply(tuckerConv, [x, uIn, core, uOut, null, null], { ...g.attrs, keep: 1 });
+    const [, into, small] = (kept ? [null, g.output(1), g.output(2)] : again()) as [null, Value, Value];
     // Where x's gradient is not wanted, neither is the base's part of it.
     const base = g.hasInput(4) && g.wants(0) ? g.input(4) : null;
     const fused = dy && !flows.dInto && !flows.dSmall;
     const [dx, ...rest] = fused
-      ? g.builder.apply(tuckerConvGrad, [x, uIn, core, uOut, dy, into, small, base], g.attrs)
+      ? g.builder.apply(tuckerConvGrad, [x, uIn, core, uOut, dy, into, small, base], gradAttrs(g.attrs))
       : partGrads(g.builder, { x, uIn, core, uOut, into, small }, flows, g.attrs);
     const whole = !fused && dy && base ? withBase(g.builder, dx ?? null, dy, base, x, g.attrs) : (dx ?? null);
     const kernel = core.type.shape.slice(1, CHANNELS);
@@ -161,10 +171,14 @@ export const tuckerConv = defineOp({
     const small = scaled(b, b.one(conv, [into, core!], shared(attrs)), attrs);
     const product = widen(b, small, uOut!);
     const whole = base ? b.one(add, [b.one(conv, [x!, base], shared(attrs)), product]) : product;
-    return [bias ? b.one(add, [whole, bias]) : whole, into, small];
+    const none = ({ type }: Value): Value => b.one(fill, [], { dims: [0, ...type.shape.slice(1)], value: 0 });
+    return [bias ? b.one(add, [whole, bias]) : whole, ...(isKept(attrs) ? [into, small] : [none(into), none(small)])];
   },
   cost: (inputs, outputs, attrs) => forwardCost(inputs, attrs, outputs),
-  samples: CASES.map(({ types, base, bias, attrs }) => ({ inputs: [...types, base, bias], attrs })),
+  samples: CASES.map(({ types, base, bias, attrs }, i) => ({
+    inputs: [...types, base, bias],
+    attrs: { ...attrs, keep: i % 5 === 3 ? 0 : 1 },
+  })),
 });
 
 export const tuckerConvGrad = defineOp({
@@ -217,7 +231,8 @@ export interface TuckerWeight {
 export function convolveTucker(b: Builder, x: Value, weight: TuckerWeight, attrs: Attrs): Value {
   const { uIn, core, uOut, scale, base } = weight;
   if (uIn && uOut && factoredMacs(uIn, core, uOut) < madeMacs(uIn, core, uOut)) {
-    return b.one(tuckerConv, [x, uIn, core, uOut, base, null], { ...attrs, scale });
+    const keep = b.mode === 'train' ? 1 : 0;
+    return b.one(tuckerConv, [x, uIn, core, uOut, base, null], { ...attrs, scale, keep });
   }
   const made = makeTucker(b, core, [uOut, null, null, null, uIn], scale);
   return b.one(conv, [x, base ? b.one(add, [base, made]) : made], attrs);

@@ -159,16 +159,30 @@ memories('a Tucker change that is added to the packed base gives what three conv
     [9, 16, 3, 8, [0, 2], 2, 1],
   ] as const) {
     const x = f32(images, 1, size, size, ins);
-    const graph = change(x, out, k, ranks, { ...window(k, stride), scale: 0.5 });
+    const graph = change(x, out, k, ranks, { ...window(k, stride), scale: 0.5, keep: 1 });
     await agrees(graph, 'tucker_conv', `${ins} to ${out}, ${k}x${k}`);
   }
 });
 
 memories('a Tucker change of a convolution makes no weight of its size, forward and backward', () => {
   const channels = 512;
-  const graph = change(image(channels), channels, 3, [16, 16], { ...window(3), scale: 1 });
+  const graph = change(image(channels), channels, 3, [16, 16], { ...window(3), scale: 1, keep: 1 });
   const more = memory(graph) - memory(forwardBackward(...plain(channels, channels, 3), 1));
   assert.ok(more < 640 * KB, `${more} more than the base alone, for a change of ${4 * 9 * channels ** 2} bytes`);
+});
+
+memories('a prediction keeps nothing between the products of a Tucker change', () => {
+  const [x, channels, rank] = [f32(64, 1, 12, 12, 512), 512, 16];
+  const taken = [1, 0].map((keep) =>
+    memory(
+      forward(
+        [x, f32(channels, rank), f32(rank, 1, 3, 3, rank), f32(channels, rank), f32(channels, 1, 3, 3, channels)],
+        (b, [v, uIn, core, uOut, base]) =>
+          b.one(tuckerConv, [v!, uIn!, core!, uOut!, base!, null], { ...window(3), scale: 1, keep }),
+      ),
+    ),
+  );
+  assert.ok(taken[0]! - taken[1]! >= 2 * 4 * 64 * 12 * 12 * rank, `${taken[1]}, and ${taken[0]} where it is kept`);
 });
 
 memories.run();

@@ -1,14 +1,15 @@
-// Tucker convolutions block by block against the three products one after the other, which so many threads that blocks
-// are too few for them take: the same bits.
+// Tucker convolutions block by block against the three products one after the other, which so many threads take
+// that blocks are too few for them: the same bits.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { f32 } from '../../src/base/tensor-type.ts';
+import { f32, numel } from '../../src/base/tensor-type.ts';
 import { Random } from '../../src/base/philox.ts';
 import type { Attrs } from '../../src/ir/op.ts';
-import { info } from '../../src/native/native.ts';
+import { info, prepare } from '../../src/native/native.ts';
 import { tuckerConv } from '../../src/ops/tucker-conv.ts';
 import { draw } from '../layers/run.ts';
-import { prepareOp } from '../support/run-op.ts';
+import { bytesOf } from '../support/op-cases.ts';
+import { planOp, prepareOp } from '../support/run-op.ts';
 import type { NativeArray } from '../support/run-op.ts';
 
 type Three = readonly [number, number, number];
@@ -32,38 +33,41 @@ const ONES: Three = [1, 1, 1];
 const NONE: Three = [0, 0, 0];
 /** More than any case has blocks for. */
 const MANY = 64;
+const MB = 2 ** 20;
 const TAKEN = [1, 2, 3, 5];
 
-const same = (a: NativeArray, b: NativeArray): boolean =>
-  a.length === b.length && a.every((v, i) => Object.is(v, b[i]));
+const typesOf = ({ images, size, ranks: [rankIn, rankOut], kernel, channels = 3, out = 5, bias }: Case) => {
+  const given = [f32(images, ...size, channels), f32(channels, rankIn), f32(rankOut, ...kernel, rankIn)];
+  return [...given, f32(out, rankOut), null, bias ? f32(out) : null];
+};
+const attrsOf = (c: Case, keep: number): Attrs => ({
+  stride: c.stride ?? ONES,
+  padBefore: c.padBefore ?? NONE,
+  padAfter: c.padAfter ?? c.padBefore ?? NONE,
+  dilation: c.dilation ?? ONES,
+  ...{ groups: 1, winograd: 'on', scale: c.scale ?? 1, keep },
+});
 
 function check(c: Case): void {
-  const { images, size, ranks, kernel, channels = 3, out = 5 } = c;
-  const [rankIn, rankOut] = ranks;
-  const attrs: Attrs = {
-    stride: c.stride ?? ONES,
-    padBefore: c.padBefore ?? NONE,
-    padAfter: c.padAfter ?? c.padBefore ?? NONE,
-    dilation: c.dilation ?? ONES,
-    ...{ groups: 1, winograd: 'on', scale: c.scale ?? 1 },
-  };
-  const given = [f32(images, ...size, channels), f32(channels, rankIn), f32(rankOut, ...kernel, rankIn)];
-  const types = [...given, f32(out, rankOut), null, c.bias ? f32(out) : null];
+  const types = typesOf(c);
   const random = new Random('test', 'tucker-conv', c.name);
   const inputs = types.map((type) => type && draw(type, random));
   for (const isa of info().isas) {
     // Staged: outputs lie at whole lines, as those that are streamed have to.
-    const op = prepareOp(tuckerConv, types, attrs, { isa, staged: true });
+    const [kept, made] = [1, 0].map((keep) => prepareOp(tuckerConv, types, attrsOf(c, keep), { isa, staged: true }));
     try {
-      const passes = op.run(inputs, { threads: MANY });
-      for (const threads of TAKEN) {
-        op.run(inputs, { threads }).forEach((found, i) => {
-          assert.ok(same(found, passes[i]!), `${c.name}: output ${i} on ${threads} threads, ${isa}`);
-        });
-      }
+      const passes = kept!.run(inputs, { threads: MANY });
       passes.forEach((data, i) => assert.not.ok(data.some(Number.isNaN), `${c.name}: output ${i} has NaN, ${isa}`));
+      const bytes = passes.map(bytesOf);
+      const same = (data: NativeArray, i: number, what: string): void =>
+        assert.ok(bytesOf(data).equals(bytes[i]!), `${c.name}: output ${i} ${what}, ${isa}`);
+      for (const threads of [...TAKEN, MANY]) {
+        kept!.run(inputs, { threads }).forEach((found, i) => same(found, i, `on ${threads} threads`));
+        same(made!.run(inputs, { threads })[0]!, 0, `on ${threads} threads, nothing kept`);
+      }
     } finally {
-      op.close();
+      kept!.close();
+      made!.close();
     }
   }
 }
@@ -106,7 +110,7 @@ const WHOLE: readonly Case[] = [
   { name: 'two images', images: 2, size: [1, 45, 71], ranks: [16, 13], kernel: three, padBefore: pad },
 ];
 
-/** Blocks of parts of an image: what lies between fills a last cache. */
+/** Blocks of parts of an image, where nothing is kept; of whole ones there are too few for blocks. */
 const CUT: readonly Case[] = [
   { name: 'rows', images: 1, size: [1, 1203, 223], ranks: [8, 8], kernel: three, padBefore: pad, out: 32, bias: true },
   { name: 'rows of tiles', images: 2, size: [1, 1001, 73], ranks: [16, 16], kernel: three, padBefore: pad, scale: 2 },
@@ -130,15 +134,27 @@ const CUT: readonly Case[] = [
   {
     name: 'rows, between taps',
     images: 1,
-    size: [1, 3001, 91],
+    size: [1, 6001, 45],
     ranks: [8, 9],
     kernel: three,
     dilation: [1, 3, 2],
     padBefore: [0, 3, 2],
   },
   { name: 'columns', images: 1, size: [1, 1, 300_001], ranks: [7, 9], kernel: [1, 1, 9], padBefore: [0, 0, 4] },
+  { name: 'what fills a second cache', images: 1, size: [1, 203, 150], ranks: [16, 15], kernel: three, padBefore: pad },
   { name: 'depth', images: 1, size: [1003, 16, 17], ranks: [8, 8], kernel: [3, 3, 3], padBefore: ONES },
 ];
+
+/** Bytes between the products, and those that all threads of this machine ask for where they are not kept. */
+function memory(c: Case, isa: string): { readonly between: number; readonly scratch: number } {
+  const [types, kept] = [typesOf(c), attrsOf(c, 1)];
+  const prepared = prepare(planOp(tuckerConv, types, attrsOf(c, 0)).bytes, isa);
+  const [, into, small] = tuckerConv.infer(types, kept);
+  const between = 4 * (numel(into!.shape) + numel(small!.shape));
+  const scratch = prepared.scratchBytes;
+  prepared.close();
+  return { between, scratch };
+}
 
 const blocks = suite('ops: Tucker convolutions by blocks');
 for (const c of WHOLE) blocks(`whole images: ${c.name}`, () => check(c));
@@ -156,4 +172,17 @@ for (const images of [0, 1]) {
     }),
   );
 }
+// Enough of them for as many threads as there may be.
+blocks('what lies between is of a few blocks for each thread, of whole images and of parts of them', () => {
+  const { threads, isas } = info();
+  for (const isa of isas) {
+    for (const c of [...WHOLE, ...CUT]) {
+      const { between, scratch } = memory({ ...c, images: Math.max(8 * threads, 20) * c.images }, isa);
+      assert.ok(scratch < threads * 1.25 * MB + 0.25 * MB, `${c.name}: ${scratch} of ${between} bytes, ${isa}`);
+      assert.ok(scratch < between / 2, `${c.name}: ${scratch} of ${between} bytes, ${isa}`);
+    }
+    const few = { ...WHOLE[0]!, images: 4 };
+    if (threads > 1) assert.ok(memory(few, isa).scratch > memory(few, isa).between, 'too few blocks');
+  }
+});
 blocks.run();

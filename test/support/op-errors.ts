@@ -236,20 +236,26 @@ export const OP_ERRORS: readonly OpError[] = [
   [
     tuckerConv,
     [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 3), null, null],
-    { ...convolution, groups: 2, scale: 1 },
+    { ...convolution, groups: 2, scale: 1, keep: 1 },
     /has one group/,
   ],
   [
     tuckerConv,
     [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 2), null, null],
-    { ...convolution, scale: 1 },
+    { ...convolution, scale: 1, keep: 1 },
     /rankOut is 3/,
   ],
   [
     tuckerConv,
     [image, f32(5, 2), f32(3, 1, 3, 3, 2), f32(6, 3), null, null],
-    { ...convolution, scale: 1 },
+    { ...convolution, scale: 1, keep: 1 },
     /channels is 4/,
+  ],
+  [
+    tuckerConv,
+    [image, f32(4, 2), f32(3, 1, 3, 3, 2), f32(6, 3), null, null],
+    { ...convolution, scale: 1, keep: 2 },
+    /keep must be 0 or 1, not 2/,
   ],
   [
     tuckerConvGrad,

@@ -118,7 +118,8 @@ export const tuckerInto = (training: boolean): Rule => ({
     const given = x.type.shape.length === 5 ? x : m.one(reshape, [x], { dims: [x.type.shape[0]!, 1, 1, 1, channels] });
     const base = tucker.base && m.one(reshape, [tucker.base], { dims: [out, ...taps, channels] });
     const scale = numberAttr(tucker.made.attrs, 'scale');
-    const y = m.one(tuckerConv, [given, tucker.uIn, small, tucker.uOut, base, bias], { ...attrs, scale });
+    const keep = training ? 1 : 0;
+    const y = m.one(tuckerConv, [given, tucker.uIn, small, tucker.uOut, base, bias], { ...attrs, scale, keep });
     const op = ACTIVATION_OPS[activation];
     const active = op ? m.one(op, [y]) : y;
     return [shape.length === 5 ? active : m.one(reshape, [active], { dims: shape })];
