@@ -7,7 +7,7 @@ import { dense, phc, phm } from './cases/kron.ts';
 import { moe, moeFew } from './cases/moe.ts';
 import { fwht, sub } from './cases/subspace.ts';
 import { train, trainBf16 } from './cases/train.ts';
-import { flora, frozen, tucker } from './cases/tucker.ts';
+import { flora, frozen, tucker, tuckerApart, tuckerConvs } from './cases/tucker.ts';
 
 /** Every kind of work that is timed. */
 export const KINDS: readonly CaseKind[] = [
@@ -24,6 +24,8 @@ export const KINDS: readonly CaseKind[] = [
   phc,
   frozen,
   flora,
+  tuckerConvs,
+  tuckerApart,
   tucker,
   sub,
   fwht,

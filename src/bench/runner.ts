@@ -135,12 +135,12 @@ export interface BothWays {
   readonly trained?: number;
 }
 
-/** Both of them as cases. */
+/** Both of them as cases. `keep`: 1 where gradients are to be taken, else 0. */
 export function forwardAndBackward(
   name: string,
   { flop, backward = 2, least = 1, trained }: BothWays,
   inputs: readonly TensorType[],
-  build: (b: GraphBuilder, x: readonly Value[]) => Value,
+  build: (b: GraphBuilder, x: readonly Value[], keep: number) => Value,
   threads: number,
 ): readonly Case[] {
   const way = (part: string, times: number, graph: Graph): Case => ({
@@ -151,5 +151,7 @@ export function forwardAndBackward(
     steps: 1,
     run: runner(graph, threads),
   });
-  return [way('fwd', 1, forward(inputs, build)), way('fwdbwd', 1 + backward, forwardBackward(inputs, build, trained))];
+  const made = forward(inputs, (b, x) => build(b, x, 0));
+  const trains = forwardBackward(inputs, (b, x) => build(b, x, 1), trained);
+  return [way('fwd', 1, made), way('fwdbwd', 1 + backward, trains)];
 }

@@ -1,9 +1,10 @@
-// Tucker convolutions block by block against the three products one after the other, which so many threads take
-// that blocks are too few for them: the same bits.
+// Tucker convolutions block by block against the three products one after the other, which so many threads take that
+// blocks are too few for them: the same bits.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { f32, numel } from '../../src/base/tensor-type.ts';
 import { Random } from '../../src/base/philox.ts';
+import { inferTypes } from '../../src/ir/infer.ts';
 import type { Attrs } from '../../src/ir/op.ts';
 import { info, prepare } from '../../src/native/native.ts';
 import { tuckerConv } from '../../src/ops/tucker-conv.ts';
@@ -147,9 +148,9 @@ const CUT: readonly Case[] = [
 
 /** Bytes between the products, and those that all threads of this machine ask for where they are not kept. */
 function memory(c: Case, isa: string): { readonly between: number; readonly scratch: number } {
-  const [types, kept] = [typesOf(c), attrsOf(c, 1)];
+  const types = typesOf(c);
   const prepared = prepare(planOp(tuckerConv, types, attrsOf(c, 0)).bytes, isa);
-  const [, into, small] = tuckerConv.infer(types, kept);
+  const [, into, small] = inferTypes(tuckerConv, types, attrsOf(c, 1));
   const between = 4 * (numel(into!.shape) + numel(small!.shape));
   const scratch = prepared.scratchBytes;
   prepared.close();

@@ -1,7 +1,9 @@
 import { f32 } from '../../base/tensor-type.ts';
 import type { Builder } from '../../ir/builder.ts';
 import type { Value } from '../../ir/graph.ts';
+import type { Attrs } from '../../ir/op.ts';
 import { conv } from '../../ops/conv.ts';
+import { modeProduct } from '../../ops/mode-product.ts';
 import { tuckerConv } from '../../ops/tucker-conv.ts';
 import { compress, makeTucker } from '../../ops/tucker-weight.ts';
 import type { CaseKind } from '../case.ts';
@@ -32,7 +34,7 @@ export const flora: CaseKind = {
     const types = [x, f32(rOut, 1, rH, rW, rIn), ...factors, weight];
     const build = (b: Builder, [v, core, uOut, uIn, uH, uW, base]: readonly Value[]): Value => {
       const small = makeTucker(b, core!, [null, null, uH!, uW!, null]);
-      return b.one(tuckerConv, [v!, uIn!, small, uOut!, base!, null], { ...attrs, scale: 1 });
+      return b.one(tuckerConv, [v!, uIn!, small, uOut!, base!, null], { ...attrs, scale: 1, keep: 1 });
     };
     return [
       ...forwardAndBackward(name, { flop, least, backward: 1, trained: 6 }, types, build, threads),
@@ -41,6 +43,38 @@ export const flora: CaseKind = {
   },
   over: (words) => `frozen ${plane(words).join(' ')}`,
 };
+
+type Parts = readonly [x: Value, uIn: Value, core: Value, uOut: Value];
+type Build = (b: Builder, parts: Parts, attrs: Attrs, keep: number) => Value;
+
+/** BATCH CIN H W COUT KERNEL PAD RANK: a convolution whose weight is of Tucker form, channels to the rank and back; forward as in predictions, and forward and backward. */
+const tuckerForm = (kind: string, build: Build, over?: CaseKind['over']): CaseKind => ({
+  kind,
+  lines: [`${kind}/b32_256x14x14_to256_k3_r16 32 256 14 14 256 3 1 16`],
+  cases: ({ name, words }, threads) => {
+    const { x, cin, cout, k, attrs } = planeConv(words);
+    const rank = Number(words[7]);
+    const types = [x, f32(cin, rank), f32(rank, 1, k, k, rank), f32(cout, rank)];
+    const [images, , h, w] = x.shape as readonly [number, number, number, number, number];
+    const border = 2 * Number(words[6]) - k + 1;
+    const positions = images * (h + border) * (w + border);
+    const flop = 2 * rank * (images * h * w * cin + positions * (rank * k * k + cout));
+    const one = (b: Builder, values: readonly Value[], keep: number): Value => build(b, values as Parts, attrs, keep);
+    return forwardAndBackward(name, { flop }, types, one, threads);
+  },
+  ...(over && { over }),
+});
+
+export const tuckerConvs = tuckerForm(
+  'tucker_conv',
+  (b, parts, attrs, keep) => b.one(tuckerConv, [...parts, null, null], { ...attrs, scale: 1, keep }),
+  (words) => `tucker_apart ${words.join(' ')}`,
+);
+/** The same as three ops. */
+export const tuckerApart = tuckerForm('tucker_apart', (b, [x, uIn, core, uOut], attrs) => {
+  const into = b.one(modeProduct, [x, uIn], { axis: 4, transposed: 1 });
+  return b.one(modeProduct, [b.one(conv, [into, core], attrs), uOut], { axis: 4, transposed: 0 });
+});
 
 /** SIDE RANK: four mode products, SIDE^4 -> RANK^4 and back. */
 export const tucker: CaseKind = {
