@@ -13,6 +13,8 @@ struct Step {
   const View* out = nullptr;
   uint32_t inputs = 0;
   uint32_t outputs = 0;
+  uint64_t* memo = nullptr;  // a word of the step's, 0 at first, for what follows from it and the number of threads;
+                             // may be null. Several runs may be at it: atomic loads and stores
 };
 
 // What a kernel may use while it runs. parallel() calls fn(arg, task, worker) for every task in [0, tasks), on at most

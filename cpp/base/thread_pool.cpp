@@ -78,10 +78,11 @@ struct alignas(64) Slot {
       body(arg, next++, 0);
     } while (claim());
   }
-  void help(uint32_t worker) {
+  // `more`: whether there were tasks besides the one that was claimed on the way in.
+  void help(uint32_t worker, bool more) {
     do {
       body(arg, tasks - 1 - from_back.fetch_add(1, std::memory_order_relaxed), worker);
-    } while (claim());
+    } while (more && claim());
   }
   // Once no task is left nobody enters any more.
   bool finished() const { return inside_of(state.load(std::memory_order_acquire)) == 0; }
@@ -92,10 +93,11 @@ struct alignas(64) Slot {
   }
 };
 
-// A helper's way in, with a task claimed: its number among the workers.
+// A helper's way in, with a task claimed: its number among the workers, and whether tasks were left.
 struct Entry {
   Slot* slot = nullptr;
   uint32_t worker = 0;
+  bool more = false;
 };
 
 class Pool {
@@ -117,6 +119,8 @@ class Pool {
     }
     return nullptr;
   }
+  // Some slots stay with the threads that had them, so that helpers find the doors that they look at unchanged.
+  bool stays(const Slot* slot) const { return slot - slots_ < kSlots / 2; }
   void give_back(const Slot* slot) { leased_.fetch_and(~(uint64_t{1} << (slot - slots_)), std::memory_order_acq_rel); }
 
   void ensure_helpers(uint32_t wanted) {
@@ -186,7 +190,7 @@ class Pool {
     while (Slot* slot = find_open(helper, &state)) {
       const int64_t inside = state + Slot::kOneInside - Slot::kOneTask;
       if (!slot->state.compare_exchange_strong(state, inside, std::memory_order_acq_rel)) continue;
-      *entry = {slot, Slot::inside_of(inside)};
+      *entry = {slot, Slot::inside_of(inside), Slot::left_of(inside) > 0};
       return true;
     }
     return false;
@@ -197,7 +201,7 @@ class Pool {
     for (;;) {
       Entry entry;
       if (enter(helper, &entry) || spin(helper, &entry)) {
-        entry.slot->help(entry.worker);
+        entry.slot->help(entry.worker, entry.more);
         entry.slot->leave();
       } else {
         sleep(helper);
@@ -229,7 +233,7 @@ class Pool {
   alignas(64) std::atomic<uint32_t> sleeping_{0};
   std::atomic<uint32_t> epoch_{0};
   alignas(64) std::atomic<uint32_t> spinning_{0};
-  std::atomic<uint32_t> helpers_{0};
+  alignas(64) std::atomic<uint32_t> helpers_{0};  // apart from what helpers write
   std::mutex grow_;
   const uint32_t cores_beside_ = static_cast<uint32_t>(allowed_cores() - 1);
 };
@@ -245,17 +249,38 @@ void parallel(const Runtime& rt, uint32_t tasks, Body body, void* arg) {
   Pool::instance().fork_join(*static_cast<Slot*>(rt.pool), helpers, tasks, body, arg);
 }
 
+// The slot of the run before on this thread.
+struct Seat {
+  Slot* slot = nullptr;
+  ~Seat() {
+    if (slot) Pool::instance().give_back(slot);
+  }
+  Slot* take() {
+    Slot* const kept = slot;
+    slot = nullptr;
+    return kept ? kept : Pool::instance().lease();
+  }
+  void leave(Slot* used) {
+    if (!slot && Pool::instance().stays(used)) {
+      slot = used;
+    } else {
+      Pool::instance().give_back(used);
+    }
+  }
+};
+thread_local Seat seat;
+
 }  // namespace
 
 Team::Team(int threads) : threads_(std::clamp(threads, 1, kMaxThreads)), slot_(nullptr) {
   const uint32_t helpers = std::min(static_cast<uint32_t>(threads_) - 1, Pool::instance().most_helpers());
   if (helpers == 0) return;
-  slot_ = Pool::instance().lease();
+  slot_ = seat.take();
   if (slot_) Pool::instance().ensure_helpers(helpers);
 }
 
 Team::~Team() {
-  if (slot_) Pool::instance().give_back(static_cast<Slot*>(slot_));
+  if (slot_) seat.leave(static_cast<Slot*>(slot_));
 }
 
 Runtime Team::runtime(uint8_t* scratch) const {

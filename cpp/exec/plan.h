@@ -34,10 +34,11 @@ struct PlanStep {
   uint32_t outputs = 0;
   uint32_t first_word = 0;  // in Plan::words
   uint32_t name = kAbsent;
-  bool empty = false;  // no output has an element: nothing to do, however large the inputs say that they are
-  bool joins = false;  // belongs to the segment of the step before
-  uint64_t rows = 0;   // of a row-local step
-  uint64_t work = 0;   // of a row-local step, in elements copied
+  bool empty = false;         // no output has an element: nothing to do, however large the inputs say that they are
+  bool joins = false;         // belongs to the segment of the step before
+  uint64_t rows = 0;          // of a row-local step
+  uint64_t work = 0;          // of a row-local step, in elements copied
+  mutable uint64_t memo = 0;  // its kernel's
 };
 
 // Steps of a segment that must see each other's rows, in order: a thread takes some rows through all of them.

@@ -79,7 +79,7 @@ Fault bind(const Plan& plan, Store* store, const std::vector<Buffer>& externals,
   for (size_t i = 0; i < plan.steps.size(); i++) {
     const PlanStep& s = plan.steps[i];
     const View* views = bound.views + s.first_slot;
-    new (bound.steps + i) Step{plan.words.data() + s.first_word, views, views + s.inputs, s.inputs, s.outputs};
+    new (bound.steps + i) Step{plan.words.data() + s.first_word, views, views + s.inputs, s.inputs, s.outputs, &s.memo};
   }
   return Fault();
 }

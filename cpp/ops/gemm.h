@@ -162,7 +162,7 @@ struct GemmRun {
                         reads_in_place(b, s, s.panels.cols_of(s.panels.end - 1)));
     Pass pass;
     pass.panels = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
-    pass.near_ends = pass.panels * kTileCols >= p.shape.cols && s.c_row == p.shape.cols;
+    pass.near_ends = pass.panels == panels && s.panels.col_end - s.panels.col == s.c_row;
     pass.share = share_of(s);
     for (pass.panel = s.panels.first; pass.panel < s.panels.end; pass.panel += pass.panels, pass.packed = pass.packs) {
       pass.packs = packs_next(b, s, pass.panel);

@@ -63,6 +63,7 @@ struct GemmCosts {
   double cross = 0.5;          // or of a side that another thread wrote: caches hand over 25 to 68 GB/s
   double tile = 1;             // to load b for a tile, as so many rows
   double task = 500;           // to start a task
+  double fork = 1500;          // to have several threads at it: 500 where they share a last cache, else up to 5000
   double phase = 8000;         // to let tasks wait for one another
 };
 
@@ -104,6 +105,7 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
     all = task * static_cast<double>(whole / threads) +
           task_of(vecs - wide * (c.cols - 1)) * static_cast<double>(ceil_div(c.rows * pieces, threads));
   all += inner * costs.cross * met_of_others(p.shape, threads, c);
+  if (threads > 1 && tasks > 1) all += costs.fork;
   if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
   return all + (threads > 1 ? task / 100 : 0);  // threads do not start at once
 }
@@ -119,6 +121,7 @@ TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int thr
     c.cost = cut_cost(p, costs, threads, c);
     if (c.cost < best.cost) best = c;
   };
+  if (threads > 1 && least_rows == 1) look({1, 1, false});
   int64_t last = 0;
   for (int64_t wide = p.panels; wide > 0 && last < int64_t{4} * threads;
        wide = least(wide - 1, ceil_div(p.panels, last + 1))) {
@@ -136,10 +139,40 @@ TENON_INLINE GemmCut best_cut(const GemmPlan& p, const GemmCosts& costs, int thr
   return best;
 }
 
+TENON_INLINE GemmCut find_cut(const GemmPlan& p, int threads, bool right_direct, bool right_shared) {
+  const GemmShape& s = p.shape;
+  GemmCosts costs;
+  costs.left = p.left == LeftMode::kDirect ? 0.05 : 0.25;
+  costs.right = right_direct ? 0.06 : 0.4;
+  costs.shared = threads > 1 ? 0.03 : 0;
+  const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
+  // What is dear to pack is packed for more rows at once.
+  const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
+  // Tiles pack what may be read where it lies as they go, unless all of it stays near: then a tile passes by all of its
+  // panels, and what is done to its rows finds them in the first cache.
+  const bool near_whole = p.panels * s.inner <= kPanelsNear * kDepth;
+  return best_cut(p, costs, threads, least_rows,
+                  right_shared && (!right_direct || near_whole) && s.count * p.splits == 1 && s.inner <= 65536);
+}
+
+// Looking for a cut takes as long as a small product, so a step keeps it in a word beside the number of threads.
+TENON_INLINE bool recall_cut(const uint64_t* memo, int threads, GemmCut* cut) {
+  const uint64_t word = memo ? __atomic_load_n(memo, __ATOMIC_RELAXED) : 0;
+  *cut = {static_cast<int64_t>(word >> 40), static_cast<int64_t>(word >> 16 & 0xffffff), (word & 1) != 0};
+  return (word >> 1 & 0x7fff) == static_cast<uint64_t>(threads);
+}
+TENON_INLINE void keep_cut(uint64_t* memo, int threads, const GemmCut& cut) {
+  if (!memo || cut.rows > 0xffffff || cut.cols > 0xffffff) return;
+  const uint64_t word = (static_cast<uint64_t>(cut.rows) << 40) | (static_cast<uint64_t>(cut.cols) << 16) |
+                        (static_cast<uint64_t>(threads) << 1) | (cut.shared ? 1 : 0);
+  __atomic_store_n(memo, word, __ATOMIC_RELAXED);
+}
+
 // left: how the left source lies; right_direct: whether right may be read where it lies; right_shared: whether it may
-// be packed as a whole; left_direct: whether left may be read where it lies.
+// be packed as a whole; left_direct: whether left may be read where it lies; memo: a word of the step's, or null.
 TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bool right_direct,
-                                bool right_shared = true, bool left_direct = true, int64_t col_grain = kLanes) {
+                                bool right_shared = true, bool left_direct = true, int64_t col_grain = kLanes,
+                                uint64_t* memo = nullptr) {
   GemmPlan p;
   p.col_grain = col_grain;
   p.shape = s;
@@ -157,19 +190,11 @@ TENON_INLINE GemmPlan plan_gemm(GemmShape s, int threads, const Matrix& left, bo
   else
     p.left = !left_direct || (p.panels > 1 && rows_crowd(ceil_div(s.rows, p.tiles), left.row * 4)) ? LeftMode::kCopied
                                                                                                    : LeftMode::kDirect;
-  GemmCosts costs;
-  costs.left = p.left == LeftMode::kDirect ? 0.05 : 0.25;
-  costs.right = right_direct ? 0.06 : 0.4;
-  costs.shared = threads > 1 ? 0.03 : 0;
-  const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
-  // What is dear to pack is packed for more rows at once.
-  const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
-  // Tiles pack what may be read where it lies as they go, unless all of it stays near: then a tile passes by all of its
-  // panels, and what is done to its rows finds them in the first cache.
-  const bool near_whole = p.panels * s.inner <= kPanelsNear * kDepth;
-  const GemmCut cut =
-      best_cut(p, costs, threads, least_rows,
-               right_shared && (!right_direct || near_whole) && s.count * p.splits == 1 && s.inner <= 65536);
+  GemmCut cut;
+  if (!recall_cut(memo, threads, &cut)) {
+    cut = find_cut(p, threads, right_direct, right_shared);
+    keep_cut(memo, threads, cut);
+  }
   // Heights of tiles are evened out, and groups have the same number of tiles.
   p.tiles = cut.rows * ceil_div(ceil_div(s.rows, cut.rows), kTileRows);
   p.row_groups = static_cast<uint32_t>(cut.rows);

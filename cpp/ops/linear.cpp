@@ -87,6 +87,7 @@ Product forward_of(const Step& s) {
   p.left = {{f32(x), in, 1}};
   p.right = {{f32(w), 1, in}};
   p.precision = Attrs::read(s.attrs).precision;
+  p.memo = s.memo;
   return p;
 }
 
@@ -98,6 +99,7 @@ Product backward_of(const Step& s) {
   p.left = {{f32(dy), out, 1}};
   p.right = {{f32(w), width, 1}};
   p.precision = LinearInputGradAttrs::read(s.attrs).precision;
+  p.memo = s.memo;
   return p;
 }
 
@@ -120,8 +122,9 @@ struct PanelProduct {
   GemmShape shape;
   LeftMatrix left;
   RightPanels right;
+  uint64_t* memo;
 
-  explicit PanelProduct(const Step& s) {
+  explicit PanelProduct(const Step& s) : memo(s.memo) {
     const int64_t in = static_cast<int64_t>(s.in[0].dims[1]);
     const View &x = s.in[0], &panels = s.in[1];
     shape = {static_cast<int64_t>(x.dims[0]), static_cast<int64_t>(s.out[0].dims[1]), in, 1, x.made, panels.made};
@@ -129,7 +132,7 @@ struct PanelProduct {
     right = {f32(s.in[1]), in};
   }
   GemmPlan plan(int threads) const {
-    GemmPlan p = plan_gemm(shape, threads, left.m, true, false, true, kTileCols);
+    GemmPlan p = plan_gemm(shape, threads, left.m, true, false, true, kTileCols, memo);
     p.right_bytes = 0;
     return p;
   }

@@ -16,6 +16,7 @@ Product product_of(const Step& s) {
   p.left = {at.trans_a ? Matrix{f32(a), 1, rows} : Matrix{f32(a), inner, 1}, rows * inner};
   p.right = {at.trans_b ? Matrix{f32(b), 1, inner} : Matrix{f32(b), cols, 1}, inner * cols};
   p.precision = at.precision;
+  p.memo = s.memo;
   return p;
 }
 

@@ -11,12 +11,13 @@ struct Product {
   LeftMatrix left;
   RightMatrix right;
   uint32_t precision = kF32;
+  uint64_t* memo = nullptr;  // of the step
 
   GemmPlan plan(int threads) const {
-    if (precision == kF32) return plan_gemm(shape, threads, left.m, right.direct());
+    if (precision == kF32) return plan_gemm(shape, threads, left.m, right.direct(), true, true, kLanes, memo);
     GemmShape words = shape;
     words.inner = bf16_way().words(shape.inner);
-    return plan_gemm(words, threads, left.m, false, true, false);
+    return plan_gemm(words, threads, left.m, false, true, false, kLanes, memo);
   }
   uint64_t scratch(int threads) const { return gemm_scratch(plan(threads), threads); }
   template <typename After>

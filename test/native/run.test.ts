@@ -95,6 +95,37 @@ run('large arrays on many threads: the same bits', () => {
   for (const y of results) assert.ok(Buffer.from(y.buffer).equals(Buffer.from(results[0]!.buffer)));
 });
 
+// 70 rows by 90 columns by 50.
+const product = rawPlan({
+  views: [
+    { place: 'external', dims: [70, 50] },
+    { place: 'external', ref: 1, dims: [50, 90] },
+    { place: 'external', ref: 2, dims: [70, 90], written: true },
+  ],
+  steps: [{ op: 'matmul', inputs: [0, 1], outputs: [2], attrs: [0n, 0n, 0n] }],
+});
+
+run('a product, the same plan on other numbers of threads from call to call and at once: the same bits', async () => {
+  const plan = prepare(product);
+  const [a, b] = [70 * 50, 50 * 90].map((n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i)));
+  const fresh = (): Float32Array => new Float32Array(70 * 90);
+  const expected = fresh();
+  plan.runSync(null, [a!, b!, expected], { threads: 1 });
+  const exact = a!.slice(0, 50).reduce((sum, x, k) => sum + x * b![k * 90]!, 0);
+  assert.ok(Math.abs(expected[0]! - exact) < 1e-4);
+  for (const threads of [3, 1, 2, 200, 1, 5, 3]) {
+    const y = fresh();
+    plan.runSync(null, [a!, b!, y], { threads });
+    assert.equal(y, expected, `${threads} threads`);
+  }
+  const results = Array.from({ length: 24 }, async (_, k) => {
+    const y = fresh();
+    await plan.run(null, [a!, b!, y], { threads: 1 + (k % 4) });
+    return y;
+  });
+  for (const y of await Promise.all(results)) assert.equal(y, expected);
+});
+
 run('several runs at once', async () => {
   const n = 50_000;
   const plan = prepare(unaryPlan('neg', n));
