@@ -5,6 +5,7 @@ import { LAYER, PREDICT } from './cases/forward.ts';
 import { gemm, gemmBf16 } from './cases/gemm.ts';
 import { dense, phc, phm } from './cases/kron.ts';
 import { moe, moeFew } from './cases/moe.ts';
+import { s4d } from './cases/s4d.ts';
 import { fwht, sub } from './cases/subspace.ts';
 import { train, trainBf16 } from './cases/train.ts';
 import { flora, frozen, tucker, tuckerApart, tuckerConvs } from './cases/tucker.ts';
@@ -29,6 +30,7 @@ export const KINDS: readonly CaseKind[] = [
   tucker,
   sub,
   fwht,
+  s4d,
   train,
   trainBf16,
   ...PREDICT,

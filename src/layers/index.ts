@@ -10,6 +10,7 @@ import { moe } from './moe.ts';
 import { batchnorm, layernorm, rmsnorm } from './norm.ts';
 import { avgpool, maxpool } from './pool.ts';
 import { globalmean, max, mean } from './reduce.ts';
+import { s4d } from './s4d.ts';
 import { flatten, id, none, patches } from './shape.ts';
 
 const all: readonly LayerDef[] = [
@@ -38,6 +39,7 @@ const all: readonly LayerDef[] = [
   patches,
   attention,
   moe,
+  s4d,
 ];
 
 /** The vocabulary of the language by name. */

@@ -54,6 +54,7 @@ const NETS: readonly (readonly [readonly TensorType[], ...Use[]])[] = [
     ['ffn', { hidden: 5, ...act }],
   ],
   [[f32(2, 5, 4)], ['attention', { heads: 2, causal: true, bias: false, score: 'wma', temperature: 1.5 }]],
+  [[f32(2, 5, 3)], ['s4d', { states: 4, init: 'lin' }], ['s4d', { states: 2 }]],
   [[f32(2, 5, 4)], ['moe', { experts: 3, top: 2, hidden: 5, balance: 0, ...act }], ['mean', { axis: 1 }]],
   [[i32(2, 5)], ['embedding', { vocab: 3, dim: 4 }], ['positions'], ['layernorm'], ['mean', { axis: 1 }]],
   [[f32(3, 4), f32(3, 4), f32(3, 4)], ['mul'], ['id']],

@@ -85,6 +85,8 @@ export function differentiated(inputs: readonly TensorType[], build: Build, seed
   const values = new Map<string, NdArray>();
   for (const leaf of full.leaves) {
     if (leaf.name === 'step') values.set('step', { shape: [1], data: Float64Array.of(3) });
+    else if (leaf.kind === 'fixed' && leaf.init.kind === 'table')
+      values.set(leaf.name, { shape: leaf.type.shape, data: Float64Array.from(leaf.init.values, Math.fround) });
     else if (/(scale|norms)$/.test(leaf.name)) values.set(leaf.name, shifted(draw(leaf.type, random, 0.2), 1));
     else values.set(leaf.name, draw(leaf.type, random, leaf.kind === 'param' ? 0.5 : 1));
   }
