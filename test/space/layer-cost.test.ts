@@ -65,7 +65,7 @@ costs('what is found from few widths is what every width has', () => {
 });
 
 costs('of every layer that says what becomes of widths', () => {
-  const given: Readonly<Record<string, Datum>> = { out: 6, k: 2, p: 0.5 };
+  const given: Readonly<Record<string, Datum>> = { out: 6, k: 2, p: 0.5, states: 4 };
   const known = [...LAYERS.values()].filter((def) => def.widths);
   assert.ok(known.length > 10);
   for (const def of known) {
