@@ -19,8 +19,9 @@ struct ForwardWeights {
     pack_transposed(to, width, w + (group * c.out + col) * c.inner(), c.inner(), c.inner(), cols);
     for (int64_t t = 0; t < c.taps(); t++) change.add(to + t * c.in * width, t, c.in, col);
   }
-  void tap(float* to, int64_t t) const {
-    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + t];
+  // Vectors of channels `apart`.
+  void tap(float* to, int64_t apart, int64_t t) const {
+    for (int64_t g = 0; g < c.groups; g++) to[g / kLanes * apart + g % kLanes] = w[g * c.inner() + t];
   }
 };
 
@@ -89,8 +90,9 @@ struct BackwardWeights {
       change.add(to, tap_of(t), c.out, col);
     }
   }
-  void tap(float* to, int64_t t) const {
-    for (int64_t g = 0; g < c.groups; g++) to[g] = w[g * c.inner() + tap_of(t) * c.in];
+  void tap(float* to, int64_t apart, int64_t t) const {
+    const float* from = w + tap_of(t) * c.in;
+    for (int64_t g = 0; g < c.groups; g++) to[g / kLanes * apart + g % kLanes] = from[g * c.inner()];
   }
 };
 

@@ -1,6 +1,6 @@
 // A sweep whose groups have one channel in and one out: vectors run over channels, and a block of neighbouring
 // positions shares the weights of a tap. Taps outside the source are left out, so it is read where it lies. Weights are
-// laid out [tap, channel], taps of a row in the order of what they read.
+// laid out as tap_numbers says, taps of a row in the order of what they read.
 #pragma once
 #include "ops/depthwise_rows.h"
 
@@ -9,7 +9,7 @@ namespace tenon::TENON_ISA {
 TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
   SweepPlan p = plan_sweep(s, threads);
   p.col_groups = 1;
-  p.weight_bytes = round64(p.taps * s.groups * 4);
+  p.weight_bytes = round64(ceil_div(s.groups, kLanes) * tap_numbers(s) * 4);
   p.index_bytes = p.band_bytes = 0;
   plan_pooling(s, p, s.axis[1].dst);
   return p;
@@ -17,7 +17,7 @@ TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
 
 constexpr int64_t kLeaveFrom = int64_t{12} << 20;  // bytes: the last cache would not keep more for what reads them
 
-// Weights: `tap(to, t)` writes the weights of tap t for every channel.
+// Weights: `tap(to, apart, t)` writes the weights of tap t for every channel, vectors of them `apart`.
 template <typename Weights>
 struct DepthwiseRun {
   Sweep s;
@@ -42,7 +42,7 @@ struct DepthwiseRun {
     const TapRows& r;
     const float *src, *w, *bias;
     float* dst;
-    int64_t channels, src_step, tap_step, dst_step, rows_step;
+    int64_t channels, numbers, src_step, tap_step, dst_step, rows_step;
     float floor;
     bool past;  // the caches
 
@@ -53,15 +53,16 @@ struct DepthwiseRun {
       };
       vf y[n];
       for (int i = 0; i < n; i++) y[i] = bias ? get(bias + c) : zero();
+      const float* weights = w + c / kLanes * numbers;
       for (int64_t a = 0; a < r.deep; a++)
         for (int64_t b = 0; b < r.high; b++) {
           const float* at = src + a * r.src_deep + b * r.src_high + c;
-          const float* f = w + a * r.tap_deep + b * r.tap_high + c;
+          const float* f = weights + a * r.tap_deep + b * r.tap_high;
           if constexpr (kTaps > 0) {
             if (a + 1 == r.deep && b + 1 == r.high)
               for (int64_t i = 1; i <= rows_step; i++) wish<n * kStep>(at + i * r.src_row, channels);
             vf k[kTaps];
-            for (int t = 0; t < kTaps; t++) k[t] = get(f + t * channels);
+            for (int t = 0; t < kTaps; t++) k[t] = get(f + t * kLanes);
             using Block = Positioned<n, kTaps, kStep>;
             for_constants<Block::reads>([&]<int j>(Constant<j>) __attribute__((always_inline)) {
               if (j < in.from || j >= in.to) return;
@@ -70,7 +71,7 @@ struct DepthwiseRun {
               for_meeting<Block, j>([&](int t, int i) __attribute__((always_inline)) { y[i] = muladd(k[t], x, y[i]); });
             });
           } else {
-            for (int64_t t = in.from; t < in.to; t++, at += tap_step, f += channels) {
+            for (int64_t t = in.from; t < in.to; t++, at += tap_step, f += kLanes) {
               const vf k = get(f);
               for (int i = 0; i < n; i++) y[i] = muladd(k, get(at + i * src_step), y[i]);
             }
@@ -96,10 +97,11 @@ struct DepthwiseRun {
                     const int64_t all = s.groups, first = kTaps > 0 ? 0 : block.inside.from;
                     const Positions run{r,
                                         s.src + r.src + source_of(wide, at, first) * all,
-                                        packed + r.tap + first * all,
+                                        packed + r.tap + first * kLanes,
                                         s.bias,
                                         dst + (at - x) * wide.dst,
                                         all,
+                                        tap_numbers(s),
                                         wide.step * all,
                                         wide.delta * all,
                                         wide.dst,
@@ -121,7 +123,7 @@ struct DepthwiseRun {
   }
 
   void pack(const Runtime&) const {
-    for (int64_t t = 0; t < p.taps; t++) weights.tap(packed + tap_place(s, t) * s.groups, t);
+    for (int64_t t = 0; t < p.taps; t++) weights.tap(packed + tap_place(s, t) * kLanes, tap_numbers(s), t);
   }
   void make(const Runtime& rt) const {
     if (p.panels == 0 || s.groups == 0) return;

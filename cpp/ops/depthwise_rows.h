@@ -49,11 +49,17 @@ TENON_INLINE TapRange taps_inside(const Axis& a, int64_t i) {
   return r;
 }
 
+// What each tap has for each channel lies [vector of channels, tap, lane]: channels are often a power of two, and rows
+// so far apart would crowd the first cache.
+TENON_INLINE int64_t tap_numbers(const Sweep& s) {
+  return s.axis[0].taps * s.axis[1].taps * s.axis[2].taps * kLanes;  // of a vector
+}
+
 // The rows of taps inside the source, of one row of results. Steps in elements.
 struct TapRows {
   int64_t deep = 0, high = 0;                                // so many
   int64_t src = 0, src_deep = 0, src_high = 0, src_row = 0;  // of the source: where its row of the first tap begins
-  int64_t tap = 0, tap_deep = 0, tap_high = 0;               // of what lies [tap, channel]
+  int64_t tap = 0, tap_deep = 0, tap_high = 0;               // of what lies as a tap has it
 };
 TENON_INLINE TapRows tap_rows(const Sweep& s, int64_t image, int64_t slice, int64_t y) {
   const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
@@ -64,7 +70,7 @@ TENON_INLINE TapRows tap_rows(const Sweep& s, int64_t image, int64_t slice, int6
   r.src_row = row;
   r.src_high = h.delta * row;
   r.src_deep = d.delta * h.size * row;
-  r.tap_high = w.taps * s.groups;
+  r.tap_high = w.taps * kLanes;
   r.tap_deep = h.taps * r.tap_high;
   r.tap = deep.from * r.tap_deep + high.from * r.tap_high;
   return r;

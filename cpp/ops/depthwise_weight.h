@@ -1,6 +1,6 @@
 // The gradient of weights with one channel a group: vectors run over channels, and a block of neighbouring positions
-// adds to the sums of a row of taps. Rows of results are cut into chunks by the shape alone, whose sums [tap, channel]
-// are added in order; threads may also share the channels of a chunk.
+// adds to the sums of a row of taps. Rows of results are cut into chunks by the shape alone, whose sums are added in
+// order; threads may also share the channels of a chunk.
 #pragma once
 #include "ops/conv_shape.h"
 #include "ops/depthwise_rows.h"
@@ -16,7 +16,7 @@ struct DepthwiseWeightPlan {
 TENON_INLINE DepthwiseWeightPlan plan_depthwise_weight(const ConvShape& c, int threads) {
   DepthwiseWeightPlan p;
   p.rows = c.images * c.result[0] * c.result[1];
-  p.sums = c.taps() * c.groups;
+  p.sums = c.taps() * ceil_div(c.groups, kLanes) * kLanes;
   const double products = static_cast<double>(p.rows * c.result[2]) * static_cast<double>(p.sums);
   p.chunks = most(1, least(p.rows, products < 32e6 ? static_cast<int64_t>(products / 1e6) : 32));
   if (threads > 1) p.cuts = most(1, least(c.groups / (4 * kLanes), ceil_div(4 * threads, p.chunks)));
@@ -43,12 +43,6 @@ struct DepthwiseWeightRun {
     const auto get = [here](const float* q) __attribute__((always_inline)) {
       return whole ? load(q) : load_first(q, here);
     };
-    const auto put = [here](float* q, vf v) __attribute__((always_inline)) {
-      if (whole)
-        store(q, v);
-      else
-        store_first(q, v, here);
-    };
     vf g[n];
     for (int i = 0; i < n; i++) g[i] = get(dy + i * channels);
     for (int64_t a = 0; a < r.deep; a++)
@@ -61,7 +55,7 @@ struct DepthwiseWeightRun {
             wish<n>(dy + dy_row, channels);
           }
           vf k[kTaps];
-          for (int t = 0; t < kTaps; t++) k[t] = get(to + t * channels);
+          for (int t = 0; t < kTaps; t++) k[t] = load(to + t * kLanes);
           using Block = Positioned<n, kTaps, kStep>;
           for_constants<Block::reads>([&]<int j>(Constant<j>) __attribute__((always_inline)) {
             if (j < in.from || j >= in.to) return;
@@ -69,12 +63,12 @@ struct DepthwiseWeightRun {
             in_register(v);
             for_meeting<Block, j>([&](int t, int i) __attribute__((always_inline)) { k[t] = muladd(g[i], v, k[t]); });
           });
-          for (int t = 0; t < kTaps; t++) put(to + t * channels, k[t]);
+          for (int t = 0; t < kTaps; t++) store(to + t * kLanes, k[t]);
         } else {
-          for (int64_t t = in.from; t < in.to; t++, at += tap_step, to += channels) {
-            vf k = get(to);
+          for (int64_t t = in.from; t < in.to; t++, at += tap_step, to += kLanes) {
+            vf k = load(to);
             for (int i = 0; i < n; i++) k = muladd(g[i], get(at + i * x_step), k);
-            put(to, k);
+            store(to, k);
           }
         }
       }
@@ -90,9 +84,9 @@ struct DepthwiseWeightRun {
                   [&]<int kCount, int kTaps, int kStep>(Positioned<kCount, kTaps, kStep> block, int64_t x) {
                     const int64_t first = kTaps > 0 ? 0 : block.inside.from;
                     const float* src = s.src + r.src + source_of(wide, x, first) * c.groups;
-                    float* at = sums + r.tap + first * c.groups;
+                    float* at = sums + r.tap + first * kLanes;
                     const auto channels = [&]<bool whole>(Whole<whole>, int64_t ch, int here) {
-                      add<kCount, kTaps, kStep, whole>(at + ch, src + ch, g + x * c.groups + ch, r, c.groups,
+                      add<kCount, kTaps, kStep, whole>(at + ch * c.taps(), src + ch, g + x * c.groups + ch, r, c.groups,
                                                        wide.step * c.groups, wide.delta * c.groups, block.inside,
                                                        rows_ahead(s.axis[1]), c.result[2] * c.groups, here);
                     };
@@ -104,7 +98,7 @@ struct DepthwiseWeightRun {
 
   void chunk(int64_t i, int64_t cut) const {
     const int64_t from = part(c.groups, cut, p.cuts, kLanes), to = part(c.groups, cut + 1, p.cuts, kLanes);
-    for (int64_t t = 0; t < c.taps(); t++) fill_zeros(sums(i) + t * c.groups + from, to - from);
+    fill_zeros(sums(i) + from * c.taps(), ceil_div(to - from, kLanes) * tap_numbers(s));
     for (int64_t y = part(p.rows, i, p.chunks); y < part(p.rows, i + 1, p.chunks); y++) row(sums(i), y, from, to);
   }
 
@@ -114,7 +108,7 @@ struct DepthwiseWeightRun {
       const int here = static_cast<int>(least(kLanes, to - ch));
       for (int64_t t = 0; t < c.taps(); t++) {
         vf y = zero();
-        for (int64_t i = 0; i < p.chunks; i++) y += load_first(sums(i) + t * c.groups + ch, here);
+        for (int64_t i = 0; i < p.chunks; i++) y += load(sums(i) + ch * c.taps() + t * kLanes);
         for (int j = 0; j < here; j++) dw[(ch + j) * c.taps() + t] = y[j];
       }
     }
