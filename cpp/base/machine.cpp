@@ -120,11 +120,42 @@ int count_cores() {
 int count_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 #endif
 
+#if defined(__linux__)
+// 0 where the kernel does not say.
+uint64_t find_second_cache() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  if (const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0) return static_cast<uint64_t>(bytes);
+#endif
+  for (int i = 0; i < 8; i++) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i);
+    uint64_t level = 0, kib = 0;
+    if (read_number(folder + "/level", &level) && level == 2 && read_number(folder + "/size", &kib)) return kib * 1024;
+  }
+  return 0;
+}
+#elif defined(__APPLE__)
+uint64_t find_second_cache() {
+  uint64_t bytes = 0;
+  size_t size = sizeof bytes;
+  return sysctlbyname("hw.l2cachesize", &bytes, &size, nullptr, 0) == 0 ? bytes : 0;
+}
+#else
+uint64_t find_second_cache() { return 0; }
+#endif
+
 }  // namespace
 
 int allowed_cores() {
   static const int cores = count_cores();
   return cores;
+}
+
+uint64_t second_cache() {
+  static const uint64_t bytes = [] {
+    const uint64_t found = find_second_cache();
+    return std::clamp<uint64_t>(found == 0 ? uint64_t{1} << 20 : found, uint64_t{256} << 10, uint64_t{4} << 20);
+  }();
+  return bytes;
 }
 
 uint64_t available_memory() {

@@ -1,4 +1,5 @@
-// What this process may use of the machine: cores and memory, by affinity, container limits and what is free.
+// What this process may use of the machine: cores and memory, by affinity, container limits and what is free; and how
+// near memory is.
 #pragma once
 #include <stdint.h>
 
@@ -9,5 +10,9 @@ int allowed_cores();
 
 // Bytes that can still be allocated without swapping or being killed; UINT64_MAX where the system does not say.
 uint64_t available_memory();
+
+// Bytes of a core's second cache, from 256 KiB to 4 MiB; 1 MiB where the system does not say. Read once. How work is
+// cut may follow from it, the order of sums never.
+uint64_t second_cache();
 
 }  // namespace tenon

@@ -1,14 +1,17 @@
 // How a product is cut into tasks: sizes only, no data.
 #pragma once
+#include "base/machine.h"
 #include "ops/pack.h"
 
 namespace tenon::TENON_ISA {
 
-constexpr int64_t kDepth = 512;              // k of a block
-constexpr int64_t kNear = int64_t{1} << 19;  // bytes of the left side that a task keeps in its second cache
-constexpr int64_t kFar = 8 * TENON_VBYTES;   // elements between rows of the right side: narrow tiles meet them often
-constexpr int64_t kFewTiles = 6;             // by which it is cheaper not to pack
-constexpr int64_t kPanelsNear = 8;           // so many shared panels of a block's depth lie there instead
+constexpr int64_t kDepth = 512;             // k of a block
+constexpr int64_t kFar = 8 * TENON_VBYTES;  // elements between rows of the right side: narrow tiles meet them often
+constexpr int64_t kFewTiles = 6;            // by which it is cheaper not to pack
+constexpr int64_t kPanelsNear = 8;          // so many shared panels of a block's depth lie there instead
+
+// Bytes of the left side that a task keeps in its second cache.
+TENON_INLINE int64_t near_bytes() { return static_cast<int64_t>(second_cache() / 2); }
 
 struct GemmShape {
   int64_t rows = 0, cols = 0, inner = 0;
@@ -147,7 +150,7 @@ TENON_INLINE GemmCut find_cut(const GemmPlan& p, int threads, bool right_direct,
   costs.shared = threads > 1 ? 0.03 : 0;
   const int64_t tile_bytes = kTileRows * most(1, p.depth_max) * 4;
   // What is dear to pack is packed for more rows at once.
-  const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? kNear : 2 * kNear) / tile_bytes));
+  const int64_t least_rows = ceil_div(p.tiles, most(4, (right_direct ? 1 : 2) * near_bytes() / tile_bytes));
   // Tiles pack what may be read where it lies as they go, unless all of it stays near: then a tile passes by all of its
   // panels, and what is done to its rows finds them in the first cache.
   const bool near_whole = p.panels * s.inner <= kPanelsNear * kDepth;
