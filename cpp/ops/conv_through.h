@@ -101,11 +101,18 @@ TENON_INLINE Sweep block_sweep(const Sweep& s, const ThroughBlock& b) {
   return own;
 }
 
+// Whether no more than two parts at either end of an axis read beyond it, so that those between them are alike.
+TENON_INLINE bool cuts_alike(const Axis& a, int64_t cut) {
+  if (cut >= a.out) return true;
+  const int64_t window = rows_read(a, 1), last = (a.out - 1) * a.step - a.pad;
+  return window - a.step <= cut * a.step && a.pad < window && last < a.size;
+}
+
 // Calls body(sweep) for the sweeps of all sizes that blocks have.
 template <typename Body>
 TENON_INLINE void for_kinds_of_block(const Sweep& s, const ThroughPlan& p, const Body& body) {
-  const auto kinds = [](int64_t n) { return least(n, int64_t{3}); };
-  const auto at = [](int64_t n, int64_t kind) { return kind < 2 ? kind : n - 1; };
+  const auto kinds = [](int64_t n) { return least(n, int64_t{5}); };
+  const auto at = [](int64_t n, int64_t kind) { return kind < 3 ? kind : most(kind, n - 5 + kind); };
   for (int64_t d = 0; d < kinds(p.count[0]); d++)
     for (int64_t h = 0; h < kinds(p.count[1]); h++)
       for (int64_t w = 0; w < kinds(p.count[2]); w++) {
@@ -158,6 +165,8 @@ TENON_INLINE ThroughPlan plan_through(const Sweep& s, int64_t unit) {
     }
     p.count[i] = ceil_div(s.axis[i].out, p.cut[i]);
   }
+  for (int i = 0; i < 3; i++)
+    if (!cuts_alike(s.axis[i], p.cut[i])) return p;
   p.images = p.whole() ? most(1, least(kThroughBytes / most(1, bytes()), s.images / kThroughBlocks)) : 1;
   p.groups = ceil_div(s.images, p.images);
   p.images = ceil_div(s.images, p.groups);

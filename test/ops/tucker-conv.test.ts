@@ -142,9 +142,21 @@ const CUT: readonly Case[] = [
     padBefore: [0, 3, 2],
   },
   { name: 'columns', images: 1, size: [1, 1, 300_001], ranks: [7, 9], kernel: [1, 1, 9], padBefore: [0, 0, 4] },
+  {
+    name: 'padding behind, a short last block',
+    ...{ images: 1, size: [1, 1153, 150], ranks: [16, 15], kernel: [1, 3, 3], dilation: [1, 1, 2] },
+    ...{ padBefore: NONE, padAfter: [0, 2, 0] },
+  },
   { name: 'what fills a second cache', images: 1, size: [1, 203, 150], ranks: [16, 15], kernel: three, padBefore: pad },
   { name: 'depth', images: 1, size: [1003, 16, 17], ranks: [8, 8], kernel: [3, 3, 3], padBefore: ONES },
 ];
+
+/** Of which some parts would lie in the padding. */
+const PADDED: Case = {
+  name: 'rows of padding alone',
+  ...{ images: 1, size: [1, 1203, 150], ranks: [16, 15], kernel: three },
+  ...{ padBefore: [0, 30, 1], padAfter: [0, 50, 1] },
+};
 
 /** Bytes between the products, and those that all threads of this machine ask for where they are not kept. */
 function memory(c: Case, isa: string): { readonly between: number; readonly scratch: number } {
@@ -159,7 +171,7 @@ function memory(c: Case, isa: string): { readonly between: number; readonly scra
 
 const blocks = suite('ops: Tucker convolutions by blocks');
 for (const c of WHOLE) blocks(`whole images: ${c.name}`, () => check(c));
-for (const c of CUT) blocks(`parts of images: ${c.name}`, () => check(c));
+for (const c of [...CUT, PADDED]) blocks(`parts of images: ${c.name}`, () => check(c));
 for (const images of [0, 1]) {
   blocks(`${images} images`, () =>
     check({
