@@ -25,6 +25,7 @@ void combine_some(float* to, const float* from, const float* coef, const Block& 
     for_lanes(static_cast<uint64_t>(b.cols), [&](uint64_t c, int count) {
       vf y = s[0] * load_part(from + c, count);
       if constexpr (more) y = muladd(s[0], load_part(from + c, count), load_part(to + c, count));
+      in_register(y);  // not fused with the next product: which of two is rounded must not depend on where c lies
       for (int t = 1; t < N; t++) y = muladd(s[t], load_part(from + t * step + c, count), y);
       store_part(to + c, y, count);
     });
