@@ -195,8 +195,7 @@ TENON_INLINE TapCost tap_cost(const ConvShape& c) {
   return {runs * (shared > 1 ? here * 4 / static_cast<double>(3 * shared) : here),  // permutations take turns
           runs * there};
 }
-constexpr int64_t kNearSums = int64_t{512} << 10;  // bytes that stay in a second cache of 1 MiB, and
-constexpr int64_t kTapBand = int64_t{320} << 10;   // of what bands read: sums follow from them, on every machine alike
+constexpr int64_t kNearSums = int64_t{512} << 10;  // bytes that stay in the second cache
 TENON_INLINE bool suits_taps(const ConvShape& c) {
   if (c.groups != 1 || c.images * c.positions() == 0 || c.out == 0 || c.in == 0) return false;
   const TapCost cost = tap_cost(c);
@@ -214,7 +213,7 @@ TENON_INLINE TapPlan plan_taps(const ConvShape& c, const Sweep& s) {
   p.sums = c.inner() * p.width;
   p.copies = p.shared > 1 || needs_padding(s);
   const int64_t bytes = 4 * (c.y_row + step_of(c, 1) * step_of(c, 2) * c.in);  // of a position
-  const int64_t room = most(64, kTapBand / bytes);
+  const int64_t room = most(64, band_bytes(kCacheOfSums) / bytes);
   p.span = ceil_div(c.result[2], ceil_div(c.result[2], room));
   p.spans = ceil_div(c.result[2], p.span);
   p.band = p.spans > 1 ? 1 : ceil_div(c.result[1], ceil_div(c.result[1], most(1, room / c.result[2])));

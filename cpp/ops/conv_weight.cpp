@@ -72,10 +72,10 @@ Plan plan_of(const Problem& q, int threads) {
   p.runs = c.kernel[0] * c.kernel[1] * (joined ? 1 : c.kernel[2]);
   p.panels = ceil_div(p.run, kTileCols);
   p.copies = needs_padding(s) || p.run % kLanes != 0;
-  p.span = span_positions(s, 1);
+  p.span = span_positions(s, 1, kCacheOfSums);
   p.spans = ceil_div(c.result[2], p.span);
   p.row = (p.copies ? rows_read(s.axis[2], p.span) : c.size[2]) * c.in * c.groups;
-  p.band = p.spans > 1 ? 1 : band_rows(s, rows_read(s.axis[2], p.span) * c.in * c.groups, 1, 1);
+  p.band = p.spans > 1 ? 1 : band_rows(s, rows_read(s.axis[2], p.span) * c.in * c.groups, 1, 1, kCacheOfSums);
   p.bands = ceil_div(c.result[1], p.band);
   p.slice = p.row * (p.copies ? rows_read(s.axis[1], p.band) : c.size[1]);
   p.rows = least(p.band, most(1, kPositions / p.span));

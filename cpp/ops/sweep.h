@@ -59,24 +59,26 @@ TENON_INLINE bool needs_padding(const Sweep& s) {
 }
 
 TENON_INLINE int64_t slices_read(const Axis& d) { return d.extent - (d.out - 1) * d.step; }
-// What a task reads should lie in the second cache.
-TENON_INLINE int64_t band_bytes() { return static_cast<int64_t>(second_cache() / 16 * 5); }
+// What a task reads should lie in the second cache. Where sums are cut with the bands, that is one of 1 MiB on every
+// machine, for the same bits.
+TENON_INLINE int64_t band_bytes(uint64_t cache) { return static_cast<int64_t>(cache / 16 * 5); }
+constexpr uint64_t kCacheOfSums = uint64_t{1} << 20;
 
 // Output positions of a row that one task makes: all, but of long rows, and where there are few rows for many threads.
-TENON_INLINE int64_t span_positions(const Sweep& s, int threads) {
+TENON_INLINE int64_t span_positions(const Sweep& s, int threads, uint64_t cache) {
   const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
   const int64_t bytes = 4 * most(0, w.extent) * channels_in(s) * most(1, slices_read(d) * rows_read(h, 1));
   const int64_t rows = most(1, s.images * d.out * h.out);
-  int64_t spans = ceil_div(bytes, band_bytes());
+  int64_t spans = ceil_div(bytes, band_bytes(cache));
   if (threads > 1 && rows < 4 * threads) spans = most(spans, ceil_div(4 * threads, rows));
   const int64_t span = most(8 * kTileRows, ceil_div(w.out, most(1, spans)));
   return least(w.out, whole_times(whole_times(span, kTileRows), s.pooling ? s.pooling->wide : 1));
 }
 
 // Output rows of a task. `row`: elements of a row that it reads.
-TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t tasks_a_row, int threads) {
+TENON_INLINE int64_t band_rows(const Sweep& s, int64_t row, int64_t tasks_a_row, int threads, uint64_t cache) {
   const Axis& h = s.axis[1];
-  const int64_t room = most(1, band_bytes() / most(1, 4 * row * slices_read(s.axis[0])));
+  const int64_t room = most(1, band_bytes(cache) / most(1, 4 * row * slices_read(s.axis[0])));
   int64_t band = room <= rows_read(h, 1) ? 1 : (room - rows_read(h, 1)) / h.step + 1;
   band = most(1, least(band, h.out));
   while (band > 4 && tasks_a_row * ceil_div(h.out, band) < 4 * threads && threads > 1) band = ceil_div(band, 2);
@@ -103,10 +105,10 @@ TENON_INLINE SweepPlan plan_sweep(const Sweep& s, int threads) {
   p.inner = p.taps * s.in;
   p.panels = ceil_div(s.out, kTileCols);
   p.copies = p.taps > 0 && needs_padding(s);
-  p.span = span_positions(s, threads);
+  p.span = span_positions(s, threads, second_cache());
   p.spans = ceil_div(w.out, p.span);
   p.row = (p.copies ? rows_read(w, p.span) : w.size) * channels_in(s);
-  p.band = band_rows(s, rows_read(w, p.span) * channels_in(s), s.images * d.out * p.spans, threads);
+  p.band = band_rows(s, rows_read(w, p.span) * channels_in(s), s.images * d.out * p.spans, threads, second_cache());
   p.bands = ceil_div(h.out, p.band);
   p.slice = p.row * (p.copies ? rows_read(h, p.band) : h.size);
   const int64_t tasks = s.images * d.out * p.bands * p.spans;
