@@ -18,8 +18,7 @@ struct ModePair {
     return least(least(from[0], from[1]), size()) > 0 && from[0] <= kDepth && from[1] <= kDepth &&
            from[0] * from[1] <= 8192 && to[1] <= 4096 && to[0] >= 4;
   }
-  // Results of which the last cache holds but a part may leave past it: a store need not read what it overwrites.
-  bool is_large() const { return to[1] % kTileCols == 0 && size() * 4 > int64_t{16} << 20; }
+  bool is_large() const { return to[1] % kTileCols == 0 && size() * 4 > kLastBytes; }
 };
 
 struct ModePairPlan {

@@ -4,23 +4,27 @@
 namespace tenon::TENON_ISA {
 namespace {
 
-// ---- y = K * u + d u
-
+// What a worker has: the tables of so many modes at once, and a segment of steps and of states. u: where there are
+// inputs.
 struct Room {
   Tables tables;
-  float *u, *y, *states;
+  float *y, *states, *u;
   uint64_t bytes;
 };
-Room room_of(const Step& step, uint8_t* at) {
-  const int64_t modes = modes_at_once(step.in[2].dims[1]);
+Room room_of(const View& a, bool inputs, uint8_t* at) {
+  const int64_t modes = modes_at_once(a.dims[1]);
   Scratch s{at, 0};
   Room r = {tables_in(s, modes, false), nullptr, nullptr, nullptr, 0};
-  r.u = s.take<float>(kSegmentSteps * kLanes);
   r.y = s.take<float>(kSegmentSteps * kLanes);
   r.states = s.take<float>(static_cast<uint64_t>(2 * modes * kSegment * kLanes));
+  if (inputs) r.u = s.take<float>(kSegmentSteps * kLanes);
   r.bytes = s.used;
   return r;
 }
+
+// ---- y = K * u + d u
+
+Room room_of(const Step& step, uint8_t* at) { return room_of(step.in[2], true, at); }
 
 uint64_t scratch(const Step& step, int threads) {
   return numel(step.in[0]) == 0 ? 0 : room_of(step, nullptr).bytes * static_cast<uint64_t>(threads);
@@ -80,20 +84,7 @@ Status run(const Step& step, const Runtime& rt) {
 constexpr uint64_t kResponsePart = 4096;
 static_assert(kResponsePart % kSegmentSteps == 0, "whole segments");
 
-struct ResponseRoom {
-  Tables tables;
-  float *y, *states;
-  uint64_t bytes;
-};
-ResponseRoom response_room_of(const Step& step, uint8_t* at) {
-  const int64_t modes = modes_at_once(step.in[1].dims[1]);
-  Scratch s{at, 0};
-  ResponseRoom r = {tables_in(s, modes, false), nullptr, nullptr, 0};
-  r.y = s.take<float>(kSegmentSteps * kLanes);
-  r.states = s.take<float>(static_cast<uint64_t>(2 * modes * kSegment * kLanes));
-  r.bytes = s.used;
-  return r;
-}
+Room response_room_of(const Step& step, uint8_t* at) { return room_of(step.in[1], false, at); }
 
 uint64_t scratch_response(const Step& step, int threads) {
   return numel(step.out[0]) == 0 ? 0 : response_room_of(step, nullptr).bytes * static_cast<uint64_t>(threads);
@@ -120,7 +111,7 @@ void impulse_spans(const Tables& t, float* states, int64_t spans) {
 }
 
 // K of the steps [begin, end) of a vector of channels, rows `length` apart.
-void response(ResponseRoom& r, const Channels& p, float* k, uint64_t length, uint64_t begin, uint64_t end) {
+void response(Room& r, const Channels& p, float* k, uint64_t length, uint64_t begin, uint64_t end) {
   const Steps steps = steps_of(p);
   uint64_t first = 0;
   do {
@@ -143,7 +134,7 @@ Status run_response(const Step& step, const Runtime& rt) {
   const Parts units = parts_of(ceil_div(h, kLanes) * parts, at_most(length, kResponsePart) * kLanes);
   const uint64_t bytes = response_room_of(step, nullptr).bytes;
   for_units(rt, units, [&](uint64_t unit, uint32_t worker) {
-    ResponseRoom r = response_room_of(step, rt.scratch + worker * bytes);
+    Room r = response_room_of(step, rt.scratch + worker * bytes);
     const uint64_t channel = unit / parts * kLanes, begin = unit % parts * kResponsePart;
     response(r, channels_of(step, 0, channel), f32(k) + channel * length, length, begin,
              at_most(begin + kResponsePart, length));

@@ -5,6 +5,9 @@
 
 namespace tenon::TENON_ISA {
 
+// Results of more bytes hardly stay in the last cache, and may leave past it: a store need not read what it overwrites.
+constexpr int64_t kLastBytes = int64_t{16} << 20;
+
 struct Thin {
   int64_t inner = 0, cols = 0;
   float* packed = nullptr;  // [panels, inner, panel's width]

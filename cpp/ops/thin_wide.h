@@ -5,8 +5,6 @@
 
 namespace tenon::TENON_ISA {
 
-constexpr int64_t kLastBytes = int64_t{16} << 20;  // more than that hardly stays in the last cache
-
 struct WideRows {
   Thin thin;
   const float* bias;  // null: none

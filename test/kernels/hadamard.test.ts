@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
-import { hadamard, hadamardSync, philox, TenonError, tensor } from '../../src/kernels/index.ts';
+import { hadamard, hadamardSync, philox, tensor } from '../../src/kernels/index.ts';
+import { fault } from '../support/fault.ts';
 
 const some = suite('kernels: hadamard, philox');
 
@@ -32,16 +33,6 @@ some('twice is n times, at sizes beyond the caches', () => {
     });
   }
 });
-
-const fault = (run: () => unknown): TenonError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof TenonError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-};
 
 some('errors', () => {
   assert.is(fault(() => hadamardSync({ x: tensor([1, 2, 3]) })).argument, 'x');

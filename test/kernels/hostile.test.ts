@@ -15,6 +15,7 @@ import {
   tucker,
 } from '../../src/kernels/index.ts';
 import type { Tensor } from '../../src/kernels/index.ts';
+import { fault } from '../support/fault.ts';
 
 const waves = (...shape: number[]): Tensor => ({
   data: Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => Math.sin(i + 1)),
@@ -23,15 +24,6 @@ const waves = (...shape: number[]): Tensor => ({
 const detach = (data: Float32Array): void =>
   void structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
 
-function fault(run: () => unknown): TenonError {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof TenonError, String(error));
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
 const refusal = (promise: Promise<unknown>): Promise<TenonError> =>
   promise.then(
     () => assert.unreachable('nothing was refused') as never,

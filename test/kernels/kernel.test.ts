@@ -14,6 +14,7 @@ import { matmul } from '../../src/ops/matmul.ts';
 import { maxpool } from '../../src/ops/pool.ts';
 import { sum } from '../../src/ops/reduce.ts';
 import { reshape } from '../../src/ops/shape.ts';
+import { fault } from '../support/fault.ts';
 
 const random = new Random('kernels');
 const normal = (...shape: number[]): Tensor =>
@@ -54,16 +55,6 @@ const call = () => ({
 });
 
 const kernels = suite('kernels: machinery');
-
-const fault = (run: () => unknown): TenonError => {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof TenonError, String(error));
-    return error;
-  }
-  throw new Error('nothing was thrown');
-};
 
 kernels('the twins give the same bits, for any number of threads', async () => {
   const args = call();

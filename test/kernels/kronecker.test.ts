@@ -6,6 +6,7 @@ import { kronecker, TenonError, tensor } from '../../src/kernels/index.ts';
 import type { Tensor } from '../../src/kernels/index.ts';
 import { ALGEBRAS } from '../../src/ops/lib/algebras.ts';
 import type { AlgebraName } from '../../src/ops/lib/algebras.ts';
+import { fault } from '../support/fault.ts';
 
 const random = new Random('kronecker');
 const normal = (...shape: number[]): Tensor =>
@@ -132,16 +133,6 @@ kernels('convolutions in one, two and three dimensions, with groups', () => {
   const three = kronecker.convSync({ x: normal(1, 3, 4, 5, 4), A, F: normal(2, 3, 2, 2, 2, 2) }).y;
   assert.equal(three.shape, [1, 2, 3, 4, 6]);
 });
-
-function fault(run: () => unknown): TenonError {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof TenonError, String(error));
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 kernels('errors name the argument', () => {
   const [A, F] = [normal(2, 2, 2), normal(2, 3, 4)];

@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
-import { s4d, TenonError, tensor } from '../../src/kernels/index.ts';
+import { s4d, tensor } from '../../src/kernels/index.ts';
 import type { Tensor } from '../../src/kernels/index.ts';
+import { fault } from '../support/fault.ts';
 
 const random = new Random('s4d');
 const normal = (...shape: readonly number[]): Tensor =>
@@ -63,16 +64,6 @@ kernels('D is 0 where it is not given; nothing gives nothing', () => {
   assert.ok(dA.data.every((v) => v === 0));
   assert.equal(du.shape, [4, 0, 3]);
 });
-
-const fault = (run: () => unknown): TenonError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof TenonError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-};
 
 kernels('errors', () => {
   const given = { u: normal(1, 2, 3), logDt: steps(3), A: normal(3, 2, 2), C: normal(3, 2, 2) };

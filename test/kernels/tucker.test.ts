@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
-import { TenonError, tensor, tucker } from '../../src/kernels/index.ts';
+import { tensor, tucker } from '../../src/kernels/index.ts';
 import type { Tensor } from '../../src/kernels/index.ts';
 import { bestOrder, productCost, withAxis } from '../../src/ops/lib/modes.ts';
+import { fault } from '../support/fault.ts';
 
 const random = new Random('tucker');
 const normal = (...shape: number[]): Tensor =>
@@ -133,16 +134,6 @@ kernels('conv agrees with the base that its weight is, and gradients with those 
   near(grads.duIn!.data, through.dfactors[3]!.data);
   assert.equal(tucker.convSync({ ...given, threads: 3 }).y.data, y.data);
 });
-
-function fault(run: () => unknown): TenonError {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof TenonError, String(error));
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 kernels('errors name the argument', () => {
   const core = normal(3, 2);

@@ -1,16 +1,11 @@
 // How products are shared among 2 to 64 threads, more than this machine may have: the kernel's own tasks, given one by
 // one to the pretended thread that is free first (shares.cpp).
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../../src/base/philox.ts';
+import { linesOf } from '../support/kernel-program.ts';
 
-const cpp = join(import.meta.dirname, '../../cpp');
-const TARGET = process.arch === 'x64' ? ['-march=x86-64-v2'] : [];
-const FLAGS = ['-std=c++20', '-O2', '-fno-math-errno', '-ffp-contract=fast', '-Wno-psabi', '-DTENON_VBYTES=16'];
 const SIZES = [1, 7, 14, 32, 64, 100, 128, 200, 256, 333, 512, 784, 1000, 1024, 2048];
 const MOST_WORK = 2 ** 25;
 
@@ -49,22 +44,11 @@ function randomProducts(n: number): Product[] {
 }
 
 function makeAll(products: readonly Product[]): Made[] {
-  const folder = mkdtempSync(join(tmpdir(), 'tenon-'));
-  try {
-    const program = join(folder, 'shares');
-    const isa = process.arch === 'arm64' ? 'neon' : 'base';
-    const sources = [join(import.meta.dirname, 'shares.cpp'), join(cpp, 'ops/gemm_tile.cpp')];
-    const compiler = process.env['CXX'] ?? 'c++';
-    execFileSync(compiler, [...FLAGS, ...TARGET, `-DTENON_ISA=${isa}`, `-I${cpp}`, ...sources, '-o', program]);
-    const input = products.map((p) => Object.values(p).join(' ') + '\n').join('');
-    const lines = execFileSync(program, { input, encoding: 'utf8' }).trim().split('\n');
-    return lines.map((line) => {
-      const [busiest, all, differ] = line.split(' ').map(Number) as [number, number, number];
-      return { busiest, all, differ };
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const input = products.map((p) => Object.values(p).join(' ') + '\n').join('');
+  return linesOf(join(import.meta.dirname, 'shares.cpp'), ['ops/gemm_tile.cpp'], input).map((line) => {
+    const [busiest, all, differ] = line.split(' ').map(Number) as [number, number, number];
+    return { busiest, all, differ };
+  });
 }
 
 const shares = suite('ops: shares of products');

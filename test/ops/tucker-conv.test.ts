@@ -1,5 +1,6 @@
 // Tucker convolutions block by block against the three products one after the other, which so many threads take that
 // blocks are too few for them: the same bits.
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { f32, numel } from '../../src/base/tensor-type.ts';
@@ -9,6 +10,7 @@ import type { Attrs } from '../../src/ir/op.ts';
 import { info, prepare } from '../../src/native/native.ts';
 import { tuckerConv } from '../../src/ops/tucker-conv.ts';
 import { draw } from '../layers/run.ts';
+import { linesOf } from '../support/kernel-program.ts';
 import { bytesOf } from '../support/op-cases.ts';
 import { planOp, prepareOp } from '../support/run-op.ts';
 import type { NativeArray } from '../support/run-op.ts';
@@ -172,6 +174,13 @@ function memory(c: Case, isa: string): { readonly between: number; readonly scra
 const blocks = suite('ops: Tucker convolutions by blocks');
 for (const c of WHOLE) blocks(`whole images: ${c.name}`, () => check(c));
 for (const c of [...CUT, PADDED]) blocks(`parts of images: ${c.name}`, () => check(c));
+blocks('a plan has room for every one of its blocks, whatever the padding', () => {
+  const [plans, cut, short] = linesOf(join(import.meta.dirname, 'through.cpp'), [])[0]!
+    .split(' ')
+    .map(Number);
+  assert.ok(plans! > 1000 && cut! > 300, `${plans} plans, ${cut} of them of cut images`);
+  assert.is(short, 0);
+});
 for (const images of [0, 1]) {
   blocks(`${images} images`, () =>
     check({
