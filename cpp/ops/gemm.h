@@ -51,12 +51,15 @@ struct Panels {
   int cols_of(int64_t panel) const { return static_cast<int>(least(kTileCols, col_end - col_of(panel))); }
 };
 
-// One block of k of one task.
+// One block of k of one task. The one before it may have packed its first panel and copied rows of its tiles.
 struct Slice {
   int64_t tile0 = 0, tile1 = 0, shared_first = 0;
   Panels panels;
   int64_t k0 = 0, k = 0;
   bool first = true, last = true;  // block of its piece
+  bool packed = false;             // its first panel is
+  int64_t slot = 0;                // where that panel lies among those that a worker keeps
+  int64_t room = 0;                // steps that a tile of the block before had for rows of these, or 0
   float *packed_left = nullptr, *packed_right = nullptr;
   float* c = nullptr;
   int64_t c_row = 0;
@@ -129,13 +132,30 @@ struct GemmRun {
     }
     const int64_t from = split_start(split), to = split_start(split + 1);
     const int64_t blocks = most(1, ceil_div(to - from, kDepth));
+    const auto depth_of = [&](int64_t i) {
+      return part(to - from, i + 1, blocks, kLanes) - part(to - from, i, blocks, kLanes);
+    };
+    s.k0 = from;
+    s.k = depth_of(0);
     for (int64_t i = 0; i < blocks; i++) {
-      s.k0 = from + part(to - from, i, blocks, kLanes);
-      s.k = from + part(to - from, i + 1, blocks, kLanes) - s.k0;
-      s.first = i == 0;
       s.last = i + 1 == blocks;
-      slice(a, b, s);
+      const Slice then = slice_after(b, s, s.last ? 0 : depth_of(i + 1));
+      slice(a, b, s, then);
+      s = then;
     }
+  }
+
+  // The slice after s, of depth k, or of none.
+  Slice slice_after(const Right& b, const Slice& s, int64_t k) const {
+    const int64_t panels = s.panels.end - s.panels.first;
+    Slice n = s;
+    n.first = false;
+    n.k0 = s.k0 + s.k;
+    n.k = k;
+    n.slot = s.slot + panels;
+    n.packed = packs_next(b, s, n, s.panels.end - 1);
+    n.room = k > 0 && panels > 1 ? s.k - (n.packed ? steps_of_share(s, k) : 0) : 0;
+    return n;
   }
 
   int64_t row_of(int64_t tile) const { return part(p.shape.rows, tile, p.tiles); }
@@ -144,8 +164,7 @@ struct GemmRun {
   struct Pass {
     int64_t panel = 0, panels = 1;
     bool packed = false;    // by the pass before
-    bool packs = false;     // the next one, of which
-    int64_t share = 0;      // so many rows fall to each tile but the first
+    bool packs = false;     // the next one
     bool near_ends = true;  // rows of c lie close together
   };
   // A row tile of a slice, and the rows of the one after it, if any.
@@ -153,8 +172,8 @@ struct GemmRun {
     int64_t tile = 0, row = 0, rows = 0, next = 0;
   };
 
-  // One block of k of it.
-  void slice(const Left& a, const Right& b, const Slice& s) const {
+  // One block of k of it, and what is due before the next.
+  void slice(const Left& a, const Right& b, const Slice& s, const Slice& then) const {
     // Tiles stay in the second cache, panels pass by; where few panels need no packing, rather the other way around.
     const int64_t panels = s.panels.end - s.panels.first, tiles = s.tile1 - s.tile0;
     const bool ready = p.right == RightMode::kShared ||
@@ -163,9 +182,9 @@ struct GemmRun {
     Pass pass;
     pass.panels = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
     pass.near_ends = pass.panels == panels && s.panels.col_end - s.panels.col == s.c_row;
-    pass.share = share_of(s);
+    pass.packed = s.packed;
     for (pass.panel = s.panels.first; pass.panel < s.panels.end; pass.panel += pass.panels, pass.packed = pass.packs) {
-      pass.packs = packs_next(b, s, pass.panel);
+      pass.packs = packs_next(b, s, then, pass.panel);
       if (p.right == RightMode::kByTask && !b.direct())
         b.pack(packed_panel(s, pass.panel), s.k0, s.k, s.panels.col_of(pass.panel), s.panels.cols_of(pass.panel));
       const int64_t end = pass.panel + pass.panels;
@@ -175,8 +194,8 @@ struct GemmRun {
         next = after_next;
         after_next = t + 1 < s.tile1 ? row_of(t + 2) : next;
         const TileRows tile{t, row, next - row, after_next - next};
-        if (p.left != LeftMode::kDirect && pass.panel == s.panels.first) bring_left(a, b, s, tile);
-        for (int64_t panel = pass.panel; panel < end; panel++) cell(a, b, s, pass, tile, panel);
+        if (p.left != LeftMode::kDirect && pass.panel == s.panels.first) bring_left(a, b, s, then, tile);
+        for (int64_t panel = pass.panel; panel < end; panel++) cell(a, b, s, then, pass, tile, panel);
         if (s.last && p.splits == 1)
           finish(s, tile, s.panels.col_of(pass.panel), least(s.panels.col_of(end), s.panels.col_end));
       }
@@ -214,31 +233,36 @@ struct GemmRun {
   }
 
   float* left_tile(const Slice& s, int64_t tile) const {
-    return s.packed_left +
-           (tile - s.tile0) * (p.left == LeftMode::kPacked ? s.k * kPackRows : kTileRows * copied_row(s.k));
+    return s.packed_left + (tile - s.tile0) * (p.left == LeftMode::kPacked ? p.depth_max * kPackRows
+                                                                           : kTileRows * copied_row(p.depth_max));
   }
-  // Rows of a tile that the one before it copies in the first pass: whole vectors, as far as there are steps of k
-  // beside those of the right side's errand.
-  Errand left_errand(const Left& a, const Right& b, const Slice& s, int64_t tile, int64_t row, int64_t rows) const {
-    const bool packs = packs_on_the_way(b, s, s.panels.cols_of(s.panels.first));
-    if (p.left != LeftMode::kCopied || s.k < kLanes || tile <= s.tile0 + packs || tile >= s.tile1) return {};
+  // Steps of k in which rows of a tile may be copied before its turn: beside the tile after it of the slice before,
+  // whose own rows of that tile have passed by every panel; else beside the tile before it in the first pass.
+  int64_t room_of(const Right& b, const Slice& s, const Slice& then, int64_t tile) const {
+    if (s.room > 0 && tile + 1 < s.tile1) return s.room;
+    const bool copies_panel = !s.packed && packs_on_the_way(b, s, s.panels.cols_of(s.panels.first));
+    if (tile <= s.tile0 + copies_panel || tile >= s.tile1) return 0;
+    return s.k - (packs_next(b, s, then, s.panels.first) ? steps_of_share(s, depth_after(s, then, s.panels.first)) : 0);
+  }
+  // Rows of a tile of s that another copies: whole vectors, as many as there is room for.
+  Errand left_errand(const Left& a, const Slice& s, int64_t tile, int64_t row, int64_t rows, int64_t room) const {
+    if (p.left != LeftMode::kCopied || s.k < kLanes || room <= 0) return {};
     const Matrix m = a.at(row, s.k0);
     if (!m.data) return {};
-    const int64_t others = packs_next(b, s, s.panels.first) ? share_of(s) * (kTileVecs + 1) : 0;
     Errand e;
     e.from = m.data;
     e.to = left_tile(s, tile);
     e.run = s.k / kLanes;
-    e.runs = most(0, least(rows, (s.k - others) / e.run - 1));
+    e.runs = most(0, least(rows, room / e.run - 1));
     e.from_step = e.to_step = kLanes;
     e.from_jump = m.row;
     e.to_jump = copied_row(s.k);
     return e;
   }
-  void bring_left(const Left& a, const Right& b, const Slice& s, const TileRows& t) const {
+  void bring_left(const Left& a, const Right& b, const Slice& s, const Slice& then, const TileRows& t) const {
     float* to = left_tile(s, t.tile);
     if (p.left == LeftMode::kPacked) return a.pack(to, t.row, static_cast<int>(t.rows), s.k0, s.k);
-    const Errand done = left_errand(a, b, s, t.tile, t.row, t.rows);
+    const Errand done = left_errand(a, s, t.tile, t.row, t.rows, room_of(b, s, then, t.tile));
     const int64_t k = done.run * kLanes, to_row = copied_row(s.k);
     if (k < s.k) a.copy(to + k, to_row, t.row, done.runs, s.k0 + k, s.k - k);
     if (done.runs < t.rows) a.copy(to + done.runs * to_row, to_row, t.row + done.runs, t.rows - done.runs, s.k0, s.k);
@@ -246,25 +270,35 @@ struct GemmRun {
 
   // Two panels of a worker's, used in turn where one is packed while the other is read.
   float* packed_panel(const Slice& s, int64_t panel) const {
-    return s.packed_right + (panel & (p.right_panels - 1)) * s.k * kTileCols;
+    return s.packed_right + ((s.slot + panel - s.panels.first) & (p.right_panels - 1)) * p.depth_max * kTileCols;
   }
   bool packs_on_the_way(const Right& b, const Slice& s, int cols) const {
     return p.right == RightMode::kByTask && b.direct() && !reads_in_place(b, s, cols);
   }
-  // Whether the tiles that pass by a panel pack the next one, all but the first an equal share of its rows. Otherwise
-  // the next one's first tile packs it.
-  bool packs_next(const Right& b, const Slice& s, int64_t panel) const {
-    return panel + 1 < s.panels.end && s.panels.cols_of(panel + 1) == kTileCols &&
-           share_of(s) * (kTileVecs + 1) <= s.k && packs_on_the_way(b, s, kTileCols);
+  // Depth of the panel that is read after this one: the next, or the first of the slice after.
+  int64_t depth_after(const Slice& s, const Slice& then, int64_t panel) const {
+    return panel + 1 < s.panels.end ? s.k : then.k;
   }
-  int64_t share_of(const Slice& s) const { return ceil_div(s.k, most(1, s.tile1 - s.tile0 - 1)); }
-  Errand right_errand(const Right& b, const Slice& s, const Pass& pass, int64_t tile) const {
-    const int64_t k = (tile - s.tile0 - 1) * pass.share, panel = pass.panel + 1;
-    const Matrix m = b.at(s.k0 + k, s.panels.col_of(panel));
+  // Whether the tiles that pass by a panel pack the one after it, all but the first an equal share of its rows.
+  // Otherwise that one's first tile packs it.
+  bool packs_next(const Right& b, const Slice& s, const Slice& then, int64_t panel) const {
+    const int64_t k = depth_after(s, then, panel);
+    const int cols = s.panels.cols_of(panel + 1 < s.panels.end ? panel + 1 : s.panels.first);
+    return k > 0 && s.tile1 - s.tile0 > 1 && cols == kTileCols && steps_of_share(s, k) <= s.k &&
+           packs_on_the_way(b, s, kTileCols);
+  }
+  int64_t share_of(const Slice& s, int64_t k) const { return ceil_div(k, most(1, s.tile1 - s.tile0 - 1)); }
+  int64_t steps_of_share(const Slice& s, int64_t k) const { return share_of(s, k) * (kTileVecs + 1); }
+  Errand right_errand(const Right& b, const Slice& s, const Slice& then, int64_t panel, int64_t tile) const {
+    const bool inside = panel + 1 < s.panels.end;
+    const Slice& of = inside ? s : then;
+    const int64_t next = inside ? panel + 1 : s.panels.first, share = share_of(s, of.k),
+                  k = (tile - s.tile0 - 1) * share;
+    const Matrix m = b.at(of.k0 + k, s.panels.col_of(next));
     Errand e;
     e.from = m.data;
-    e.to = packed_panel(s, panel) + k * kTileCols;
-    e.run = least(pass.share, s.k - k);
+    e.to = packed_panel(of, next) + k * kTileCols;
+    e.run = least(share, of.k - k);
     e.runs = e.run > 0 ? kTileVecs : 0;
     e.from_step = m.row;
     e.to_step = kTileCols;
@@ -280,7 +314,8 @@ struct GemmRun {
   }
 
   // One tile by one panel.
-  void cell(const Left& a, const Right& b, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel) const {
+  void cell(const Left& a, const Right& b, const Slice& s, const Slice& then, const Pass& pass, const TileRows& t,
+            int64_t panel) const {
     TileCall call;
     const Region wish = wish_of(a, s, pass, t, panel);
     call.ahead = wish.at;
@@ -312,7 +347,7 @@ struct GemmRun {
     } else {
       call.b = packed_panel(s, panel);
     }
-    if (walk == kStep && send(a, b, s, pass, t, panel, call.errands)) walk = kErrand;
+    if (walk == kStep && send(a, b, s, then, pass, t, panel, call.errands)) walk = kErrand;
     call.c = s.c + t.row * s.c_row + col;
     call.c_row = s.c_row;
     call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
@@ -322,10 +357,15 @@ struct GemmRun {
   }
 
   // Whether a cell has errands.
-  bool send(const Left& a, const Right& b, const Slice& s, const Pass& pass, const TileRows& t, int64_t panel,
-            Errand (&errands)[2]) const {
-    if (pass.packs && t.tile > s.tile0) errands[0] = right_errand(b, s, pass, t.tile);
-    if (panel == s.panels.first) errands[1] = left_errand(a, b, s, t.tile + 1, t.row + t.rows, t.next);
+  bool send(const Left& a, const Right& b, const Slice& s, const Slice& then, const Pass& pass, const TileRows& t,
+            int64_t panel, Errand (&errands)[2]) const {
+    if (pass.packs && t.tile > s.tile0) errands[0] = right_errand(b, s, then, panel, t.tile);
+    if (panel == s.panels.first && (s.room == 0 || t.tile + 2 >= s.tile1))
+      errands[1] = left_errand(a, s, t.tile + 1, t.row + t.rows, t.next, room_of(b, s, then, t.tile + 1));
+    if (panel + 1 == s.panels.end && then.room > 0 && t.tile > s.tile0) {
+      const int64_t row = row_of(t.tile - 1);
+      errands[1] = left_errand(a, then, t.tile - 1, row, t.row - row, then.room);
+    }
     return errands[0].runs > 0 || errands[1].runs > 0;
   }
 
