@@ -166,6 +166,7 @@ struct GemmRun {
     bool packed = false;    // by the pass before
     bool packs = false;     // the next one
     bool near_ends = true;  // rows of c lie close together
+    bool far = false;       // they do not, and c is too large for the second cache
   };
   // A row tile of a slice, and the rows of the one after it, if any.
   struct TileRows {
@@ -183,6 +184,7 @@ struct GemmRun {
     pass.panels = ready && panels * s.k <= kPanelsNear * kDepth ? panels : 1;
     pass.near_ends = pass.panels == panels && s.panels.col_end - s.panels.col == s.c_row;
     pass.packed = s.packed;
+    pass.far = !pass.near_ends && p.shape.count * p.splits * p.shape.rows * p.shape.cols * 4 >= near_bytes();
     for (pass.panel = s.panels.first; pass.panel < s.panels.end; pass.panel += pass.panels, pass.packed = pass.packs) {
       pass.packs = packs_next(b, s, then, pass.panel);
       if (p.right == RightMode::kByTask && !b.direct())
@@ -353,7 +355,26 @@ struct GemmRun {
     call.init = !s.first ? call.c : s.bias ? s.bias + col : kTileZeros;
     call.init_row = s.first ? 0 : s.c_row;
     if (s.last) call.floor = s.floor;
+    if (pass.far) wish_results(s, pass, t, panel);
     tile_of(b, walk, static_cast<int>(t.rows), call.cols)(call);
+  }
+
+  // Asks the second cache for the results of the cell after this one; a tile asks the first for its own. In line: a
+  // function that does nothing else is taken for one without effects.
+  __attribute__((always_inline)) void wish_results(const Slice& s, const Pass& pass, const TileRows& t,
+                                                   int64_t panel) const {
+    const bool down = panel + 1 == pass.panel + pass.panels;  // the next cell lies below, or else beside
+    const bool over = down && t.next == 0;                    // or on top of the next panel
+    if (over && panel + 1 == s.panels.end) return;
+    const int64_t rows = over ? row_of(s.tile0 + 1) - row_of(s.tile0) : down ? t.next : t.rows;
+    const float* c = s.c +
+                     (over   ? row_of(s.tile0)
+                      : down ? t.row + t.rows
+                             : t.row) *
+                         s.c_row +
+                     s.panels.col_of(over || !down ? panel + 1 : pass.panel);
+    for (int64_t i = 0; i < rows; i++, c += s.c_row)
+      for (int v = 0; v < kTileVecs; v++) __builtin_prefetch(c + v * kLanes, 1, 2);
   }
 
   // Whether a cell has errands.
