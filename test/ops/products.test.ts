@@ -89,6 +89,13 @@ const AHEAD: readonly (readonly [m: number, n: number, k: number])[] = [
   [113, 544, 519],
   [200, 600, 1024],
   [330, 520, 33],
+  // Several blocks of k, of unequal depth: one leaves the next its first panel and most rows.
+  [113, 544, 1180],
+  [90, 552, 2048],
+  [15, 544, 1536],
+  [29, 544, 1100],
+  [60, 40, 2048],
+  [43, 32, 1536],
 ];
 
 interface Axes {
