@@ -231,7 +231,7 @@ uint64_t conv_weight_grad_scratch(const ConvShape& shape, int threads) {
     return gemm_scratch(plan_gemm(pointwise_shape(q.c), threads, {nullptr, 1, q.c.y_row}, true), threads);
   if (const int m = winograd_size(q.c); m != 0)
     return m == 4 ? plan_winograd_weight<4>(q.c).bytes() : plan_winograd_weight<2>(q.c).bytes();
-  if (shape.depthwise()) return plan_depthwise_weight(shape, threads).bytes();
+  if (shape.depthwise()) return plan_depthwise_weight(shape, source_of(q), threads).bytes();
   if (suits_taps(shape)) return taps_scratch(plan_taps(shape, source_of(q)), threads);
   const Plan p = plan_of(q, threads);
   return p.sum_bytes + p.index_bytes + static_cast<uint64_t>(threads) * p.band_bytes;

@@ -1,24 +1,28 @@
 // The gradient of weights with one channel a group: vectors run over channels, and a block of neighbouring positions
-// adds to the sums of a row of taps. Rows of results are cut into chunks by the shape alone, whose sums are added in
-// order; threads may also share the channels of a chunk.
+// adds to the sums of a row of taps, or a strip of a small map to those of all. Rows of results, or slices of small
+// maps, are cut into chunks by the shape alone, whose sums are added in order; threads may also share the channels of a
+// chunk.
 #pragma once
 #include "ops/conv_shape.h"
-#include "ops/depthwise_rows.h"
+#include "ops/depthwise_slide.h"
 
 namespace tenon::TENON_ISA {
 
 struct DepthwiseWeightPlan {
-  int64_t rows = 0, chunks = 1, sums = 0;  // of results; parts of them; numbers of a part
-  int64_t cuts = 1;                        // of the channels
+  bool slides = false;
+  int64_t units = 0, chunks = 1, sums = 0;  // rows of results, or slices; parts of them; numbers of a part
+  int64_t cuts = 1;                         // of the channels
   uint64_t bytes() const { return round64(chunks * sums * 4); }
 };
 
-TENON_INLINE DepthwiseWeightPlan plan_depthwise_weight(const ConvShape& c, int threads) {
+// s: x and its taps.
+TENON_INLINE DepthwiseWeightPlan plan_depthwise_weight(const ConvShape& c, const Sweep& s, int threads) {
   DepthwiseWeightPlan p;
-  p.rows = c.images * c.result[0] * c.result[1];
+  p.slides = suits_slide(s);
+  p.units = c.images * c.result[0] * (p.slides ? 1 : c.result[1]);
   p.sums = c.taps() * ceil_div(c.groups, kLanes) * kLanes;
-  const double products = static_cast<double>(p.rows * c.result[2]) * static_cast<double>(p.sums);
-  p.chunks = most(1, least(p.rows, products < 32e6 ? static_cast<int64_t>(products / 1e6) : 32));
+  const double products = static_cast<double>(c.images * c.positions()) * static_cast<double>(p.sums);
+  p.chunks = most(1, least(p.units, products < 32e6 ? static_cast<int64_t>(products / 1e6) : 32));
   if (threads > 1) p.cuts = most(1, least(c.groups / (4 * kLanes), ceil_div(4 * threads, p.chunks)));
   return p;
 }
@@ -96,10 +100,22 @@ struct DepthwiseWeightRun {
                   });
   }
 
+  // Channels [from, to) of a slice of results.
+  void slice(float* sums, int64_t slice, int64_t from, int64_t to) const {
+    const SlideMap map = slide_map(s, slice / c.result[0], slice % c.result[0]);
+    const float* g = dy + slice * c.result[1] * c.result[2] * c.groups;
+    for_strips<kSlideAcrossWeight>(map, s.axis[2].step, {0, 0, c.result[1]}, c.result[2], from, to,
+                                   [&]<typename S, bool plain>(S, Plain<plain>, const SlidePlace& at) {
+                                     slide_weight<S, plain>(map, at, g + at.x * c.groups + at.channel,
+                                                            c.result[2] * c.groups, sums + at.channel * c.taps());
+                                   });
+  }
+
   void chunk(int64_t i, int64_t cut) const {
     const int64_t from = part(c.groups, cut, p.cuts, kLanes), to = part(c.groups, cut + 1, p.cuts, kLanes);
     fill_zeros(sums(i) + from * c.taps(), ceil_div(to - from, kLanes) * tap_numbers(s));
-    for (int64_t y = part(p.rows, i, p.chunks); y < part(p.rows, i + 1, p.chunks); y++) row(sums(i), y, from, to);
+    for (int64_t u = part(p.units, i, p.chunks); u < part(p.units, i + 1, p.chunks); u++)
+      p.slides ? slice(sums(i), u, from, to) : row(sums(i), u, from, to);
   }
 
   // dw [channel, tap] of channels [from, to), from the chunks' sums.
@@ -117,7 +133,7 @@ struct DepthwiseWeightRun {
 
 // x: s.src.
 TENON_INLINE void depthwise_weight(const Runtime& rt, const ConvShape& c, const Sweep& s, const float* dy, float* dw) {
-  const DepthwiseWeightPlan p = plan_depthwise_weight(c, rt.threads);
+  const DepthwiseWeightPlan p = plan_depthwise_weight(c, s, rt.threads);
   const DepthwiseWeightRun run{c, s, dy, dw, p, reinterpret_cast<float*>(rt.scratch)};
   parallel_for(rt, static_cast<uint32_t>(p.chunks * p.cuts),
                [&](uint32_t task, uint32_t) { run.chunk(task / p.cuts, task % p.cuts); });

@@ -280,6 +280,27 @@ products('convolutions of one channel a group, of random shapes', () => {
     for (const one of convCases(randomAxes(random, 7, 7), between(random, 0, 3), [groups, 1, 1])) check(one, random);
   }
 });
+products('convolutions of one channel a group, of small maps', () => {
+  const random = new Random('test', 'conv', 7);
+  for (let i = 0; i < 80; i++) {
+    const [high, wide] = [between(random, 1, 17), between(random, 1, 17)];
+    const step = oneOf(random, [1, 2]);
+    const pads = (): number[] => [0, between(random, 0, 3), between(random, 0, 3)];
+    const axes: Axes = {
+      size: [between(random, 1, 2), high, wide],
+      kernel: [1, 3, 3],
+      stride: [1, step, step],
+      dilation: [1, 1, 1],
+      padBefore: pads(),
+      padAfter: pads(),
+    };
+    if (sizeOut(axes).some((n) => n < 1)) continue;
+    const groups = oneOf(random, [2, 5, 16, 33, 70, 160]);
+    for (const one of convCases(axes, between(random, 0, 3), [groups, 1, 1])) check(one, random);
+  }
+  // Several slices to a sum, rows and images cut for threads.
+  for (const one of convCases(plain([1, 30, 30], [1, 3, 3], 1), 6, [67, 1, 1])) check(one, random);
+});
 products('convolutions of one channel a group whose results leave past the caches', () => {
   const random = new Random('test', 'conv', 6);
   const axes = plain([1, 112, 113], [1, 3, 3], 1);
