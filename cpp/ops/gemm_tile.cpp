@@ -278,22 +278,53 @@ void carrying_tile(const TileCall& t, const Carried& c) {
 }
 
 #if TENON_VBYTES == 64
-// One number by way of an integer register.
-TENON_INLINE void move_number(float* to, float from) {
-  int32_t word;
-  __builtin_memcpy(&word, &from, 4);
-  __asm__("" : "+r"(word));
-  __builtin_memcpy(to, &word, 4);
+// Numbers of `deep` successive k of a column, by way of an integer register.
+template <int deep>
+TENON_INLINE void move_numbers(float* to, const char* from) {
+  if constexpr (deep == 2) {
+    uint64_t words;
+    __builtin_memcpy(&words, from, 8);
+    __asm__("" : "+r"(words));
+    __builtin_memcpy(to, &words, 4);
+    words >>= 32;
+    __builtin_memcpy(to + kTileCols, &words, 4);
+  } else {
+    uint32_t word;
+    __builtin_memcpy(&word, from, 4);
+    __asm__("" : "+r"(word));
+    __builtin_memcpy(to, &word, 4);
+  }
 }
+
+// kTurned columns at a constant distance, reached from two moving pointers.
+struct Columns {
+  const char *at0, *at1;
+  int64_t row, row3;  // bytes
+
+  explicit Columns(const float* from, int64_t row_bytes)
+      : at0(reinterpret_cast<const char*>(from)), at1(at0 + row_bytes), row(row_bytes), row3(3 * row_bytes) {}
+  // Like Rows::pin(); distances too, whose multiples would be kept as well.
+  __attribute__((always_inline)) void move(int64_t bytes) {
+    at0 += bytes;
+    at1 += bytes;
+    __asm__("" : "+r"(at0), "+r"(at1), "+r"(row), "+r"(row3));
+  }
+  template <int j>
+  __attribute__((always_inline)) const char* get() const {
+    const char* at = j == 0 || j % 2 == 0 || j == 3 ? at0 : at1;
+    return at + (j < 2 ? 0 : j == 2 ? 2 * row : j == 3 ? row3 : j < 6 ? 4 * row : 2 * row3);
+  }
+};
 template <int deep, int j = 0>
-TENON_INLINE void turn(float* to, const Rows& from) {
+TENON_INLINE void turn(float* to, const Columns& from) {
   if constexpr (j < kTurned) {
-    for (int i = 0; i < deep; i++) move_number(to + i * kTileCols + j, from.moved(i * 4).get<j>());
+    move_numbers<deep>(to + j, from.get<j>());
     turn<deep, j + 1>(to, from);
   }
 }
 
-// kTurned columns after kTurned columns, `deep` k of them a step.
+// kTurned columns after kTurned columns, `deep` k of them a step. Loads and stores, of which a core has three a cycle,
+// are what may run short beside products: so distances stay in registers.
 template <int rows, int deep>
 void turning_tile(const TileCall& t, const Turned& turned) {
   Sums<rows, kTileVecs> s;
@@ -303,21 +334,20 @@ void turning_tile(const TileCall& t, const Turned& turned) {
   const float* ahead = turned.from + deep * kTurned * turned.row;
   vf b[kTileVecs];
   for (int pass = 0; pass < deep; pass++) {
-    Rows from = Rows::at(turned.from + pass * kTurned * turned.row, turned.row * 4);
+    Columns from(turned.from + pass * kTurned * turned.row, turned.row * 4);
     float* to = turned.to + pass * kTurned;
-    for (int64_t k = t.k; k > 0; k -= deep) {
+    for (const float* end = pb + t.k / deep * kTileCols; pb != end; pb += kTileCols) {
       load_row(pb, b);
       look_ahead<kTileVecs>(pb, kTileCols);
       __builtin_prefetch(ahead, 0, 2);
       s.add(a, b);
       turn<deep>(to, from);
-      pb += kTileCols;
       to += deep * kTileCols;
       ahead += deep * kTurned;
       a = a.moved(4);
       a.pin();
-      from = from.moved(deep * 4);
-      from.pin();
+      __asm__("" : "+r"(a.row));
+      from.move(deep * 4);
     }
   }
   s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
