@@ -149,35 +149,6 @@ struct TileBlock {
   alignas(64) float c[2][kPackRows * kTileCols];
 };
 
-// to[k * kPackRows + j] = row_at(j)[k] for j < rows, zeros to kPackRows.
-template <typename RowAt>
-TENON_INLINE void pack_rows(float* to, RowAt row_at, int rows, int64_t k) {
-  for (int j0 = 0; j0 < kPackRows; j0 += kLanes) {
-    const float* from[kLanes];
-    const int here = rows - j0 < kLanes ? rows - j0 : kLanes;
-    for (int j = 0; j < here; j++) from[j] = row_at(j0 + j);
-    for (int64_t k0 = 0; k0 < k; k0 += kLanes) {
-      const int deep = k - k0 < kLanes ? static_cast<int>(k - k0) : kLanes;
-      vf r[kLanes];
-      for (int j = 0; j < kLanes; j++)
-        r[j] = j >= here ? zero() : deep == kLanes ? load(from[j] + k0) : load_first(from[j] + k0, deep);
-      transpose(r);
-      for (int i = 0; i < deep; i++) store(to + (k0 + i) * kPackRows + j0, r[i]);
-    }
-  }
-}
-
-// The reverse turn: to[j * kPackRows + i] = from[i * kPackRows + j] for i < rows, j < count; zeros to kPackRows.
-TENON_INLINE void turn_packed(float* to, const float* from, int rows, int count) {
-  for (int j0 = 0; j0 < count; j0 += kLanes)
-    for (int i0 = 0; i0 < kPackRows; i0 += kLanes) {
-      vf r[kLanes];
-      for (int i = 0; i < kLanes; i++) r[i] = i0 + i < rows ? load(from + (i0 + i) * kPackRows + j0) : zero();
-      transpose(r);
-      for (int j = 0; j < kLanes && j0 + j < count; j++) store(to + (j0 + j) * kPackRows + i0, r[j]);
-    }
-}
-
 // Rows of w that go together with n rows: memory is read fastest along several of them, as far as sums find registers.
 #if TENON_VBYTES == 64 || defined(__aarch64__)
 constexpr int dot_rows(int64_t n) { return n <= 3 ? 8 : 4; }
@@ -241,42 +212,22 @@ TENON_INLINE void few_rows(int rows, const float* const* at, const float* w, int
       for (int j = 0; j < cols; j++) c[i * kTileCols + j] += bias[j];
 }
 
-// A tile of packed rows by a packed panel into a block.
-TENON_INLINE TileCall packed_tile(const float* packed_rows, int cols, int64_t k, float* c) {
-  TileCall call;
-  call.a = packed_rows;
-  call.a_row = 1;
-  call.a_step = kPackRows;
-  call.k = k;
-  call.init = kTileZeros;
-  call.c = c;
-  call.c_row = kTileCols;
-  call.cols = cols;
-  return call;
-}
-TENON_INLINE void tile_by_panel(const float* packed_rows, int rows, const float* packed_cols, int cols, int64_t k,
-                                const float* bias, float* c) {
-  TileCall call = packed_tile(packed_rows, cols, k, c);
-  call.b = packed_cols;
-  call.b_step = panel_width(cols);
-  if (bias) call.init = bias;
-  tile_function(kStep, rows, cols)(call);
-}
-
-// The same by columns of matrices one below another, each of k rows that lie `ld` apart. Of the tiles that meet a panel
-// the first one packs it for the others, and the last ones wish for the next panel (of next_cols, or 0), a line each of
-// every row.
+// Matrices one below another, each of k rows that lie `ld` apart.
 struct Below {
   const float* matrix[2];
   int count;
   int64_t ld, k;
 };
-TENON_INLINE void tile_by_columns(const float* packed_rows, int rows, const Below& from, int64_t col, int cols,
-                                  float* packed, int64_t nth, int64_t later, int next_cols, float* c) {
+// A tile of rows, which lie as `call` says, by some of their columns. Of the tiles that meet a panel the first one
+// packs it for the others, and the last ones wish for the next panel (of next_cols, or 0), a line each of every row.
+TENON_INLINE void tile_by_columns(TileCall call, int rows, const Below& from, int64_t col, int cols, float* packed,
+                                  int64_t nth, int64_t later, int next_cols) {
   constexpr int kLine = 16;
   const bool first = nth == 0;
+  call.k = from.k;
+  call.cols = cols;
+  call.init = kTileZeros;
   for (int i = 0; i < from.count; i++) {
-    TileCall call = packed_tile(packed_rows + i * from.k * kPackRows, cols, from.k, c);
     float* panel = packed + i * from.k * panel_width(cols);
     call.b = first ? from.matrix[i] + col : panel;
     call.b_step = first ? from.ld : panel_width(cols);
@@ -285,11 +236,10 @@ TENON_INLINE void tile_by_columns(const float* packed_rows, int rows, const Belo
       call.ahead = from.matrix[i] + col + cols + later * kLine;
       call.ahead_step = from.ld * 4;
     }
-    if (i > 0) {
-      call.init = c;
-      call.init_row = kTileCols;
-    }
     tile_function(first ? kCopy : kStep, rows, cols)(call);
+    call.a += from.k * call.a_step;
+    call.init = call.c;
+    call.init_row = call.c_row;
   }
 }
 

@@ -93,8 +93,7 @@ struct Forward {
     }
     float* rows = x_rows(worker);
     const int64_t count = ex.tile_row(e, p.tile1) - s0;
-    for (int64_t i = 0; i < count; i++)
-      copy_rows(rows + i * x_row(), x_row(), l.x + ex.token(s0 + i) * l.width, 0, 1, l.width);
+    gather_rows(rows, x_row(), l.x, l, ex, s0, count, l.width);
     float* const room[2] = {panels(worker), panels(worker) + panel_size()};
     for_panels(
         p.panel0 * factors, p.panel1 * factors, p.tile1 - p.tile0, l.width, room,

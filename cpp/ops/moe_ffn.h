@@ -120,13 +120,17 @@ TENON_INLINE void add_choices(const Runtime& rt, const Experts& ex, int64_t widt
             });
 }
 
-// Wishes for part of `count` floats, where they leave the second cache to what is in use.
-constexpr int64_t kLookAhead = 32768;
-TENON_INLINE void look_at(const float* from, int64_t count, Place p) {
-  if (count > kLookAhead) return;
-  const int64_t lines = ceil_div(count, 16);
-  for (int64_t i = part(lines, p.index, p.of); i < part(lines, p.index + 1, p.of); i++)
-    __builtin_prefetch(from + i * 16, 0, 2);
+constexpr int64_t kRowsAhead = 12;  // of what is copied row by row, to be fetched before
+
+// to[i, j] = from[token of slot s + i, j] for j < cols; rows lie to_row apart, and in `from` the width of the layer.
+TENON_INLINE void gather_rows(float* to, int64_t to_row, const float* from, const Layer& l, const Experts& ex,
+                              int64_t s, int64_t count, int64_t cols) {
+  for (int64_t i = 0; i < count; i++) {
+    if (i + kRowsAhead < count)
+      for (int64_t j = 0; j < cols; j += 16)
+        __builtin_prefetch(from + ex.token(s + i + kRowsAhead) * l.width + j, 0, 2);
+    copy_row(to + i * to_row, from + ex.token(s + i) * l.width, static_cast<uint64_t>(cols));
+  }
 }
 
 }  // namespace tenon::TENON_ISA

@@ -5,7 +5,6 @@
 namespace tenon::TENON_ISA {
 namespace {
 
-constexpr int64_t kRowsAhead = 12;  // of what is packed row by row, to be fetched before
 constexpr int64_t kWave = 2 << 20;  // numbers of a that make a wave, a thread
 
 enum Kind : int32_t { kHidden, kDx, kDw2, kDw1, kDw3 };
@@ -24,7 +23,8 @@ struct Backward : MoeGrad {
     const int64_t grad_tiles = l.experts * (ceil_div(l.width, kTileRows) + ceil_div(l.made(), kTileRows));
     pieces.list = m.take<Piece>(Pieces::room(5, l.experts, 2 * tiles + grad_tiles, threads));
     if (l.top_k > 1) dx_rows = m.take<float>(ex.choices() * l.width);
-    left_size = most(least(tiles, near_tiles(l.width)) * l.width, kGradTiles * kTokenBlock) * kPackRows;
+    left_size = most(least(tiles, near_tiles(l.width)) * kTileRows * copied_row(l.width),
+                     kTokenBlock * copied_row(least(l.width, kGradTiles * kTileRows)));
     right_size = most(most(l.width, l.made()), kTokenBlock) * kTileCols;
     left = m.take<float>(left_size * threads);
     right = m.take<float>(right_size * threads);
@@ -76,61 +76,55 @@ struct Backward : MoeGrad {
     const int64_t e = p.expert;
     float* packed = right_of(worker);
     const Below w = {{l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, l.gated ? 2 : 1, l.width, l.hidden};
+    const bool apart = l.top_k > 1;
     TileBlock block;
+    TileCall call;
+    call.a_row = dh_row();
+    call.a_step = 1;
+    call.c_row = apart ? l.width : kTileCols;
     for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
       const int64_t col = panel * kTileCols;
       const int cols = cols_of(panel, l.width);
       for (int64_t t = p.tile0; t < p.tile1; t++) {
         const int64_t s = ex.tile_row(e, t);
-        tile_by_columns(dh_tile(e, t), rows_of(e, t), w, col, cols, packed, t - p.tile0, p.tile1 - 1 - t,
-                        panel + 1 < p.panel1 ? cols_of(panel + 1, l.width) : 0, block.c[0]);
-        for (int i = 0; i < rows_of(e, t); i++) {
-          float* to = l.top_k == 1 ? dx + ex.choice[s + i] * l.width : dx_rows + (s + i) * l.width;
-          copy_row(to + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
-        }
+        call.a = dh_of(e, s);
+        call.c = apart ? dx_rows + s * l.width + col : block.c[0];
+        tile_by_columns(call, rows_of(e, t), w, col, cols, packed, t - p.tile0, p.tile1 - 1 - t,
+                        panel + 1 < p.panel1 ? cols_of(panel + 1, l.width) : 0);
+        if (apart) continue;
+        for (int i = 0; i < rows_of(e, t); i++)
+          copy_row(dx + ex.choice[s + i] * l.width + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
       }
     }
   }
 
   void weight2(const Piece& p, uint32_t worker) const {
     const int64_t e = p.expert;
-    const auto pack_left = [&](float* to, int64_t tile, int64_t row, int rows) {
-      for (int64_t s = ex.tile_row(e, tile); s < ex.tile_row(e, tile + 1); s++, to += kPackRows) {
-        if (s + kRowsAhead < ex.start[e + 1]) look_at(dy + ex.token(s + kRowsAhead) * l.width + row, rows, {0, 1});
-        const vf g = splat(l.gate[ex.choice[s]]);
-        const float* from = dy + ex.token(s) * l.width + row;
-        for (int i = 0; i < kPackRows; i += kLanes) {
-          const int here = rows - i;
-          store(to + i, g * load_first(from + i, here > kLanes ? kLanes : here > 0 ? here : 0));
-        }
-      }
+    const auto left = [&](int64_t s, int64_t count, int64_t row, int64_t rows) {
+      float* to = left_of(worker);
+      gather_rows(to, copied_row(rows), dy + row, l, ex, s, count, rows);
+      return TokenRows{to, copied_row(rows)};
     };
     const auto panel_of = [&](int64_t s, int64_t, int64_t panel, int) {
-      return RightPanel{a_row(e, panel, s), kTileCols};
+      return TokenRows{a_row(e, panel, s), kTileCols};
     };
-    const WeightGrad w2{ex, p, l.width, l.hidden, dw2 + e * l.width * l.hidden, db2 + e * l.width, left_of(worker)};
-    w2.run(pack_left, panel_of);
+    const WeightGrad w2{ex, p, l.width, l.hidden, dw2 + e * l.width * l.hidden, db2 + e * l.width};
+    w2.run(left, panel_of, [&](int64_t s) { return l.gate[ex.choice[s]]; });
   }
 
   // Of w1, and of w3 whose part of dh lies `offset` behind.
   void weight1(const Piece& p, uint32_t worker, float* dw, float* bias, int64_t offset) const {
     const int64_t e = p.expert;
-    const auto pack_left = [&](float* to, int64_t tile, int64_t row, int rows) {
-      turn_packed(to, dh_tile(e, tile) + (offset + row) * kPackRows, rows, rows_of(e, tile));
+    const auto left = [&](int64_t s, int64_t, int64_t row, int64_t) {
+      return TokenRows{dh_of(e, s) + offset + row, dh_row()};
     };
     const auto panel_of = [&](int64_t s, int64_t count, int64_t panel, int cols) {
       float* packed = right_of(worker);
-      const int width = panel_width(cols);
-      const float* from = l.x + panel * kTileCols;
-      for (int64_t k = 0; k < count; k++) {
-        if (k + kRowsAhead < count) look_at(from + ex.token(s + k + kRowsAhead) * l.width, cols, {0, 1});
-        pack_copy(packed + k * width, width, from + ex.token(s + k) * l.width, 0, 1, cols);
-      }
-      return RightPanel{packed, width};
+      gather_rows(packed, panel_width(cols), l.x + panel * kTileCols, l, ex, s, count, cols);
+      return TokenRows{packed, panel_width(cols)};
     };
-    const WeightGrad w1{
-        ex, p, l.hidden, l.width, dw + e * l.width * l.hidden, bias ? bias + e * l.hidden : nullptr, left_of(worker)};
-    w1.run(pack_left, panel_of);
+    const WeightGrad w1{ex, p, l.hidden, l.width, dw + e * l.width * l.hidden, bias ? bias + e * l.hidden : nullptr};
+    w1.run(left, panel_of, [](int64_t) { return 1.0f; });
   }
 
   void piece(const Piece& p, uint32_t worker) const {

@@ -10,33 +10,28 @@ struct MoeGrad {
   Layer l;
   Experts ex;
   const float *b2 = nullptr, *h = nullptr, *dy = nullptr;
-  float* dh = nullptr;         // packed row tiles [made][kPackRows]
-  float* a = nullptr;          // of an expert: [hidden panels][rows][kTileCols]
-  float* dg_parts = nullptr;   // [hidden panels][slots]
-  int64_t* tile_at = nullptr;  // [experts] place of the first row tile in dh
-  int64_t* row_at = nullptr;   // [experts] of the first row in a
+  float* dh = nullptr;        // rows of made, dh_row() apart
+  float* a = nullptr;         // times the gates, of an expert: [hidden panels][rows][kTileCols]
+  float* dg_parts = nullptr;  // [hidden panels][slots]
+  int64_t* row_at = nullptr;  // [experts] place of the first row in both
 
   void carve(Carve& m) {
     ex = experts_of(l);
     ex.carve(m);
-    tile_at = m.take<int64_t>(l.experts);
     row_at = m.take<int64_t>(l.experts);
-    dh = m.take<float>(ex.most_tiles() * kPackRows * l.made());
+    dh = m.take<float>(ex.choices() * dh_row());
     a = m.take<float>(ex.choices() * l.hidden_panels() * kTileCols);
     dg_parts = m.take<float>(l.hidden_panels() * ex.choices());
   }
   // Experts from `first` to `last` are a wave, at the end or the start of the memory.
   void place(int64_t first, int64_t last, bool at_end) {
-    const int64_t tile = at_end ? ex.tile[l.experts] - ex.tile[last] : -ex.tile[first];
     const int64_t row = at_end ? ex.slots() - ex.start[last] : -ex.start[first];
-    for (int64_t e = first; e < last; e++) {
-      tile_at[e] = ex.tile[e] + tile;
-      row_at[e] = ex.start[e] + row;
-    }
+    for (int64_t e = first; e < last; e++) row_at[e] = ex.start[e] + row;
   }
 
-  float* dh_tile(int64_t e, int64_t t) const { return dh + (tile_at[e] + t) * kPackRows * l.made(); }
+  int64_t dh_row() const { return copied_row(l.made()); }
   // Of slot s, an expert's.
+  float* dh_of(int64_t e, int64_t s) const { return dh + (row_at[e] + s - ex.start[e]) * dh_row(); }
   float* a_row(int64_t e, int64_t panel, int64_t s) const {
     return a + (row_at[e] * l.hidden_panels() + panel * ex.rows(e) + s - ex.start[e]) * kTileCols;
   }

@@ -10,46 +10,43 @@ constexpr int64_t kTokenBlock = kTokenTiles * kTileRows;
 constexpr int64_t kGradTiles = 40;          // row tiles of a weight's gradient that go together
 constexpr int64_t kStreamFrom = 256 << 10;  // numbers of all experts that no second cache would keep
 
-// A panel of the right side, [tokens][columns].
-struct RightPanel {
+// Rows of tokens, `step` apart.
+struct TokenRows {
   const float* data;
   int64_t step;
 };
 
-// pack_left(to, token tile, row, rows) packs the tokens of a tile as [tokens][kPackRows]; right(slot, slots, panel,
-// columns) gives a panel.
+// left(slot, slots, row, rows) gives those rows of the weight's gradient, in columns; right(slot, slots, panel,
+// columns) a panel; weight(slot) what a token counts in the bias.
 struct WeightGrad {
   const Experts& ex;
   const Piece& p;
   int64_t rows, cols;
   float *dw, *bias;  // of the expert; a bias may be null
-  float* lefts;      // of the worker
 
-  template <typename PackLeft, typename Right>
-  void run(PackLeft pack_left, Right right) const {
+  template <typename Left, typename Right, typename Weight>
+  void run(Left left_of, Right right, Weight weight) const {
     const int64_t e = p.expert, blocks = most(1, ceil_div(ex.tiles(e), kTokenTiles));
+    const int64_t row0 = row_of(p.tile0), here = row_of(p.tile1) - row0;
     TileBlock made[2];
     Carried carried;
     for (int64_t block = 0; block < blocks; block++) {
       const int64_t from = part(ex.tiles(e), block, blocks), to = part(ex.tiles(e), block + 1, blocks);
       const int64_t s = ex.tile_row(e, from), count = ex.tile_row(e, to) - s;
-      for (int64_t k = from; k < to; k++)
-        for (int64_t t = p.tile0; t < p.tile1; t++)
-          pack_left(left(t, count) + (ex.tile_row(e, k) - s) * kPackRows, k, row_of(t), rows_of(t));
+      const TokenRows left = left_of(s, count, row0, here);
       if (bias && p.panel0 == 0)
-        for (int64_t t = p.tile0; t < p.tile1; t++)
-          add_bias(bias + row_of(t), left(t, count), count, rows_of(t), block == 0);
+        add_bias(bias + row0, left, count, here, block == 0, [&](int64_t k) { return splat(weight(s + k)); });
       for (int64_t panel = p.panel0; panel < least(p.panel1, ceil_div(cols, kTileCols)); panel++) {
         TileCall call;
         call.cols = cols_of(panel, cols);
-        const RightPanel r = right(s, count, panel, call.cols);
+        const TokenRows r = right(s, count, panel, call.cols);
         call.b = r.data;
         call.b_step = r.step;
         call.a_row = 1;
-        call.a_step = kPackRows;
+        call.a_step = left.step;
         call.k = count;
         for (int64_t t = p.tile0; t < p.tile1; t++) {
-          call.a = left(t, count);
+          call.a = left.data + row_of(t) - row0;
           float* to = dw + row_of(t) * cols + panel * kTileCols;
           if (blocks == 1 && streams() && call.cols == kTileCols)
             multiply_streaming(call, to, rows_of(t), made, carried);
@@ -67,7 +64,6 @@ struct WeightGrad {
  private:
   int64_t row_of(int64_t t) const { return part(rows, t, ceil_div(rows, kTileRows)); }
   int rows_of(int64_t t) const { return static_cast<int>(row_of(t + 1) - row_of(t)); }
-  float* left(int64_t t, int64_t count) const { return lefts + (t - p.tile0) * count * kPackRows; }
   bool streams() const {
     return ex.experts * rows * cols >= kStreamFrom && cols % kLanes == 0 &&
            reinterpret_cast<uintptr_t>(dw) % (4 * kLanes) == 0;
@@ -90,13 +86,21 @@ struct WeightGrad {
     carried = {to, cols, call.c, tile_rows};
   }
 
-  static void add_bias(float* bias, const float* packed, int64_t count, int rows, bool first) {
-    for (int i0 = 0; i0 < rows; i0 += kLanes) {
-      const int here = static_cast<int>(least(kLanes, rows - i0));
-      vf sums[4] = {first ? zero() : load_first(bias + i0, here)};
-      for (int64_t k = 0; k < count; k++) sums[k % 4] += load(packed + k * kPackRows + i0);
-      store_first(bias + i0, (sums[0] + sums[1]) + (sums[2] + sums[3]), here);
-    }
+  // A block's sum is added to those before it.
+  template <typename Weight>
+  static void add_bias(float* bias, TokenRows left, int64_t count, int64_t rows, bool first, Weight weight) {
+    for_vectors<4>(rows, [&](auto vectors, int64_t i) {
+      constexpr int n = vectors.kCount;
+      vf sum[n], x[n];
+      for (int v = 0; v < n; v++) sum[v] = zero();
+      for (int64_t k = 0; k < count; k++) {
+        vectors.load(left.data + k * left.step + i, x);
+        for (int v = 0; v < n; v++) sum[v] = muladd(weight(k), x[v], sum[v]);
+      }
+      vectors.load(bias + i, x);
+      for (int v = 0; v < n; v++) sum[v] += first ? zero() : x[v];
+      vectors.store(bias + i, sum);
+    });
   }
 };
 
