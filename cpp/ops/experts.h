@@ -144,6 +144,10 @@ TENON_INLINE int64_t near_tiles(int64_t inner) {
   return most(kNearLeast, (int64_t{2} << 20) / most(1, inner * kPackRows * 4));
 }
 
+TENON_INLINE int cols_of(int64_t panel, int64_t cols) {
+  return static_cast<int>(least(kTileCols, cols - panel * kTileCols));
+}
+
 // One tile's results, twice for a gated layer.
 struct TileBlock {
   alignas(64) float c[2][kPackRows * kTileCols];
@@ -210,37 +214,6 @@ TENON_INLINE void few_rows(int rows, const float* const* at, const float* w, int
   if (bias)
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < cols; j++) c[i * kTileCols + j] += bias[j];
-}
-
-// Matrices one below another, each of k rows that lie `ld` apart.
-struct Below {
-  const float* matrix[2];
-  int count;
-  int64_t ld, k;
-};
-// A tile of rows, which lie as `call` says, by some of their columns. Of the tiles that meet a panel the first one
-// packs it for the others, and the last ones wish for the next panel (of next_cols, or 0), a line each of every row.
-TENON_INLINE void tile_by_columns(TileCall call, int rows, const Below& from, int64_t col, int cols, float* packed,
-                                  int64_t nth, int64_t later, int next_cols) {
-  constexpr int kLine = 16;
-  const bool first = nth == 0;
-  call.k = from.k;
-  call.cols = cols;
-  call.init = kTileZeros;
-  for (int i = 0; i < from.count; i++) {
-    float* panel = packed + i * from.k * panel_width(cols);
-    call.b = first ? from.matrix[i] + col : panel;
-    call.b_step = first ? from.ld : panel_width(cols);
-    call.copy = panel;
-    if (later * kLine < next_cols) {
-      call.ahead = from.matrix[i] + col + cols + later * kLine;
-      call.ahead_step = from.ld * 4;
-    }
-    tile_function(first ? kCopy : kStep, rows, cols)(call);
-    call.a += from.k * call.a_step;
-    call.init = call.c;
-    call.init_row = call.c_row;
-  }
 }
 
 }  // namespace tenon::TENON_ISA

@@ -59,6 +59,13 @@ struct Sums {
     }
   }
   template <int i = 0>
+  __attribute__((always_inline)) void zeros() {
+    if constexpr (i < rows) {
+      for (int j = 0; j < vecs; j++) v[i][j] = zero();
+      zeros<i + 1>();
+    }
+  }
+  template <int i = 0>
   __attribute__((always_inline)) void add(const Rows& a, const vf (&b)[vecs]) {
     if constexpr (i < rows) {
       const vf x = splat(a.get<i>());
@@ -245,14 +252,33 @@ void tile(const TileCall& t) {
     s.template finish<false>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), last);
 }
 
-TENON_INLINE void carry_row(float* to, const float* from) {
-  for (int j = 0; j < kTileVecs; j++) stream(to + j * kLanes, load(from + j * kLanes));
+// A row of a tile, past the caches or not.
+#if TENON_VBYTES == 64
+// By integer registers: that costs nothing beside products, while a vector's store costs about as much as one of them.
+template <bool past, int i = 0>
+TENON_INLINE void move_row(float* to, const float* from) {
+  if constexpr (i < kTileCols) {
+    long long words;
+    __builtin_memcpy(&words, from + i, 8);
+    __asm__("" : "+r"(words));
+    if constexpr (past)
+      __builtin_ia32_movnti64(reinterpret_cast<long long*>(to + i), words);
+    else
+      __builtin_memcpy(to + i, &words, 8);
+    move_row<past, i + 2>(to, from);
+  }
 }
+#else
+template <bool past>
+TENON_INLINE void move_row(float* to, const float* from) {
+  for (int j = 0; j < kTileCols; j += kLanes) past ? stream(to + j, load(from + j)) : store(to + j, load(from + j));
+}
+#endif
 
 template <int rows>
 void carrying_tile(const TileCall& t, const Carried& c) {
   Sums<rows, kTileVecs> s;
-  s.clear(t.c, t.c_row);
+  s.zeros();
   float* to = c.to;
   const float* from = c.from;
   int64_t left = c.rows;
@@ -267,13 +293,13 @@ void carrying_tile(const TileCall& t, const Carried& c) {
     a = a.moved(a_step);
     a.pin();
     if (left > 0) {
-      carry_row(to, from);
+      move_row<true>(to, from);
       to += to_row;
       from += kTileCols;
       left--;
     }
   }
-  for (; left > 0; left--, to += to_row, from += kTileCols) carry_row(to, from);
+  for (; left > 0; left--, to += to_row, from += kTileCols) move_row<true>(to, from);
   s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
 }
 
@@ -352,6 +378,49 @@ void turning_tile(const TileCall& t, const Turned& turned) {
   }
   s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
 }
+
+template <int rows>
+void bringing_tile(const TileCall& t, const Brought& brought) {
+  Sums<rows, kTileVecs> s;
+  s.clear(t.c, t.c_row);
+  Rows a = Rows::at(t.a, t.a_row * 4);
+  const float* pb = t.b;
+  const int64_t a_step = t.a_step * 4;
+  const auto step = [&]() __attribute__((always_inline)) {
+    vf b[kTileVecs];
+    load_row(pb, b);
+    look_ahead<kTileVecs>(pb, kTileCols);
+    s.add(a, b);
+    pb += kTileCols;
+    a = a.moved(a_step);
+    a.pin();
+    __asm__("" : "+r"(a.row));
+  };
+  // A line of each row beside the rows that are brought, then the other one: in even steps, for at most so many lines
+  // can be on their way that more would hold up everything.
+  const float* from = brought.from;
+  const char* ahead = reinterpret_cast<const char*>(brought.ahead);
+  float* to = brought.to;
+  int64_t row = brought.from_row * 4;
+  const auto wish = [&]() __attribute__((always_inline)) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += row;
+    __asm__("" : "+r"(row));
+  };
+  for (const float* end = pb + brought.rows * kTileCols; pb != end;) {
+    wish();
+    step();
+    move_row<false>(to, from);
+    to += kTileCols;
+    from += brought.from_row;
+  }
+  ahead += 64 - brought.rows * row;
+  for (const float* end = t.b + t.k * kTileCols; pb != end;) {
+    wish();
+    step();
+  }
+  s.template finish<true>(t.init, t.init_row, t.c, t.c_row, splat(t.floor), kLanes);
+}
 #endif
 
 struct Table {
@@ -359,6 +428,7 @@ struct Table {
 #if TENON_VBYTES == 64
   TileFn pairs[kTileVecs][kTileRows];
   TurningTileFn turning[2][kTileRows];
+  BringingTileFn bringing[kTileRows];
 #endif
   TileFn wide[kTileRows];
   CarryingTileFn carrying[kTileRows];
@@ -382,6 +452,7 @@ constexpr void fill(Table& t) {
     t.pairs[1][rows - 1] = tile<kStep, rows, 2, Pairs>;
     t.turning[0][rows - 1] = turning_tile<rows, 1>;
     t.turning[1][rows - 1] = turning_tile<rows, 2>;
+    t.bringing[rows - 1] = bringing_tile<rows>;
 #endif
     t.carrying[rows - 1] = carrying_tile<rows>;
     t.wide[rows - 1] = tile<kIndexB, rows, wide_vecs(rows)>;
@@ -403,10 +474,11 @@ TileFn tile_function(Walk walk, int rows, int cols) { return kTable.fn[walk][col
 #if TENON_VBYTES == 64
 TileFn pairs_tile_function(Walk, int rows, int cols) { return kTable.pairs[cols > kLanes][rows - 1]; }
 TurningTileFn turning_tile_function(int rows, int columns) { return kTable.turning[columns > kTurned][rows - 1]; }
+BringingTileFn bringing_tile_function(int rows) { return kTable.bringing[rows - 1]; }
 #endif
 CarryingTileFn carrying_tile_function(int rows) { return kTable.carrying[rows - 1]; }
 void carry(const Carried& c) {
-  for (int64_t i = 0; i < c.rows; i++) carry_row(c.to + i * c.to_row, c.from + i * kTileCols);
+  for (int64_t i = 0; i < c.rows; i++) move_row<true>(c.to + i * c.to_row, c.from + i * kTileCols);
 }
 TileFn wide_tile_function(int rows) { return kTable.wide[rows - 1]; }
 

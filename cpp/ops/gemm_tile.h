@@ -102,6 +102,20 @@ using TurningTileFn = void (*)(const TileCall&, const Turned&);
 TurningTileFn turning_tile_function(int rows, int columns);
 #endif
 
+#if TENON_VBYTES == 64
+// The first rows of a panel that later tiles read, brought together on the way by a kStep tile whose b is such a panel,
+// both kTileCols wide: no more rows than k. As many rows from `ahead` on are wished for into the second cache.
+struct Brought {
+  const float* from = nullptr;
+  int64_t from_row = 0;
+  float* to = nullptr;
+  int64_t rows = 0;
+  const float* ahead = nullptr;
+};
+using BringingTileFn = void (*)(const TileCall&, const Brought&);
+BringingTileFn bringing_tile_function(int rows);
+#endif
+
 // kTileCols zeros, to start sums from.
 extern const float kTileZeros[kTileCols];
 

@@ -44,7 +44,10 @@ struct Forward {
   // A worker's rows of x, rows between the products, and panels.
   float* x_rows(uint32_t worker) const { return own + worker * own_size; }
   float* a_rows(uint32_t worker) const { return x_rows(worker) + block_tiles * kTileRows * x_row(); }
-  float* panels(uint32_t worker) const { return x_rows(worker) + own_size - 2 * panel_size(); }
+  PanelPair panels(uint32_t worker) const {
+    float* first = x_rows(worker) + own_size - 2 * panel_size();
+    return {first, first + panel_size()};
+  }
 
   bool few(int64_t e) const { return ex.rows(e) <= kFewRows; }
   // Reading an expert's weights costs about as much as some rows do.
@@ -94,9 +97,8 @@ struct Forward {
     float* rows = x_rows(worker);
     const int64_t count = ex.tile_row(e, p.tile1) - s0;
     gather_rows(rows, x_row(), l.x, l, ex, s0, count, l.width);
-    float* const room[2] = {panels(worker), panels(worker) + panel_size()};
     for_panels(
-        p.panel0 * factors, p.panel1 * factors, p.tile1 - p.tile0, l.width, room,
+        p.panel0 * factors, p.panel1 * factors, p.tile1 - p.tile0, l.width, panels(worker),
         [&](int64_t q) {
           const int64_t panel = q / factors;
           return WeightRows{w[q % factors] + panel * kTileCols * l.width, cols_of(panel, l.hidden)};
@@ -154,9 +156,8 @@ struct Forward {
       }
       return;
     }
-    float* const room[2] = {panels(worker), panels(worker) + panel_size()};
     for_panels(
-        p.panel0, p.panel1, p.tile1 - p.tile0, l.hidden, room,
+        p.panel0, p.panel1, p.tile1 - p.tile0, l.hidden, panels(worker),
         [&](int64_t panel) {
           return WeightRows{w + panel * kTileCols * l.hidden, cols_of(panel, l.width)};
         },

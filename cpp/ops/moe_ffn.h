@@ -58,9 +58,6 @@ TENON_INLINE Experts experts_of(const Layer& l) {
 }
 
 TENON_INLINE const float* optional(const View& v) { return v.present ? f32(v) : nullptr; }
-TENON_INLINE int cols_of(int64_t panel, int64_t cols) {
-  return static_cast<int>(least(kTileCols, cols - panel * kTileCols));
-}
 TENON_INLINE Status bad_expert() {
   return {Code::kBadIndex, "an expert is neither one of the layer's nor their number", -1, "expert"};
 }

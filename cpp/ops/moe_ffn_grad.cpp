@@ -15,7 +15,7 @@ struct Backward : MoeGrad {
   float* dx_rows = nullptr;  // [slots, width], where a token has several choices
   float* left = nullptr;     // of workers
   float* right = nullptr;
-  int64_t left_size = 0, right_size = 0;
+  int64_t left_size = 0, right_size = 0, panel_size = 0;
 
   void carve(Carve& m, int threads) {
     MoeGrad::carve(m);
@@ -25,13 +25,15 @@ struct Backward : MoeGrad {
     if (l.top_k > 1) dx_rows = m.take<float>(ex.choices() * l.width);
     left_size = most(least(tiles, near_tiles(l.width)) * kTileRows * copied_row(l.width),
                      kTokenBlock * copied_row(least(l.width, kGradTiles * kTileRows)));
-    right_size = most(most(l.width, l.made()), kTokenBlock) * kTileCols;
+    panel_size = most(l.width, l.made()) * kTileCols;
+    right_size = most(2 * panel_size, kTokenBlock * kTileCols);
     left = m.take<float>(left_size * threads);
     right = m.take<float>(right_size * threads);
   }
 
   float* left_of(uint32_t worker) const { return left + worker * left_size; }
   float* right_of(uint32_t worker) const { return right + worker * right_size; }
+  PanelPair panels_of(uint32_t worker) const { return {right_of(worker), right_of(worker) + panel_size}; }
   int64_t work(int64_t e) const { return most(ex.rows(e), 8) * l.width * l.hidden; }
 
   // The end of the wave that begins with expert `first`. A single thread does all of an expert before the next.
@@ -56,7 +58,7 @@ struct Backward : MoeGrad {
       if (l.gated) pieces.add(kDw3, e, hidden_tiles, l.width_panels(), work(e), kGradTiles);
     }
     for (int64_t e = first; e < last; e++)
-      pieces.add(kHidden, e, ex.tiles(e), l.hidden_panels(), work(e), near_tiles(l.width));
+      pieces.add(kHidden, e, ex.tiles(e), most(1, l.hidden_panels()), work(e), near_tiles(l.width));
   }
 
   void products(const Runtime& rt) {
@@ -74,28 +76,25 @@ struct Backward : MoeGrad {
   // Rows of dx by choice: dh w1 (+ du w3).
   void tokens(const Piece& p, uint32_t worker) const {
     const int64_t e = p.expert;
-    float* packed = right_of(worker);
-    const Below w = {{l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, l.gated ? 2 : 1, l.width, l.hidden};
+    const Below w = {{l.w1_of(e), l.gated ? l.w3_of(e) : nullptr}, l.gated ? 2 : 1, l.width, l.hidden, l.width};
     const bool apart = l.top_k > 1;
     TileBlock block;
-    TileCall call;
-    call.a_row = dh_row();
-    call.a_step = 1;
-    call.c_row = apart ? l.width : kTileCols;
-    for (int64_t panel = p.panel0; panel < p.panel1; panel++) {
-      const int64_t col = panel * kTileCols;
-      const int cols = cols_of(panel, l.width);
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int64_t s = ex.tile_row(e, t);
-        call.a = dh_of(e, s);
-        call.c = apart ? dx_rows + s * l.width + col : block.c[0];
-        tile_by_columns(call, rows_of(e, t), w, col, cols, packed, t - p.tile0, p.tile1 - 1 - t,
-                        panel + 1 < p.panel1 ? cols_of(panel + 1, l.width) : 0);
-        if (apart) continue;
-        for (int i = 0; i < rows_of(e, t); i++)
-          copy_row(dx + ex.choice[s + i] * l.width + col, block.c[0] + i * kTileCols, static_cast<uint64_t>(cols));
-      }
-    }
+    for_columns(
+        p.panel0, p.panel1, p.tile1 - p.tile0, w, panels_of(worker),
+        [&](int64_t panel, int64_t t, TileCall& call) {
+          const int64_t s = ex.tile_row(e, p.tile0 + t);
+          call.a = dh_of(e, s);
+          call.a_row = dh_row();
+          call.c = apart ? dx_rows + s * l.width + panel * kTileCols : block.c[0];
+          call.c_row = apart ? l.width : kTileCols;
+          return rows_of(e, p.tile0 + t);
+        },
+        [&](int64_t panel, int64_t t) {
+          const int32_t* choice = ex.choice + ex.tile_row(e, p.tile0 + t);
+          for (int i = 0; !apart && i < rows_of(e, p.tile0 + t); i++)
+            copy_row(dx + choice[i] * l.width + panel * kTileCols, block.c[0] + i * kTileCols,
+                     static_cast<uint64_t>(cols_of(panel, l.width)));
+        });
   }
 
   void weight2(const Piece& p, uint32_t worker) const {
@@ -130,7 +129,7 @@ struct Backward : MoeGrad {
   void piece(const Piece& p, uint32_t worker) const {
     switch (p.kind) {
       case kHidden:
-        return MoeHiddenGrad{*this, p, left_of(worker), right_of(worker)}.run();
+        return MoeHiddenGrad{*this, p, left_of(worker), panels_of(worker)}.run();
       case kDx:
         return tokens(p, worker);
       case kDw2:
@@ -142,24 +141,18 @@ struct Backward : MoeGrad {
     }
   }
 
+  // The sums of their parts, in the order of slots; 0 where a choice was dropped.
   void gates(const Runtime& rt) const {
-    const int64_t panels = l.hidden_panels();
-    const auto one = [&](int64_t c) {
-      const int64_t s = ex.slot[c];
-      if (s < 0) return 0.0f;
-      float sum = 0;
-      for (int64_t panel = 0; panel < panels; panel++) sum += dg_parts[panel * ex.choices() + s];
-      if (!b2) return sum;
-      vf along = zero();
-      const float *bias = b2 + l.expert[c] * l.width, *from = dy + c / l.top_k * l.width;
-      for_lanes(static_cast<uint64_t>(l.width), [&](uint64_t i, int count) {
-        along = muladd(load_part(bias + i, count), load_part(from + i, count), along);
-      });
-      return sum + hsum(along);
-    };
-    for_parts(rt, parts_of(static_cast<uint64_t>(ex.choices()), static_cast<uint64_t>(l.width + panels * 16)),
+    const int64_t parts = dg_count();
+    for (int64_t c = 0; ex.slots() < ex.choices() && c < ex.choices(); c++) dgate[c] = 0;
+    for_parts(rt, parts_of(static_cast<uint64_t>(ex.slots()), static_cast<uint64_t>(parts)),
               [&](uint64_t begin, uint64_t end, uint32_t) {
-                for (uint64_t c = begin; c < end; c++) dgate[c] = one(static_cast<int64_t>(c));
+                for_lanes(end - begin, [&](uint64_t i, int count) {
+                  const int64_t s = static_cast<int64_t>(begin + i);
+                  vf sum = zero();
+                  for (int64_t k = 0; k < parts; k++) sum += load_part(dg_part(k, s), count);
+                  for (int j = 0; j < count; j++) dgate[ex.choice[s + j]] = sum[j];
+                });
               });
   }
 

@@ -8,30 +8,39 @@ namespace tenon::TENON_ISA {
 struct MoeHiddenGrad {
   const MoeGrad& g;
   const Piece& p;
-  float *rows, *packed;  // of the worker: of dy, a panel of w2 [width][kTileCols]
+  float* rows;     // of the worker: of dy
+  PanelPair room;  // for w2
 
   void run() const {
     const Layer& l = g.l;
     const int64_t e = p.expert, row = copied_row(l.width), s0 = g.ex.tile_row(e, p.tile0);
-    gather_rows(rows, row, g.dy, l, g.ex, s0, g.ex.tile_row(e, p.tile1) - s0, l.width);
-    const Below w2 = {{l.w2_of(e)}, 1, l.hidden, l.width};
-    TileCall call;
-    call.a_row = row;
-    call.a_step = 1;
-    call.c_row = g.dh_row();
-    for (int64_t panel = p.panel0; panel < p.panel1; panel++)
-      for (int64_t t = p.tile0; t < p.tile1; t++) {
-        const int64_t s = g.ex.tile_row(e, t), col = panel * kTileCols;
-        const int cols = cols_of(panel, l.hidden);
-        call.a = rows + (s - s0) * row;
-        call.c = g.dh_of(e, s) + col;
-        tile_by_columns(call, g.rows_of(e, t), w2, col, cols, packed, t - p.tile0, p.tile1 - 1 - t,
-                        panel + 1 < p.panel1 ? cols_of(panel + 1, l.hidden) : 0);
-        finish(EveryActivation{}, t, panel, cols);
-      }
+    const int64_t count = g.ex.tile_row(e, p.tile1) - s0;
+    gather_rows(rows, row, g.dy, l, g.ex, s0, count, l.width);
+    if (g.b2 && p.panel0 == 0)
+      for (int64_t i = 0; i < count; i++)
+        *g.dg_part(l.hidden_panels(), s0 + i) = dot(g.b2 + e * l.width, rows + i * row, l.width);
+    const Below w2 = {{l.w2_of(e)}, 1, l.hidden, l.width, l.hidden};
+    for_columns(
+        p.panel0, least(p.panel1, l.hidden_panels()), p.tile1 - p.tile0, w2, room,
+        [&](int64_t panel, int64_t t, TileCall& call) {
+          const int64_t s = g.ex.tile_row(e, p.tile0 + t);
+          call.a = rows + (s - s0) * row;
+          call.a_row = row;
+          call.c = g.dh_of(e, s) + panel * kTileCols;
+          call.c_row = g.dh_row();
+          return g.rows_of(e, p.tile0 + t);
+        },
+        [&](int64_t panel, int64_t t) { finish(EveryActivation{}, p.tile0 + t, panel, cols_of(panel, l.hidden)); });
   }
 
  private:
+  static float dot(const float* a, const float* b, int64_t n) {
+    vf sum = zero();
+    for_lanes(static_cast<uint64_t>(n),
+              [&](uint64_t i, int count) { sum = muladd(load_part(a + i, count), load_part(b + i, count), sum); });
+    return hsum(sum);
+  }
+
   template <uint32_t... kinds>
   void finish(Kinds<kinds...>, int64_t t, int64_t panel, int cols) const {
     ((g.l.activation == kinds
