@@ -143,7 +143,7 @@ struct Backward : MoeGrad {
 
   // The sums of their parts, in the order of slots; 0 where a choice was dropped.
   void gates(const Runtime& rt) const {
-    const int64_t parts = dg_count();
+    const int64_t parts = l.hidden_panels() + (b2 ? 1 : 0);
     for (int64_t c = 0; ex.slots() < ex.choices() && c < ex.choices(); c++) dgate[c] = 0;
     for_parts(rt, parts_of(static_cast<uint64_t>(ex.slots()), static_cast<uint64_t>(parts)),
               [&](uint64_t begin, uint64_t end, uint32_t) {

@@ -13,7 +13,7 @@ struct MoeGrad {
   const float *b2 = nullptr, *h = nullptr, *dy = nullptr;
   float* dh = nullptr;        // rows of made, dh_row() apart
   float* a = nullptr;         // times the gates, of an expert: [hidden panels][rows][kTileCols]
-  float* dg_parts = nullptr;  // [dg_count()][slots]: of panels of a, and what b2 adds
+  float* dg_parts = nullptr;  // [hidden panels + 1][slots]: the last one is what b2 adds
   int64_t* row_at = nullptr;  // [experts] place of the first row in both
 
   void carve(Carve& m) {
@@ -22,7 +22,7 @@ struct MoeGrad {
     row_at = m.take<int64_t>(l.experts);
     dh = m.take<float>(ex.choices() * dh_row());
     a = m.take<float>(ex.choices() * l.hidden_panels() * kTileCols);
-    dg_parts = m.take<float>(dg_count() * ex.choices());
+    dg_parts = m.take<float>((l.hidden_panels() + 1) * ex.choices());
   }
   // Experts from `first` to `last` are a wave, at the end or the start of the memory.
   void place(int64_t first, int64_t last, bool at_end) {
@@ -36,7 +36,6 @@ struct MoeGrad {
   float* a_row(int64_t e, int64_t panel, int64_t s) const {
     return a + (row_at[e] * l.hidden_panels() + panel * ex.rows(e) + s - ex.start[e]) * kTileCols;
   }
-  int64_t dg_count() const { return l.hidden_panels() + (b2 ? 1 : 0); }
   float* dg_part(int64_t panel, int64_t s) const { return dg_parts + panel * ex.choices() + s; }
   int rows_of(int64_t e, int64_t t) const { return static_cast<int>(ex.tile_row(e, t + 1) - ex.tile_row(e, t)); }
 };
