@@ -31,6 +31,15 @@ bool fits(uint64_t bytes) {
   return bytes <= available_memory();
 }
 
+// Blocks that begin at the same place of a page hinder one another: a processor holds a load back while a store is
+// under way whose address ends alike, and lines that lie alike crowd the same sets of a cache. So each begins
+// elsewhere.
+uint64_t next_place() {
+  static std::atomic<uint64_t> blocks{0};
+  return blocks.fetch_add(1, std::memory_order_relaxed) * 13 % (kPage / kAlignment) * kAlignment;
+}
+
+// `bytes` from a boundary of kHuge on.
 uint8_t* map_aligned(uint64_t bytes) {
   const uint64_t room = bytes + kHuge;
   void* at = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -114,10 +123,11 @@ Memory Memory::allocate(uint64_t bytes) {
     arenas().clear();
     if (capacity > available_memory()) return memory;
   }
-  uint8_t* data = mapped ? map_aligned(capacity) : static_cast<uint8_t*>(aligned_alloc(kAlignment, capacity));
+  uint8_t* data = mapped ? map_aligned(capacity + kPage) : static_cast<uint8_t*>(aligned_alloc(kAlignment, capacity));
   if (!data) return memory;
   if (mapped) {
-    touch(data, capacity);
+    touch(data, capacity + kPage);
+    data += next_place();
   } else {
     memset(data, 0, capacity);
   }
@@ -131,7 +141,7 @@ Memory Memory::allocate(uint64_t bytes) {
 void Memory::release() {
   if (!data_) return;
   if (mapped_) {
-    munmap(data_, capacity_);
+    munmap(data_ - reinterpret_cast<uintptr_t>(data_) % kHuge, capacity_ + kPage);
   } else {
     free(data_);
   }

@@ -25,7 +25,7 @@ class Memory {
   explicit operator bool() const { return data_ != nullptr; }
   void resize_within(uint64_t bytes) { bytes_ = bytes; }  // bytes <= capacity()
 
-  // Zeroed. Large blocks start at 2 MiB and are advised to lie in huge pages.
+  // Zeroed. Large blocks are advised to lie in huge pages, and start in the first 4 KiB of one.
   static Memory allocate(uint64_t bytes);
 
  private:

@@ -2,12 +2,20 @@
 // positions shares the weights of a tap. Taps outside the source are left out, so it is read where it lies. Weights are
 // laid out as tap_numbers says, taps of a row in the order of what they read.
 #pragma once
-#include "ops/depthwise_rows.h"
+#include "ops/depthwise_slide.h"
 
 namespace tenon::TENON_ISA {
 
+TENON_INLINE bool slides(const Sweep& s) { return !s.pooling && suits_slide(ascending(s)); }
+
 TENON_INLINE SweepPlan plan_depthwise(const Sweep& s, int threads) {
   SweepPlan p = plan_sweep(s, threads);
+  const int64_t height = s.axis[1].out, slices = s.images * s.axis[0].out;
+  if (p.taps > 0 && slides(s)) {  // down the whole map, where there are slices for all threads
+    p.bands = threads == 1 ? 1 : most(1, least(ceil_div(height, 4), ceil_div(4 * threads, slices * p.spans)));
+    p.band = ceil_div(height, p.bands);
+    p.bands = ceil_div(height, p.band);
+  }
   p.col_groups = 1;
   p.weight_bytes = round64(ceil_div(s.groups, kLanes) * tap_numbers(s) * 4);
   p.index_bytes = p.band_bytes = 0;
@@ -122,6 +130,23 @@ struct DepthwiseRun {
     for (int64_t y = 0; y < b.rows; y++) line(tap_rows(s, b.image, b.d, b.h + y), b.w, b.cols, dst + y * s.axis[1].dst);
   }
 
+  // The same by strips.
+  void strips(const Band& b, float* dst) const {
+    const SlideMap map = slide_map(s, b.image, b.d);
+    const int64_t apart = s.axis[2].dst, row = s.axis[1].dst, numbers = tap_numbers(s);
+    const bool past = leaves();
+    const auto strip = [&]<typename S, bool plain>(S, Plain<plain>, const SlidePlace& at) {
+      float start[kLanes];
+      store(start, s.bias ? load_first(s.bias + at.channel, at.here) : zero());
+      const SlideTarget to{dst + (at.x - b.w) * apart + at.channel, row, apart, start, floor_of(s.activation), past};
+      slide<S, plain>(map, at, packed + at.channel / kLanes * numbers, to);
+    };
+    for_strips<kSlideAcross>(map, s.axis[2].step, {b.w, b.h, b.h + b.rows}, b.cols, 0, s.groups, strip);
+    if (s.activation > kRelu)
+      for (int64_t y = 0; y < b.rows; y++)
+        for (int64_t i = 0; i < b.cols; i++) activate_run(s.activation, dst + y * row + i * apart, s.groups);
+  }
+
   void pack(const Runtime&) const {
     for (int64_t t = 0; t < p.taps; t++) weights.tap(packed + tap_place(s, t) * kLanes, tap_numbers(s), t);
   }
@@ -129,9 +154,11 @@ struct DepthwiseRun {
     if (p.panels == 0 || s.groups == 0) return;
     DepthwiseRun run = *this;  // taps ascending
     run.s = ascending(s);
+    const bool down = slides(s);
     for_bands(rt, s, p, [&](const Band& b, uint32_t worker) {
-      make_results(s, p, b, s.src, own(worker), 0, s.groups,
-                   [&](const Band& some, const float*, float* dst) { run.band(some, dst); });
+      make_results(s, p, b, s.src, own(worker), 0, s.groups, [&](const Band& some, const float*, float* dst) {
+        down ? run.strips(some, dst) : run.band(some, dst);
+      });
       if (run.leaves()) stream_fence();
     });
   }

@@ -95,12 +95,25 @@ export function assignOffsets(buffers: readonly Buffer[]): number {
   return placeInTurn(best.order);
 }
 
+const PAGE = 4096,
+  APART = 832, // neither a power of two nor near half a page
+  LARGE = 64 << 10;
+
+/**
+ * What a buffer takes. Large ones are often whole pages; those behind them begin elsewhere in theirs, because a processor holds a load back while
+ * a store is under way whose address ends alike, and lines that lie alike crowd the same sets of a cache.
+ */
+function room(bytes: number): number {
+  const whole = align(bytes);
+  return whole < LARGE ? whole : whole + ((((APART - whole) % PAGE) + PAGE) % PAGE);
+}
+
 // Each buffer goes into the smallest gap, between those placed before it that live at the same time, that it fits in.
 function placeInTurn(order: readonly Buffer[]): number {
   const placed: Buffer[] = []; // by offset
   let total = 0;
   for (const buffer of order) {
-    const bytes = align(buffer.bytes);
+    const bytes = room(buffer.bytes);
     let best = -1,
       bestGap = Infinity,
       top = 0;
@@ -111,7 +124,7 @@ function placeInTurn(order: readonly Buffer[]): number {
         best = top;
         bestGap = gap;
       }
-      top = Math.max(top, other.offset + align(other.bytes));
+      top = Math.max(top, other.offset + room(other.bytes));
     }
     buffer.offset = best >= 0 ? best : top;
     total = Math.max(total, buffer.offset + bytes);
