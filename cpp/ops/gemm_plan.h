@@ -64,6 +64,7 @@ struct GemmCosts {
   double left = 0, right = 0;  // to bring an element of either side, copied or packed or not
   double shared = 0;           // to bring one of a panel that another thread has packed
   double cross = 0.5;          // or of a side that another thread wrote: caches hand over 25 to 68 GB/s
+  double beside = 12;          // of a row of c that several threads write: what one core fetches ahead is the other's
   double tile = 1;             // to load b for a tile, as so many rows
   double task = 500;           // to start a task
   double fork = 1500;          // to have several threads at it: 500 where they share a last cache, else up to 5000
@@ -76,14 +77,30 @@ struct GemmCut {
   double cost = 0;
 };
 
-// Rows of the left side and columns of the right that a thread reads and others wrote, where sides are written in equal
-// parts. Groups of rows are shared out first.
-TENON_INLINE double met_of_others(const GemmShape& s, int threads, const GemmCut& c) {
-  const double by_rows = static_cast<double>(least(c.rows, threads)),
-               by_cols = static_cast<double>(least(c.cols, ceil_div(threads, least(c.rows, threads))));
-  const double rows = static_cast<double>(s.rows) / by_rows * (1 - 1 / by_cols),
-               cols = static_cast<double>(s.cols) / by_cols * (1 - 1 / by_rows);
-  return (s.left_made ? rows : 0) + (s.right_made ? cols : 0);
+// A thread's part: rows of the left side, columns of the right. Groups of rows are shared out first.
+struct GemmShare {
+  double by_rows = 1, by_cols = 1;
+  double rows = 0, cols = 0;
+};
+TENON_INLINE GemmShare share_of(const GemmShape& s, int threads, const GemmCut& c) {
+  GemmShare t;
+  t.by_rows = static_cast<double>(least(c.rows, threads));
+  t.by_cols = static_cast<double>(least(c.cols, ceil_div(threads, least(c.rows, threads))));
+  t.rows = static_cast<double>(s.rows) / t.by_rows;
+  t.cols = static_cast<double>(s.cols) / t.by_cols;
+  return t;
+}
+
+// What threads cost one another: what others wrote of the sides, where those are written in equal parts, and ends of
+// rows of c beside another thread's.
+TENON_INLINE double cost_of_others(const GemmShape& s, double inner, const GemmCosts& costs, int threads,
+                                   const GemmCut& c) {
+  if (threads == 1) return 0;
+  const GemmShare t = share_of(s, threads, c);
+  const double written =
+      (s.left_made ? t.rows * (1 - 1 / t.by_cols) : 0) + (s.right_made ? t.cols * (1 - 1 / t.by_rows) : 0);
+  const double ends = t.by_cols > 2 ? 2 : t.by_cols - 1;
+  return costs.cross * written * inner + costs.beside * t.rows * ends;
 }
 
 // What the slowest thread has to do.
@@ -107,7 +124,7 @@ TENON_INLINE double cut_cost(const GemmPlan& p, const GemmCosts& costs, int thre
   if (c.shared && p.panels % c.cols == 0 && whole % threads == 0)
     all = task * static_cast<double>(whole / threads) +
           task_of(vecs - wide * (c.cols - 1)) * static_cast<double>(ceil_div(c.rows * pieces, threads));
-  all += inner * costs.cross * met_of_others(p.shape, threads, c);
+  all += cost_of_others(p.shape, inner, costs, threads, c);
   if (threads > 1 && tasks > 1) all += costs.fork;
   if (c.shared) all += costs.phase + static_cast<double>(vecs) * kLanes * inner * costs.right / threads;
   return all + (threads > 1 ? task / 100 : 0);  // threads do not start at once
