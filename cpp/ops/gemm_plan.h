@@ -92,14 +92,14 @@ TENON_INLINE GemmShare share_of(const GemmShape& s, int threads, const GemmCut& 
 }
 
 // What threads cost one another: what others wrote of the sides, where those are written in equal parts, and ends of
-// rows of c beside another thread's.
+// rows of c beside another thread's, where there is one c to share.
 TENON_INLINE double cost_of_others(const GemmShape& s, double inner, const GemmCosts& costs, int threads,
                                    const GemmCut& c) {
   if (threads == 1) return 0;
   const GemmShare t = share_of(s, threads, c);
   const double written =
       (s.left_made ? t.rows * (1 - 1 / t.by_cols) : 0) + (s.right_made ? t.cols * (1 - 1 / t.by_rows) : 0);
-  const double ends = t.by_cols > 2 ? 2 : t.by_cols - 1;
+  const double ends = s.count > 1 ? 0 : t.by_cols > 2 ? 2 : t.by_cols - 1;
   return costs.cross * written * inner + costs.beside * t.rows * ends;
 }
 
